@@ -1,0 +1,61 @@
+"""The configuration as values. `depdoctor.config` reads it from `depdoctor.toml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from depdoctor.model.project import IndexOptions
+from depdoctor.model.target import Target
+
+DEFAULT_PYTHON = "3.11"
+DEFAULT_BASE = "python:3.11-slim-bookworm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentConfig:
+    """`[[environment]]`: projects (glob patterns over their names) that are meant to share one environment."""
+
+    name: str
+    projects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectConfig:
+    """`[[project]]`: what cannot be found out about one project."""
+
+    path: str
+    command: tuple[str, ...] = ()
+    port: int | None = None
+    health: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """`[image]`: the base, where images go, and a private CA bundle (used in builds, never baked in)."""
+
+    base: str = DEFAULT_BASE
+    registry: str = ""
+    ca_bundle: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole configuration. `source` is the file it was read from, relative to the scan root; "" for the defaults."""
+
+    source: str = ""
+    python: str = DEFAULT_PYTHON
+    exclude_newer: datetime | None = None
+    indexes: IndexOptions = field(default_factory=IndexOptions)
+    exclude: tuple[str, ...] = ()
+    environments: tuple[EnvironmentConfig, ...] = ()
+    targets: tuple[Target, ...] = ()
+    projects: tuple[ProjectConfig, ...] = ()
+    image: ImageConfig = field(default_factory=ImageConfig)
+    ignored_rules: tuple[str, ...] = ()
+    rules_path: str = ""
+
+    def project(self, path: str) -> ProjectConfig:
+        """What the configuration says of one project, the defaults where it says nothing."""
+        return next((project for project in self.projects if project.path == path), ProjectConfig(path=path))

@@ -1,0 +1,84 @@
+"""What an index offers: distribution files, and packages pinned to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class DistributionFile:
+    """A wheel or an sdist, by name, address and SHA-256 (hex). `size_bytes` is the file's, None where nobody said."""
+
+    filename: str
+    url: str
+    sha256: str
+    size_bytes: int | None = None
+    upload_time: datetime | None = None
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether this file can be installed without a build."""
+        return self.filename.endswith(".whl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPackage:
+    """A package as a lockfile lists it: one version for the environments in which `marker` holds, with all its files.
+
+    `requires` are the edges that the lockfile states; None where the format states none. `groups` and `extras` name
+    the parts of the project that need the package where the format says so.
+    """
+
+    name: NormalizedName
+    version: Version
+    line: int = 0
+    marker: Marker | None = None
+    files: tuple[DistributionFile, ...] = ()
+    requires: tuple[Requirement, ...] | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    index: str = ""
+    source: str = ""
+    """Where it comes from when not from an index: a VCS, path or direct URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A package in a lock for one environment: the file that would be installed there.
+
+    `requires` holds the metadata's `Requires-Dist` (core metadata specification), None while it is not known.
+    `unpacked_bytes` is the size on disk once installed, None while it is not known.
+    """
+
+    name: NormalizedName
+    version: Version
+    file: DistributionFile | None
+    index: str = ""
+    source: str = ""
+    requires: tuple[Requirement, ...] | None = None
+    unpacked_bytes: int | None = None
+
+    @property
+    def download_bytes(self) -> int:
+        """The size of its file, 0 where it is not known."""
+        return (self.file.size_bytes or 0) if self.file else 0
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFacts:
+    """What the directory at the end of a wheel tells without its content being fetched."""
+
+    size_bytes: int
+    unpacked_bytes: int
+    requires: tuple[Requirement, ...]
+    requires_python: str
+    paths: tuple[str, ...]

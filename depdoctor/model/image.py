@@ -1,0 +1,72 @@
+"""What comes out: bundles of generated files, built images, pushed images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+ENVIRONMENT_ROOT = "/venv"
+"""The virtual environment inside an image: a top-level path of its own, so that no parent's metadata enters a layer."""
+
+APP_ROOT = "/app"
+"""The working directory of an image, where the project's code lies."""
+
+USER = "65532:65532"
+"""The numeric user and group that an image runs as."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Generated files: POSIX path relative to the output folder, and text. Deterministic: no clock, no host path."""
+
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Blob:
+    """A blob by digest ("sha256:<hex>"), size and OCI media type; `diff_id` is a layer's uncompressed digest."""
+
+    digest: str
+    size_bytes: int
+    media_type: str
+    diff_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An image that was built: its manifest, configuration and layers, and where it lies.
+
+    A native image lies in an OCI store (`layout` is its OCI image layout, None if none was written); one that the
+    engine built is known there as `reference`. `base_layers` counts the layers, from the bottom, that are the base's,
+    and `base_reference` is where they can be fetched or mounted from.
+    """
+
+    name: str
+    manifest: Blob
+    config: Blob
+    layers: tuple[Blob, ...]
+    base_layers: int = 0
+    base_reference: str = ""
+    layout: Path | None = None
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedImage:
+    """An image that stands in a registry, and how many bytes had to be sent for that."""
+
+    name: str
+    reference: str
+    digest: str
+    uploaded_bytes: int
+    reused_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What was found inside a running image: installed versions by normalized name, and imports that failed, with why."""
+
+    installed: Mapping[str, str]
+    import_errors: Mapping[str, str]

@@ -1,0 +1,69 @@
+"""All that is known after a scan has looked: projects, what they declare, and their locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
+from depdoctor.model.project import DeclaredRequirement, Project, Reading
+from depdoctor.model.target import Environment, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One project: what was read of it, and the outcome of locking it for each environment that it must run in."""
+
+    reading: Reading
+    outcomes: tuple[LockOutcome, ...] = ()
+
+    @property
+    def project(self) -> Project:
+        """The project itself."""
+        return self.reading.project
+
+    @property
+    def locks(self) -> tuple[Lock, ...]:
+        """The locks that could be had."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Lock))
+
+    @property
+    def status(self) -> str:
+        """One word for the state of the project, as the scan's JSON names it."""
+        if not self.reading.manifests and self.reading.unreadable:
+            return "unreadable"
+        if any(isinstance(outcome, Unresolvable) for outcome in self.outcomes):
+            return "unresolvable"
+        if not self.outcomes or any(isinstance(outcome, DeclaredOnly) for outcome in self.outcomes):
+            return "declared-only"
+        return "locked" if all(lock.origin for lock in self.locks) else "resolved"
+
+    def requirements(self) -> Iterator[DeclaredRequirement]:
+        """Every requirement of every manifest, constraints left out."""
+        for manifest in self.reading.manifests:
+            yield from manifest.requirements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedEnvironment:
+    """Projects that the configuration declares to share one environment."""
+
+    name: str
+    projects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything a scan knows before it judges. `index_date` is the moment as of which the index was asked."""
+
+    root: str
+    entries: tuple[Entry, ...]
+    targets: tuple[Target, ...]
+    shared: tuple[SharedEnvironment, ...] = ()
+    index_date: datetime
+    incomplete: tuple[str, ...] = ()
+
+    def environments(self) -> tuple[Environment, ...]:
+        """Every environment that some project was locked for, sorted."""
+        return tuple(sorted({outcome.environment for entry in self.entries for outcome in entry.outcomes}))

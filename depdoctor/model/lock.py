@@ -1,0 +1,116 @@
+"""What a resolver is asked, what it may answer, and the locks that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from depdoctor.model.distribution import Pin
+from depdoctor.model.finding import Kind
+from depdoctor.model.project import IndexOptions, Location
+from depdoctor.model.target import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question to a resolver. Requirements and constraints are PEP 508 texts, sorted, without duplicates.
+
+    `exclude_newer` fixes the universe: every question of one scan sees the index as of the same moment.
+    """
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+    environment: Environment
+    indexes: IndexOptions = field(default_factory=IndexOptions)
+    exclude_newer: datetime
+    builds_allowed: bool = False
+    with_dependencies: bool = True
+
+
+class Why(StrEnum):
+    """Why an answer is not known."""
+
+    OFFLINE = "offline"
+    UNREACHABLE = "unreachable"
+    NEEDS_BUILD = "needs-build"
+    BUDGET = "budget"
+    NOT_UNDERSTOOD = "not-understood"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """No answer, with the reason. Never to be shown as a conflict."""
+
+    why: Why
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A resolution: every package with its file, and what the resolver warned of."""
+
+    pins: tuple[Pin, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> Mapping[NormalizedName, Version]:
+        """The version chosen for each package."""
+        return {pin.name: pin.version for pin in self.pins}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """Proof by the resolver that no resolution exists: its kind, the packages it blames, and its own words.
+
+    `blamed` is a hint (read off unstable text), roots first; verify before it is shown.
+    """
+
+    kind: Kind
+    message: str
+    blamed: tuple[NormalizedName, ...] = ()
+
+
+Answer = Resolved | Impossible | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A project's pins for one environment. `origin` is the lockfile they were taken from, None if resolved now."""
+
+    project: str
+    environment: Environment
+    groups: tuple[str, ...] = ()
+    pins: tuple[Pin, ...]
+    origin: Location | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def by_name(self) -> Mapping[NormalizedName, Pin]:
+        """The pins by normalized name."""
+        return {pin.name: pin for pin in self.pins}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolvable:
+    """A project that has no resolution in one environment, and the resolver's reason."""
+
+    project: str
+    environment: Environment
+    reason: Impossible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredOnly:
+    """A project known only by what it declares, because its lock could not be had."""
+
+    project: str
+    environment: Environment
+    reason: Unknown
+
+
+LockOutcome = Lock | Unresolvable | DeclaredOnly

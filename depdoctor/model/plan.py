@@ -1,0 +1,117 @@
+"""The plan: which image holds which wheels in which layers.
+
+Layers form one tree over all images of the fleet. A node of the tree holds what every image below it has in common
+and no node above it holds; an image is a leaf-to-root path. What can be computed from a plan is a function of
+`depdoctor.plan.cost`, not a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from depdoctor.model.distribution import Pin
+from depdoctor.model.target import Environment
+
+SCHEMA_VERSION = 1
+
+SCRATCH = "scratch"
+"""The base of an image that has none: its layers alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Base:
+    """The image that others stand on: the reference as configured, and its manifest's digest ("" if not reachable)."""
+
+    reference: str
+    digest: str = ""
+
+    @property
+    def pinned(self) -> str:
+        """The reference by digest where the digest is known."""
+        if not self.digest:
+            return self.reference
+        repository = self.reference.split("@")[0]
+        head, _, tail = repository.rpartition("/")
+        tail = tail.split(":")[0]
+        return f"{head}/{tail}@{self.digest}" if head else f"{tail}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Layer:
+    """Wheels (by SHA-256 of their files) that are one layer, and the key that follows from them."""
+
+    key: str
+    wheels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node of the layer tree: its layers, bottom first, on top of its parent's ("" for a root)."""
+
+    key: str
+    parent: str
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image. `name` is the last part of its reference; `node` the leaf whose path from the root it holds.
+
+    `code` is the project's folder relative to the scan root. `imports` are the top-level modules that must import.
+    """
+
+    name: str
+    project: str
+    environment: Environment
+    base: Base
+    node: str
+    code: str
+    command: tuple[str, ...] = ()
+    port: int | None = None
+    health: str = ""
+    imports: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A project that gets no image, and why."""
+
+    project: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole fleet. `packages` lists every pinned file once, sorted by name, version and file name."""
+
+    packages: tuple[Pin, ...]
+    nodes: tuple[Node, ...]
+    images: tuple[Image, ...]
+    skipped: tuple[Skipped, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def by_hash(self) -> Mapping[str, Pin]:
+        """The packages by the SHA-256 of their file."""
+        return {pin.file.sha256: pin for pin in self.packages if pin.file}
+
+    def path(self, image: Image) -> tuple[Node, ...]:
+        """The nodes that an image stands on, root first."""
+        nodes = {node.key: node for node in self.nodes}
+        path: list[Node] = []
+        key = image.node
+        while key:
+            path.append(nodes[key])
+            key = nodes[key].parent
+        return tuple(reversed(path))
+
+    def layers(self, image: Image) -> tuple[Layer, ...]:
+        """The layers of wheels that an image holds, bottom first."""
+        return tuple(layer for node in self.path(image) for layer in node.layers)
+
+    def pins(self, image: Image) -> tuple[Pin, ...]:
+        """The packages that an image installs, by name."""
+        files = self.by_hash()
+        pins = [files[sha256] for layer in self.layers(image) for sha256 in layer.wheels]
+        return tuple(sorted(pins, key=lambda pin: pin.name))

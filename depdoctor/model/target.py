@@ -1,0 +1,118 @@
+"""Where images must run: platforms, GPUs, drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.version import Version
+
+LEGACY_MANYLINUX = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
+"""The aliases of PEP 600."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Platform:
+    """An operating system, a processor and, on Linux, a C library with its version."""
+
+    system: str = "linux"
+    machine: str = "x86_64"
+    libc: str = "glibc"
+    libc_version: tuple[int, int] = (2, 28)
+
+    def __str__(self) -> str:
+        name = f"{self.system}-{self.machine}"
+        return f"{name}-{self.libc}{self.libc_version[0]}.{self.libc_version[1]}" if self.system == "linux" else name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Gpu:
+    """A GPU model by name ("" if unknown) and compute capability (None if unknown)."""
+
+    name: str
+    capability: tuple[int, int] | None
+
+    def __str__(self) -> str:
+        capability = f"{self.capability[0]}.{self.capability[1]}" if self.capability else ""
+        return f"{self.name} ({capability})" if self.name and capability else self.name or capability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A kind of machine that images must run on. What the configuration leaves out is None: no claim is made."""
+
+    name: str
+    platform: Platform
+    driver: Version | None = None
+    driver_cuda: Version | None = None
+    gpus: tuple[Gpu, ...] = ()
+    max_image_bytes: int | None = None
+    cuda: Version | None = None
+    cudnn: Version | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Environment:
+    """What a resolver must know of where a lock is for: a Python minor ("3.11") and a platform."""
+
+    python: str
+    platform: Platform
+
+    def __str__(self) -> str:
+        return f"Python {self.python} on {self.platform}"
+
+    def markers(self) -> dict[str, str]:
+        """The marker variables of this environment (dependency specifiers specification), CPython assumed."""
+        linux = self.platform.system == "linux"
+        windows = self.platform.system == "windows"
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": f"{self.python}.0",
+            "os_name": "nt" if windows else "posix",
+            "platform_machine": "AMD64" if windows and self.platform.machine == "x86_64" else self.platform.machine,
+            "platform_release": "",
+            "platform_system": "Linux" if linux else "Windows" if windows else "Darwin",
+            "platform_version": "",
+            "python_full_version": f"{self.python}.0",
+            "platform_python_implementation": "CPython",
+            "python_version": self.python,
+            "sys_platform": "linux" if linux else "win32" if windows else "darwin",
+        }
+
+    def tags(self) -> tuple[Tag, ...]:
+        """The wheel tags that install here, best first (platform compatibility tags specification)."""
+        return _tags(self)
+
+
+@lru_cache(maxsize=64)
+def _tags(environment: Environment) -> tuple[Tag, ...]:
+    major, minor = (int(part) for part in environment.python.split("."))
+    platforms = list(_platform_tags(environment.platform))
+    return (
+        *cpython_tags((major, minor), platforms=platforms),
+        *compatible_tags((major, minor), f"cp{major}{minor}", platforms),
+    )
+
+
+def _platform_tags(platform: Platform) -> Iterator[str]:
+    machine = platform.machine
+    if platform.system == "windows":
+        yield "win_amd64" if machine == "x86_64" else f"win_{machine}"
+    elif platform.system == "macos":
+        from packaging.tags import mac_platforms
+
+        yield from mac_platforms((14, 0), "arm64" if machine in {"arm64", "aarch64"} else machine)
+    elif platform.libc == "musl":
+        for minor in range(platform.libc_version[1], -1, -1):
+            yield f"musllinux_{platform.libc_version[0]}_{minor}_{machine}"
+        yield f"linux_{machine}"
+    else:
+        major, newest = platform.libc_version
+        oldest = 5 if machine in {"x86_64", "i686"} else 17
+        for minor in range(newest, oldest - 1, -1):
+            yield f"manylinux_{major}_{minor}_{machine}"
+            if alias := LEGACY_MANYLINUX.get((major, minor)):
+                yield f"{alias}_{machine}"
+        yield f"linux_{machine}"
