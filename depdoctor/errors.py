@@ -1,18 +1,18 @@
 """The errors that stop a run. What is wrong with one project is a finding, not an error.
 
-    DepdoctorError
-    ├── UsageError            exit 2: a path or an option makes no sense
-    │   └── ConfigError       exit 2: depdoctor.toml, with file and key
-    ├── RulesError            exit 2: a table in rules/ breaks its schema
-    ├── PlanFileError         exit 2: depdoctor.plan.json cannot be read
-    └── ToolError             exit 3: something outside failed
-        ├── ResolverError     uv is missing or broke
-        ├── FetchError        a distribution file could not be had, or was not what its hash says
-        ├── RegistryError     a container registry said no, or nothing
-        ├── EngineError       the container engine failed
-        ├── StoreError        the cache folder cannot be used, or holds something else than it should
-        └── BuildError        an image could not be made
-            └── UnsafeWheelError  a wheel breaks the rules that keep an image safe
+DepdoctorError
+├── UsageError            exit 2: a path or an option makes no sense
+│   └── ConfigError       exit 2: depdoctor.toml, with file and key
+├── RulesError            exit 2: a table in rules/ breaks its schema
+├── PlanFileError         exit 2: depdoctor.plan.json cannot be read
+└── ToolError             exit 3: something outside failed
+    ├── ResolverError     uv is missing or broke
+    ├── FetchError        a distribution file could not be had, or was not what its hash says
+    ├── RegistryError     a container registry said no, or nothing
+    ├── EngineError       the container engine failed
+    ├── StoreError        the cache folder cannot be used, or holds something else than it should
+    └── BuildError        an image could not be made
+        └── UnsafeWheelError  a wheel breaks the rules that keep an image safe
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class PushedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What was found inside a running image: installed versions by normalized name, and imports that failed, with why."""
+    """What was found inside a running image: installed versions by normalized name; failed imports, with why."""
 
     installed: Mapping[str, str]
     import_errors: Mapping[str, str]

@@ -41,7 +41,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRequirement:
-    """One requirement as a manifest states it. Treat `requirement` as read-only (`packaging` lets it be assigned to)."""
+    """One requirement as a manifest states it. Treat `requirement` as read-only: `packaging` lets it be assigned to."""
 
     requirement: Requirement
     location: Location

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
 LEGACY_MANYLINUX = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
@@ -101,8 +101,6 @@ def _platform_tags(platform: Platform) -> Iterator[str]:
     if platform.system == "windows":
         yield "win_amd64" if machine == "x86_64" else f"win_{machine}"
     elif platform.system == "macos":
-        from packaging.tags import mac_platforms
-
         yield from mac_platforms((14, 0), "arm64" if machine in {"arm64", "aarch64"} else machine)
     elif platform.libc == "musl":
         for minor in range(platform.libc_version[1], -1, -1):
