@@ -39,6 +39,16 @@ class Entry:
             return "declared-only"
         return "locked" if all(lock.origin for lock in self.locks) else "resolved"
 
+    @property
+    def reason(self) -> str:
+        """Why the project is not locked, "" if it is."""
+        for outcome in self.outcomes:
+            if isinstance(outcome, Unresolvable):
+                return outcome.reason.message
+            if isinstance(outcome, DeclaredOnly):
+                return outcome.reason.detail
+        return "; ".join(str(one.problem.reason) for one in self.reading.unreadable) if not self.locks else ""
+
     def requirements(self) -> Iterator[DeclaredRequirement]:
         """Every requirement of every manifest, constraints left out."""
         for manifest in self.reading.manifests:

@@ -1,1 +1,1 @@
-"""..."""
+"""Reports: values in, text out. A file per format."""

@@ -1,0 +1,181 @@
+"""The command line: every command with its options. The one place where flags are named."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+FORMATS = ("console", "json")
+SEVERITIES = ("error", "warning", "note", "never")
+BUILDERS = ("auto", "oci", "docker")
+BUDGET_S = 60.0
+
+EXIT_STATUS = """\
+exit status:
+  0    done, or clean
+  1    findings at or over --fail-on
+  2    usage or configuration
+  3    a tool failed (resolver, registry, engine, network)
+  130  interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line and what to do in another, and ends with 2."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Print the message of a usage error and exit."""
+        self.exit(2, f"depdoctor: {message}\n  try `{self.prog} --help`\n")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Turn arguments into options; `command` names the command. Exits with 2 on a usage error, 0 on --help."""
+    parser = Parser(
+        prog="depdoctor",
+        description="Find the dependency and CUDA conflicts of many ML projects, and give each an image of its own.",
+        epilog=EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    common, resolving = _common(), _resolving()
+    for add in (_scan, _plan, _generate, _build, _push, _verify):
+        add(commands, common, resolving)
+    options = parser.parse_args(arguments)
+    if not options.version and not options.command:
+        parser.error("which command?")
+    return options
+
+
+def _common() -> Parser:
+    common = Parser(add_help=False)
+    common.add_argument("path", nargs="?", type=Path, default=Path(), metavar="PATH", help="the folder (default: .)")
+    common.add_argument("--format", choices=FORMATS, default="console", help="how to print the result")
+    common.add_argument("--offline", action="store_true", help="use no network; say what could not be known")
+    voice = common.add_mutually_exclusive_group()
+    voice.add_argument("--quiet", "-q", action="store_true", help="print nothing but the result")
+    voice.add_argument("--verbose", "-v", action="store_true", help="print what is being done")
+    return common
+
+
+def _resolving() -> Parser:
+    resolving = Parser(add_help=False)
+    resolving.add_argument("--exclude-newer", metavar="DATE", help="resolve as the index stood then")
+    resolving.add_argument(
+        "--build-sdists", action="store_true", help="allow builds of source distributions (runs their code)"
+    )
+    resolving.add_argument(
+        "--budget", type=float, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
+    )
+    resolving.add_argument("--strict", action="store_true", help="end with 3 if anything could not be known")
+    resolving.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")
+    return resolving
+
+
+def _command(
+    commands: argparse._SubParsersAction[Parser],
+    name: str,
+    text: str,
+    example: str,
+    parents: Sequence[Parser],
+) -> Parser:
+    return commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"examples:\n{example}",
+        parents=list(parents),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    command = _command(
+        commands,
+        "scan",
+        "name every conflict and mismatch, with evidence and fix",
+        "  depdoctor scan .\n  depdoctor scan models --format json --offline",
+        parents,
+    )
+    command.add_argument("--list", action="store_true", help="only list the projects, and why each is one")
+
+
+def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    command = _command(
+        commands,
+        "plan",
+        "plan an image for each project, sharing layers, into depdoctor.plan.json",
+        "  depdoctor plan .\n  depdoctor plan . --check",
+        parents,
+    )
+    command.add_argument(
+        "--check", action="store_true", help="write nothing; end with 1 if the committed plan is out of date"
+    )
+    command.add_argument("--base", metavar="IMAGE", help="the base image (default: [image] base of the configuration)")
+
+
+def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    command = _command(
+        commands,
+        "generate",
+        "write a Dockerfile, a bake file and hashed requirements from the plan",
+        "  depdoctor generate . --output deploy",
+        parents[:1],
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")
+    command.add_argument(
+        "--only", default="dockerfile,bake", metavar="KINDS", help="which files (default: dockerfile,bake)"
+    )
+
+
+def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    command = _command(
+        commands,
+        "build",
+        "build the images of the plan, with no daemon or through Docker",
+        "  depdoctor build .                       # OCI layouts in ./images\n"
+        "  depdoctor build . --push registry.example/team\n"
+        "  depdoctor build . --load --builder docker",
+        parents[:1],
+    )
+    command.add_argument(
+        "--output", type=Path, metavar="DIR", help="write an OCI layout for each image there (default: ./images)"
+    )
+    command.add_argument("--push", metavar="REGISTRY/PREFIX", help="push the images there")
+    command.add_argument("--load", action="store_true", help="load the images into the container engine")
+    command.add_argument("--builder", choices=BUILDERS, default="auto", help="who builds (default: auto)")
+    command.add_argument(
+        "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
+    )
+
+
+def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    command = _command(
+        commands,
+        "push",
+        "push the images of the plan; what the registry has is not sent again",
+        "  depdoctor push . --to registry.example/team",
+        parents[:1],
+    )
+    command.add_argument(
+        "--to", metavar="REGISTRY/PREFIX", help="where to (default: [image] registry of the configuration)"
+    )
+    command.add_argument(
+        "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
+    )
+
+
+def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    command = _command(
+        commands,
+        "verify",
+        "run each image and check that what was locked is installed and imports",
+        "  depdoctor verify .\n  depdoctor verify . --image rag --from registry.example/team",
+        parents[:1],
+    )
+    command.add_argument("--from", dest="source", metavar="REGISTRY/PREFIX", help="pull the images from there first")
+    command.add_argument(
+        "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
+    )
+    command.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")

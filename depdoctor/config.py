@@ -1,0 +1,282 @@
+"""The configuration file: `depdoctor.toml`, or `[tool.depdoctor]` of a `pyproject.toml`, as a `Config`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from packaging.version import InvalidVersion, Version
+
+from depdoctor.errors import ConfigError
+from depdoctor.model.config import DEFAULT_BASE, DEFAULT_PYTHON, Config, EnvironmentConfig, ImageConfig, ProjectConfig
+from depdoctor.model.project import IndexOptions
+from depdoctor.model.target import Gpu, Platform, Target
+
+CONFIG_NAME = "depdoctor.toml"
+
+PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
+
+MUSL_VERSION = (1, 2)
+"""musl 1.2 is what every Alpine since 3.13 (2021) carries."""
+
+GPU_WITH_CAPABILITY = re.compile(r"^(?P<name>.*?)\s*\(\s*(?P<capability>\d{1,2}\.\d)\s*\)$")
+CAPABILITY = re.compile(r"^\d{1,2}\.\d$")
+PYTHON = re.compile(r"^3\.\d{1,2}$")
+
+LibcOfBase = Callable[[str], tuple[str, tuple[int, int]]]
+"""Tells the C library ("glibc" or "musl") and its version that a base image carries."""
+
+T = TypeVar("T")
+
+
+def load(root: Path, libc_of_base: LibcOfBase) -> Config:
+    """Read the configuration of a scan root; the defaults where there is none.
+
+    Raises `ConfigError` with the file and the key; an unknown key names the nearest known one. A `pyproject.toml` that
+    is broken as such holds no configuration: the scan reports it as a manifest.
+    """
+    own = root / CONFIG_NAME
+    if own.is_file():
+        try:
+            return parse(tomllib.loads(own.read_text(encoding="utf-8-sig")), CONFIG_NAME, libc_of_base)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{CONFIG_NAME} is not valid TOML: {error}", where=CONFIG_NAME) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{CONFIG_NAME} cannot be read: {error}", where=CONFIG_NAME) from error
+    try:
+        tool = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8-sig")).get("tool", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return parse({}, "", libc_of_base)
+    table = tool.get("depdoctor") if isinstance(tool, dict) else None
+    if isinstance(table, dict):
+        return parse(table, "pyproject.toml", libc_of_base)
+    return parse({}, "", libc_of_base)
+
+
+def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Config:
+    """Turn a parsed configuration table into a `Config`. Raises `ConfigError`."""
+    top = _Table(data, source)
+    image = top.table("image")
+    images = ImageConfig(
+        base=image.take("base", _text, DEFAULT_BASE),
+        registry=image.take("registry", _text, ""),
+        ca_bundle=image.take("ca-bundle", _text, ""),
+    )
+    image.end()
+    rules = top.table("rules")
+    ignored: tuple[str, ...] = rules.take("ignore", _each(_text), ())
+    rules_path = rules.take("path", _text, "")
+    rules.end()
+    libc = libc_of_base(images.base)
+    config = Config(
+        source=source,
+        python=top.take("python", _python, DEFAULT_PYTHON),
+        exclude_newer=top.take("exclude-newer", moment, None),
+        indexes=IndexOptions(
+            index_url=top.take("index-url", _address, None),
+            extra_index_urls=top.take("extra-index-url", _each(_address), ()),
+            find_links=top.take("find-links", _each(_address), ()),
+        ),
+        exclude=top.take("exclude", _each(_text), ()),
+        environments=tuple(_environment(table) for table in top.tables("environment")),
+        targets=tuple(_target(table, libc) for table in top.tables("target")) or (_anywhere(libc),),
+        projects=tuple(_project(table) for table in top.tables("project")),
+        image=images,
+        ignored_rules=ignored,
+        rules_path=rules_path,
+    )
+    top.end()
+    return config
+
+
+def _anywhere(libc: tuple[str, tuple[int, int]]) -> Target:
+    """Linux on x86_64 with the C library of the base, and no claim about drivers or GPUs."""
+    return Target(name="linux-x86_64", platform=Platform(libc=libc[0], libc_version=libc[1]))
+
+
+def _environment(table: _Table) -> EnvironmentConfig:
+    environment = EnvironmentConfig(
+        name=table.need("name", _text), projects=table.take("projects", _each(_text), ("*",))
+    )
+    table.end()
+    return environment
+
+
+def _project(table: _Table) -> ProjectConfig:
+    project = ProjectConfig(
+        path=table.need("path", _text),
+        command=table.take("command", _each(_text), ()),
+        port=table.take("port", _whole(1, 65535), None),
+        health=table.take("health", _text, ""),
+        groups=table.take("groups", _each(_text), ()),
+    )
+    table.end()
+    return project
+
+
+def _target(table: _Table, base: tuple[str, tuple[int, int]]) -> Target:
+    name = table.take("platform", _one_of(PLATFORMS), PLATFORMS[0])
+    system, _, machine = name.partition("-")
+    glibc = table.take("glibc", _two_numbers, None)
+    musl = table.take("libc", _one_of(("glibc", "musl")), None)
+    if glibc:
+        libc, libc_version = "glibc", glibc
+    elif musl == "musl":
+        libc, libc_version = "musl", MUSL_VERSION
+    else:
+        libc, libc_version = base
+    target = Target(
+        name=table.take("name", _text, name),
+        platform=Platform(system=system, machine=machine, libc=libc, libc_version=libc_version),
+        driver=table.take("driver", _version, None),
+        driver_cuda=table.take("driver-cuda", _version, None),
+        gpus=table.take("gpus", _each(_gpu), ()),
+        max_image_bytes=table.take("max-image-bytes", _whole(1, 2**63), None),
+        cuda=table.take("cuda", _version, None),
+        cudnn=table.take("cudnn", _version, None),
+    )
+    table.end()
+    return target
+
+
+class _Table:
+    """One TOML table while it is read: what nobody took in the end is an unknown key."""
+
+    def __init__(self, data: Mapping[str, Any], source: str, name: str = "") -> None:
+        self.data, self.source, self.name = data, source, name
+        self.known: list[str] = []
+
+    def fail(self, key: str, message: str, hint: str = "") -> NoReturn:
+        place = f"{self.name}.{key}" if self.name else key
+        raise ConfigError(f"`{place}` {message}", where=self.source, hint=hint)
+
+    def take(self, key: str, read: Callable[[Any], T], default: T) -> T:
+        self.known.append(key)
+        if key not in self.data:
+            return default
+        try:
+            return read(self.data[key])
+        except ValueError as error:
+            self.fail(key, str(error))
+
+    def need(self, key: str, read: Callable[[Any], T]) -> T:
+        if key not in self.data:
+            self.fail(key, "is missing")
+        return self.take(key, read, read(self.data[key]))
+
+    def table(self, key: str) -> _Table:
+        nothing: Mapping[str, Any] = {}
+        value = self.take(key, _mapping, nothing)
+        return _Table(value, self.source, f"{self.name}.{key}" if self.name else key)
+
+    def tables(self, key: str) -> list[_Table]:
+        none: tuple[Mapping[str, Any], ...] = ()
+        entries = self.take(key, _each(_mapping), none)
+        return [_Table(entry, self.source, f"{key}[{number}]") for number, entry in enumerate(entries)]
+
+    def end(self) -> None:
+        for key in self.data:
+            if key not in self.known:
+                nearest = difflib.get_close_matches(key, self.known, n=1, cutoff=0)
+                self.fail(key, "is not a key of the configuration", f"did you mean `{nearest[0]}`?" if nearest else "")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, not {value!r}")
+    return value
+
+
+def _each(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    def read_all(value: Any) -> tuple[T, ...]:
+        if not isinstance(value, list):
+            raise ValueError("must be a list")
+        return tuple(read(entry) for entry in value)
+
+    return read_all
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}, not {value!r}")
+        return str(value)
+
+    return read
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int | None]:
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}, not {value!r}")
+        return value
+
+    return read
+
+
+def _python(value: Any) -> str:
+    text = _text(value)
+    if not PYTHON.match(text):
+        raise ValueError(f'must name a Python minor such as "3.11", not {text!r}')
+    return text
+
+
+def _version(value: Any) -> Version | None:
+    try:
+        return Version(_text(value))
+    except InvalidVersion as error:
+        raise ValueError(f"must be a version, not {value!r}") from error
+
+
+def _two_numbers(value: Any) -> tuple[int, int] | None:
+    version = _version(value)
+    if version is None or len(version.release) < 2:
+        raise ValueError(f'must have two numbers such as "2.31", not {value!r}')
+    return version.release[0], version.release[1]
+
+
+def _gpu(value: Any) -> Gpu:
+    text = _text(value).strip()
+    if CAPABILITY.match(text):
+        return Gpu(name="", capability=_capability(text))
+    if match := GPU_WITH_CAPABILITY.match(text):
+        return Gpu(name=match["name"], capability=_capability(match["capability"]))
+    return Gpu(name=text, capability=None)
+
+
+def _capability(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+def _address(value: Any) -> str:
+    text = _text(value)
+    if urlsplit(text).username or urlsplit(text).password:
+        raise ValueError("holds credentials: put them into the environment, a keyring or netrc")
+    return text
+
+
+def moment(value: Any) -> datetime | None:
+    """Read a date (its end, as uv takes it) or a moment, as a text or as TOML's own types. Raises `ValueError`."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value) if "T" in value or " " in value else date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f'must be a date such as "2024-12-23", not {value!r}') from None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime.combine(value, time(23, 59, 59), tzinfo=UTC)
+    raise ValueError(f'must be a date such as "2024-12-23", not {value!r}')

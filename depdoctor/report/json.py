@@ -1,0 +1,161 @@
+"""The JSON of every command. `docs/scan-schema.json` publishes that of a scan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
+from depdoctor.model.image import BuiltImage, PushedImage
+from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.model.plan import Plan
+from depdoctor.model.project import Project
+
+SCHEMA_VERSION = 1
+
+
+def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> str:
+    """Turn a scan into its JSON document."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "root": inventory.root,
+            "projects": [_project(entry) for entry in inventory.entries],
+            "findings": [finding(one) for one in diagnosis.findings],
+            "summary": {
+                **counts(diagnosis),
+                "rules_run": list(diagnosis.rules_run),
+                "incomplete": list(inventory.incomplete),
+                "index_date": inventory.index_date.date().isoformat(),
+                "elapsed_s": round(elapsed_s, 2),
+            },
+        }
+    )
+
+
+def projects(found: Sequence[Project]) -> str:
+    """Turn the projects that discovery found into JSON."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "projects": [
+                {"name": one.name, "path": one.root, "manifests": list(one.manifests), "reason": one.reason}
+                for one in found
+            ],
+        }
+    )
+
+
+def diagnosis(result: Diagnosis) -> str:
+    """Turn findings alone into JSON."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "findings": [finding(one) for one in result.findings],
+            "summary": {**counts(result), "rules_run": list(result.rules_run)},
+        }
+    )
+
+
+def plan(plan: Plan, figures: Mapping[str, Any], *, path: str, changed: bool) -> str:
+    """Turn a plan's figures into JSON; the plan itself is a file."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "plan": path,
+            "changed": changed,
+            "images": [
+                {
+                    "name": image.name,
+                    "project": image.project,
+                    "base": image.base.pinned,
+                    "layers": len(plan.layers(image)),
+                    "packages": len(plan.pins(image)),
+                }
+                for image in plan.images
+            ],
+            "skipped": [{"project": one.project, "reason": one.reason} for one in plan.skipped],
+            "figures": dict(figures),
+        }
+    )
+
+
+def built(images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> str:
+    """Turn built and pushed images into JSON."""
+    sent = {one.name: one for one in pushed}
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "images": [
+                {
+                    "name": one.name,
+                    "digest": one.manifest.digest,
+                    "layers": len(one.layers),
+                    "bytes": sum(layer.size_bytes for layer in one.layers),
+                    "layout": str(one.layout) if one.layout else None,
+                    "reference": sent[one.name].reference if one.name in sent else one.reference or None,
+                    "uploaded_bytes": sent[one.name].uploaded_bytes if one.name in sent else None,
+                }
+                for one in images
+            ],
+            "summary": {"elapsed_s": round(elapsed_s, 2)},
+        }
+    )
+
+
+def counts(result: Diagnosis) -> dict[str, int]:
+    """How many errors, warnings and notes there are."""
+    return {
+        f"{severity}s": sum(one.severity is severity for one in result.findings)
+        for severity in sorted(Severity, reverse=True)
+    }
+
+
+def finding(one: Finding) -> dict[str, Any]:
+    """Turn one finding into its JSON object."""
+    return {
+        "code": one.code,
+        "kind": one.public_kind,
+        "severity": str(one.severity),
+        "subject": one.subject,
+        "packages": list(one.packages),
+        "projects": list(one.projects),
+        "message": one.message,
+        "hint": one.hint,
+        "causes": [_cause(cause) for cause in one.causes],
+        "evidence": [
+            {"fact": fact.fact, "source": fact.source, "date": fact.date, "confidence": str(fact.confidence)}
+            for fact in one.evidence
+        ],
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "project": cause.project,
+        "path": cause.location.path,
+        "line": cause.location.line or None,
+        "requirement": cause.requirement,
+        "chain": list(cause.chain),
+    }
+
+
+def _project(entry: Entry) -> dict[str, Any]:
+    locks = entry.locks
+    environments = [outcome.environment for outcome in entry.outcomes]
+    manifests = [manifest.path for manifest in entry.reading.manifests]
+    return {
+        "name": entry.project.name,
+        "path": entry.project.root,
+        "python": environments[0].python if environments else entry.reading.python or None,
+        "manifests": sorted({*manifests, *(one.path for one in entry.reading.unreadable)}),
+        "status": entry.status,
+        "packages": max((len(lock.pins) for lock in locks), default=0),
+        "download_bytes": max((sum(pin.download_bytes for pin in lock.pins) for lock in locks), default=0),
+        "reason": entry.reason or None,
+    }
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
