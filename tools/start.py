@@ -48,29 +48,9 @@ def set_up(requirements: str) -> None:
         return
     if not BIN.exists():
         venv.create(HOME, with_pip=True)
-    must(
-        "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--require-hashes",
-        "-r",
-        f"requirements/{requirements}",
-    )
-    must(
-        "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-build-isolation",
-        "-e",
-        ".",
-    )
+    install = ("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    must(*install, "--require-hashes", "-r", f"requirements/{requirements}")
+    must(*install, "--no-deps", "--no-build-isolation", "-e", ".")
     mark.write_bytes(wanted)
 
 
@@ -107,27 +87,10 @@ def test() -> int:
 def lock() -> int:
     """Renew requirements/run.txt and requirements/dev.txt: every version and hash, and no address."""
     set_up("dev.txt")
-    options = [
-        "--universal",
-        "--generate-hashes",
-        "--no-header",
-        "--no-annotate",
-        "--python-version",
-        "3.11",
-        "--quiet",
-    ]
-    must("uv", "pip", "compile", "pyproject.toml", "requirements/build.in", *options, "-o", "requirements/run.txt")
-    return run(
-        "uv",
-        "pip",
-        "compile",
-        "pyproject.toml",
-        "requirements/build.in",
-        "requirements/dev.in",
-        *options,
-        "-o",
-        "requirements/dev.txt",
-    )
+    options = "--universal --generate-hashes --no-header --no-annotate --python-version 3.11 --quiet".split()
+    sources = ("pyproject.toml", "requirements/build.in")
+    must("uv", "pip", "compile", *sources, *options, "-o", "requirements/run.txt")
+    return run("uv", "pip", "compile", *sources, "requirements/dev.in", *options, "-o", "requirements/dev.txt")
 
 
 def main() -> int:
