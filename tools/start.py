@@ -87,7 +87,15 @@ def test() -> int:
 def lock() -> int:
     """Renew requirements/run.txt and requirements/dev.txt: every version and hash, and no address."""
     set_up("dev.txt")
-    options = "--universal --generate-hashes --no-header --no-annotate --python-version 3.11 --quiet".split()
+    options = [
+        "--universal",
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+        "--python-version",
+        "3.11",
+        "--quiet",
+    ]
     sources = ("pyproject.toml", "requirements/build.in")
     must("uv", "pip", "compile", *sources, *options, "-o", "requirements/run.txt")
     return run("uv", "pip", "compile", *sources, "requirements/dev.in", *options, "-o", "requirements/dev.txt")

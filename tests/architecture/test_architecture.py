@@ -1,0 +1,45 @@
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_stage_imports_another() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_files_stay_below_400_lines() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in (ROOT / "depdoctor").rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long
+
+
+def test_version_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "depdoctor", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("depdoctor ")
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert not imported & {"rich", "docker", "resolvelib", "requests", "packaging", "argparse"}
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "depdoctor").rglob("*.py")
+        if "print(" in path.read_text(encoding="utf-8").replace("console.print(", "").replace("_print(", "")
+        and path.parent.name != "cli"
+        and path.name != "probe.py"  # runs inside an image
+    ]
+    assert not printing

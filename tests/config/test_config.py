@@ -1,0 +1,118 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from depdoctor import config
+from depdoctor.errors import ConfigError
+from depdoctor.model.config import Config
+from depdoctor.model.target import Gpu, Platform
+
+EVERY_KEY = """
+python = "3.12"
+exclude-newer = "2024-12-23"
+index-url = "https://index.example/simple"
+extra-index-url = ["https://gpu.index.example/simple"]
+find-links = ["wheels"]
+exclude = ["third_party/**"]
+
+[[environment]]
+name = "shared"
+projects = ["*"]
+
+[[target]]
+name = "gpu-pool-a"
+platform = "linux-x86_64"
+driver = "525.60.13"
+driver-cuda = "12.0"
+gpus = ["A10", "8.6", "GeForce RTX 3090 (8.6)"]
+glibc = "2.31"
+max-image-bytes = 10_000_000_000
+cuda = "11.7"
+cudnn = "8.2.4"
+
+[[target]]
+libc = "musl"
+
+[[project]]
+path = "speech/asr"
+command = ["uvicorn", "app:app"]
+port = 8000
+health = "/healthz"
+groups = ["gpu"]
+
+[image]
+base = "python:3.12-slim-bookworm"
+registry = "registry.example/team"
+ca-bundle = "corp.pem"
+
+[rules]
+ignore = ["DD511"]
+"""
+
+
+def libc(base: str) -> tuple[str, tuple[int, int]]:
+    return "glibc", (2, 36)
+
+
+def load(folder: Path, text: str, name: str = "depdoctor.toml") -> Config:
+    (folder / name).write_text(text, encoding="utf-8")
+    return config.load(folder, libc)
+
+
+def test_every_key(tmp_path: Path) -> None:
+    read = load(tmp_path, EVERY_KEY)
+    assert read.python == "3.12"
+    assert read.exclude_newer == datetime(2024, 12, 23, 23, 59, 59, tzinfo=UTC)
+    assert read.indexes.extra_index_urls == ("https://gpu.index.example/simple",)
+    target, musl = read.targets
+    assert target.driver == Version("525.60.13")
+    assert target.platform == Platform(libc_version=(2, 31))
+    assert target.gpus == (
+        Gpu(name="A10", capability=None),
+        Gpu(name="", capability=(8, 6)),
+        Gpu(name="GeForce RTX 3090", capability=(8, 6)),
+    )
+    assert musl.platform.libc == "musl"
+    assert read.project("speech/asr").groups == ("gpu",)
+    assert read.ignored_rules == ("DD511",)
+
+
+def test_no_configuration_is_the_default(tmp_path: Path) -> None:
+    read = config.load(tmp_path, libc)
+    assert read.python == "3.11"
+    assert [target.platform for target in read.targets] == [Platform(libc_version=(2, 36))]
+
+
+def test_pyproject_table(tmp_path: Path) -> None:
+    assert load(tmp_path, '[tool.depdoctor]\npython = "3.13"\n', "pyproject.toml").python == "3.13"
+
+
+def test_broken_pyproject_is_left_to_the_scan(tmp_path: Path) -> None:
+    assert load(tmp_path, "[tool\n", "pyproject.toml").python == "3.11"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("pyhton = '3.11'", "`pyhton` is not a key", "did you mean `python`?"),
+        ("[image]\nbas = 'x'", "`image.bas` is not a key", "did you mean `base`?"),
+        ("[[target]]\ndrivers = '5'", "`target[0].drivers` is not a key", "did you mean `driver`?"),
+        ("python = 3.11", "`python` must be a string", ""),
+        ("python = '2.7'", "`python` must name a Python minor", ""),
+        ("exclude-newer = 'soon'", "`exclude-newer` must be a date", ""),
+        ("index-url = 'https://me:secret@index.example'", "`index-url` holds credentials", ""),
+        ("[[target]]\nglibc = '2'", "`target[0].glibc` must have two numbers", ""),
+        ("[[project]]\nport = 1", "`project[0].path` is missing", ""),
+        ("target = 1", "`target` must be a list", ""),
+        ("a = [", "depdoctor.toml is not valid TOML", ""),
+    ],
+)
+def test_wrong_configuration(tmp_path: Path, text: str, message: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, text)
+    assert message in error.value.message
+    assert error.value.where == "depdoctor.toml"
+    assert hint in error.value.hint
+    assert "secret" not in str(error.value)
