@@ -1,1 +1,39 @@
-"""..."""
+"""The command line: flags, streams and exit status. Results go to stdout, talk to stderr; nothing else prints."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from depdoctor.errors import DepdoctorError
+
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status: 0 done, 1 findings, 2 usage, 3 a tool failed, 130 interrupted."""
+    from depdoctor.cli import arguments as command_line
+    from depdoctor.cli import commands
+
+    try:
+        options = command_line.parse(arguments)
+        return commands.COMMANDS[options.command](options)
+    except DepdoctorError as error:
+        sys.stderr.write(_told(error))
+        return error.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write("\ndepdoctor: interrupted; nothing was left half-written\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output went away (`| head`): no traceback at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _told(error: DepdoctorError) -> str:
+    """Three lines: what, where, what to do."""
+    lines = [f"depdoctor: {error.message}"]
+    lines += [f"  {line}" for line in (error.where and f"in {error.where}", error.hint) if line]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,208 @@
+"""A function per command: options in, exit status out. What it prints comes from a report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depdoctor.errors import UsageError
+from depdoctor.model.finding import Diagnosis, Severity
+
+if TYPE_CHECKING:
+    from depdoctor.cli.terminal import TerminalProgress
+    from depdoctor.pipeline import Built, Settings
+
+CACHE_VARIABLE = "DEPDOCTOR_CACHE_DIR"
+
+CLEAN, FOUND, INCOMPLETE = 0, 1, 3
+
+
+def scan(options: argparse.Namespace) -> int:
+    """Name every conflict and mismatch."""
+    from depdoctor import pipeline
+    from depdoctor.cli import terminal
+
+    started = time.monotonic()
+    if options.list:
+        return _list(options)
+    with _progress(options) as progress:
+        result = pipeline.scan(_settings(options), progress)
+    elapsed_s = time.monotonic() - started
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.scan(result.inventory, result.diagnosis, elapsed_s))
+    else:
+        from depdoctor.report import console
+
+        console.scan(terminal.output(), result.inventory, result.diagnosis, elapsed_s)
+    if options.strict and result.inventory.incomplete:
+        return INCOMPLETE
+    return _verdict(result.diagnosis, options.fail_on)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from depdoctor import pipeline
+    from depdoctor.cli import terminal
+
+    found = pipeline.list_projects(_settings(options))
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.projects(found))
+    else:
+        from depdoctor.report import console
+
+        console.projects(terminal.output(), found)
+    return CLEAN
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Plan an image for each project."""
+    from depdoctor import pipeline
+    from depdoctor.cli import terminal
+
+    with _progress(options) as progress:
+        made = pipeline.plan(_settings(options), progress, base=options.base or "", write=not options.check)
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.plan(made.plan, path=made.path.name, changed=made.changed))
+    else:
+        from depdoctor.report import tree
+
+        tree.plan(terminal.output(), made.plan, path=made.path.name, changed=made.changed, written=not options.check)
+    if not options.check:
+        return CLEAN
+    return FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Write a Dockerfile, a bake file and hashed requirements."""
+    from depdoctor import pipeline
+
+    kinds = tuple(filter(None, (kind.strip() for kind in options.only.split(","))))
+    with _progress(options) as progress:
+        written = pipeline.generate_files(_settings(options), progress, kinds, options.output)
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.files(written))
+    else:
+        sys.stdout.writelines(f"{path}\n" for path in written)
+    return CLEAN
+
+
+def build(options: argparse.Namespace) -> int:
+    """Build the images of the plan."""
+    from depdoctor import pipeline
+
+    started = time.monotonic()
+    output = options.output or (None if options.push or options.load else Path("images"))
+    wish = pipeline.BuildWish(
+        output=output, push=options.push or "", load=options.load, builder=options.builder, images=tuple(options.image)
+    )
+    with _progress(options) as progress:
+        made = pipeline.build(_settings(options), progress, wish)
+    return _report_built(options, made, started)
+
+
+def push(options: argparse.Namespace) -> int:
+    """Push the images of the plan."""
+    from depdoctor import pipeline
+
+    started = time.monotonic()
+    wish = pipeline.BuildWish(push=options.to or pipeline.CONFIGURED, images=tuple(options.image))
+    with _progress(options) as progress:
+        made = pipeline.build(_settings(options), progress, wish)
+    return _report_built(options, made, started)
+
+
+def _report_built(options: argparse.Namespace, made: Built, started: float) -> int:
+    from depdoctor.cli import terminal
+
+    elapsed_s = time.monotonic() - started
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.built(made.images, made.pushed, elapsed_s))
+    else:
+        from depdoctor.report import tree
+
+        tree.built(terminal.output(), made.images, made.pushed, elapsed_s)
+    return CLEAN
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check that what was locked is installed in each image, and imports."""
+    from depdoctor import pipeline
+    from depdoctor.cli import terminal
+
+    with _progress(options) as progress:
+        diagnosis = pipeline.verify_images(_settings(options), progress, tuple(options.image), options.source or "")
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.diagnosis(diagnosis))
+    else:
+        from depdoctor.report import console
+
+        console.findings(terminal.output(), diagnosis)
+        if not diagnosis.findings:
+            sys.stdout.write("what was locked is installed, and imports\n")
+    return _verdict(diagnosis, options.fail_on)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "scan": scan,
+    "plan": plan,
+    "generate": generate,
+    "build": build,
+    "push": push,
+    "verify": verify,
+}
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from platformdirs import user_cache_path
+
+    from depdoctor.config import moment
+    from depdoctor.pipeline import Settings
+
+    newer = getattr(options, "exclude_newer", None)
+    try:
+        exclude_newer = moment(newer) if newer else None
+    except ValueError as error:
+        raise UsageError(f"`--exclude-newer` {error}") from None
+    root = options.path
+    if not root.exists():
+        raise UsageError(f"there is no folder `{root}`", hint="name the folder that holds your projects")
+    if not root.is_dir():
+        raise UsageError(f"`{root}` is a file, not a folder", hint=f"name its folder: `{root.parent}`")
+    override = os.environ.get(CACHE_VARIABLE)
+    return Settings(
+        root=root,
+        cache=Path(override) if override else user_cache_path("depdoctor"),
+        offline=options.offline,
+        exclude_newer=exclude_newer,
+        builds_allowed=getattr(options, "build_sdists", False),
+        budget_s=getattr(options, "budget", 60.0),
+    )
+
+
+def _progress(options: argparse.Namespace) -> TerminalProgress:
+    from depdoctor.cli.terminal import TerminalProgress
+
+    return TerminalProgress(quiet=options.quiet, verbose=options.verbose)
+
+
+def _verdict(diagnosis: Diagnosis, fail_on: str) -> int:
+    if fail_on == "never":
+        return CLEAN
+    threshold = Severity[fail_on.upper()]
+    return FOUND if any(one.severity >= threshold for one in diagnosis.findings) else CLEAN
