@@ -66,7 +66,11 @@ class PushedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What was found inside a running image: installed versions by normalized name; failed imports, with why."""
+    """What was found inside a running image: installed versions by normalized name; failed imports, with why.
+
+    `python` is the interpreter's full version, "" where nobody asked.
+    """
 
     installed: Mapping[str, str]
     import_errors: Mapping[str, str]
+    python: str = ""

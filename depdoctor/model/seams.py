@@ -119,11 +119,16 @@ class Builder(Protocol):
 class Engine(Protocol):
     """A container engine on this machine."""
 
-    def build(self, bundle: Bundle, context: Path, targets: Sequence[str]) -> Mapping[str, str]:
+    def build(
+        self, bundle: Bundle, context: Path, targets: Sequence[str], progress: Progress | None = None
+    ) -> Mapping[str, str]:
         """Build targets of a bundle's bake file; the image reference of each. Raises `BuildError`."""
 
     def load(self, layout: Path, reference: str) -> None:
         """Load an OCI image layout. Raises `EngineError`."""
+
+    def describe(self, reference: str, name: str) -> BuiltImage:
+        """An image of the engine as a built one of this name. Raises `EngineError`."""
 
     def inspect(self, reference: str, imports: Sequence[str]) -> Inspection:
         """Run an image without network and list what is installed and what cannot be imported. Raises `EngineError`."""

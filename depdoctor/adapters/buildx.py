@@ -1,0 +1,207 @@
+"""Builds a bundle with `docker buildx bake`: on the engine's own BuildKit, or on any builder that buildx knows.
+
+The bundle is written to a folder of its own, never into the scan root. Its `docker-bake.json` is completed there with
+what only this machine knows: the context, where uv lies, secrets by their place, and where the images go. BuildKit
+thus sees one solve for all targets, and a stage that several of them share is built once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from depdoctor.errors import BuildError, EngineError
+from depdoctor.model.image import Bundle
+from depdoctor.model.seams import NoProgress, Progress
+
+BAKE_FILE = "docker-bake.json"
+TAIL_LINES = 40
+GRACE_S = 10
+
+HINTS = (
+    ("certificate", "give the CA bundle of your network: `SSL_CERT_FILE`, or `ca-bundle` under `[image]`"),
+    ("UnknownIssuer", "give the CA bundle of your network: `SSL_CERT_FILE`, or `ca-bundle` under `[image]`"),
+    ("no space left on device", "free disk space of the engine, for instance with `docker buildx prune`"),
+    ("failed to resolve source metadata", "check the name of the base image, and `docker login` for its registry"),
+    ("pull access denied", "check the name of the base image, and `docker login` for its registry"),
+    ("Hash mismatch", "a file is not the one that was locked; make the plan again"),
+    ("is not a docker command", "install the buildx plugin of the Docker command line"),
+    ("no builder", "`docker buildx ls` lists the builders that there are"),
+    ("Cannot connect to the Docker daemon", "start the engine, or let `DOCKER_HOST` point to one that runs"),
+)
+"""What to do, by a fragment of what BuildKit, uv or the Docker command line say."""
+
+_STEP = re.compile(r"#\d+ (\[.+)")
+_FAILED = re.compile(r" > \[(?P<step>.+?)\] (?P<instruction>.+?):?$")
+_PLACE = re.compile(r"[^\s:]+:\d+$")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def secrets(environment: Mapping[str, str], ca_bundle: Path | None = None) -> dict[str, Path]:
+    """The build secrets that this machine has, by id: `ca` (trusted certificates) and `netrc` (index credentials)."""
+    home = Path(environment.get("HOME", "/nonexistent"))
+    places = {
+        "ca": ca_bundle or Path(environment.get("SSL_CERT_FILE", "")),
+        "netrc": Path(environment.get("NETRC", home / ".netrc")),
+    }
+    return {name: path.resolve() for name, path in places.items() if path.is_file()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buildx:
+    """`docker buildx bake` on one builder: "" is the engine's own BuildKit, any other name one of `docker buildx ls`.
+
+    `uv` is the binary that installs the wheels; `secrets` are files by the id under which a stage mounts them. `push`
+    sends the images to their registry instead of loading them into the engine.
+    """
+
+    uv: Path
+    secrets: Mapping[str, Path] = field(default_factory=dict)
+    builder: str = ""
+    push: bool = False
+
+    def build(
+        self, bundle: Bundle, context: Path, targets: Sequence[str], progress: Progress | None = None
+    ) -> dict[str, str]:
+        """Build targets of the bundle's bake file; the reference of each image.
+
+        Raises `BuildError` with the failing step and the end of the output, `EngineError` without a Docker command.
+        """
+        docker = _docker()
+        with _workplace(bundle, self.uv, self.secrets) as folder:
+            local = _localized(json.loads(bundle.files[BAKE_FILE]), folder, context, self.secrets, push=self.push)
+            (folder / "local-bake.json").write_text(json.dumps(local), encoding="utf-8")
+            metadata = folder / "metadata.json"
+            command = [docker, "buildx", "--builder", self.builder or _own_builder(docker), "bake", "--progress=plain"]
+            command += ["--file", "../local-bake.json", "--metadata-file", str(metadata), *targets]
+            status, tail = _run(command, folder / "bundle", progress or NoProgress())
+            if status:
+                raise _failure(tail, targets)
+            results = json.loads(metadata.read_text(encoding="utf-8"))
+            return {target: results[target]["image.name"].split(",")[0] for target in targets}
+
+
+def _docker() -> str:
+    if docker := shutil.which("docker"):
+        return docker
+    raise EngineError(
+        "there is no `docker` command on PATH",
+        hint="install the Docker command line with buildx, or use `--builder oci`, which needs neither",
+    )
+
+
+def _own_builder(docker: str) -> str:
+    """The builder that is the BuildKit inside the engine: it bears the name of the current context."""
+    shown = subprocess.run([docker, "context", "show"], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or "default"
+
+
+@contextmanager
+def _workplace(bundle: Bundle, uv: Path, secrets: Mapping[str, Path]) -> Iterator[Path]:
+    """A folder with the bundle, the uv binary alone in a folder, and links to the secrets; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="depdoctor-") as name:
+        folder = Path(name)
+        for path, text in bundle.files.items():
+            if not _inside(path):
+                raise BuildError(f"the bundle would write `{path}` outside its folder")
+            file = folder / "bundle" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        (folder / "uv").mkdir()
+        _link(uv, folder / "uv" / "uv")
+        (folder / "secrets").mkdir()
+        for identity, secret in secrets.items():
+            (folder / "secrets" / identity).symlink_to(secret)
+        yield folder
+
+
+def _inside(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return not parts.is_absolute() and ".." not in parts.parts
+
+
+def _link(source: Path, destination: Path) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy(source, destination)
+
+
+def _localized(
+    bake: Mapping[str, Any], folder: Path, context: Path, secrets: Iterable[str], *, push: bool
+) -> dict[str, Any]:
+    """The bake file with the places of this machine in every target."""
+    here = {
+        "context": _literal(context.resolve()),
+        "secret": [f"id={identity},src=../secrets/{identity}" for identity in sorted(secrets)],
+        "output": ["type=registry" if push else "type=docker"],
+        "attest": ["type=provenance,disabled=true"],
+    }
+    targets = {
+        name: {
+            "tags": [f"depdoctor/{name}:latest"],
+            **target,
+            **here,
+            "dockerfile": _literal(folder / "bundle" / target.get("dockerfile", "Dockerfile")),
+            "contexts": {**target.get("contexts", {}), "uv": "../uv"},
+        }
+        for name, target in bake["target"].items()
+    }
+    return {**bake, "target": targets}
+
+
+def _literal(path: Path) -> str:
+    """A path as a bake file takes it, where `${` and `%{` begin expressions."""
+    return str(path).replace("${", "$${").replace("%{", "%%{")
+
+
+def _run(command: Sequence[str], folder: Path, progress: Progress) -> tuple[int, list[str]]:
+    """Run to the end while telling each step; the exit status and the last lines. Ctrl-C ends the child first."""
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                tail.append(_CREDENTIALS.sub("***@", line.rstrip()))
+                if step := _STEP.match(line):
+                    progress.say(step[1])
+            return process.wait(), list(tail)
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _failure(tail: Sequence[str], targets: Sequence[str]) -> BuildError:
+    text = "\n".join(tail)
+    reason = next((line for line in reversed(tail) if line.startswith(("ERROR:", "error:"))), tail[-1] if tail else "")
+    step = next((match for line in tail if (match := _FAILED.match(line))), None)
+    place = next((line for line in tail if _PLACE.match(line)), "")
+    what = f"step [{step['step']}] failed: `{step['instruction']}`" if step else f"cannot build {', '.join(targets)}"
+    hint = next((hint for fragment, hint in HINTS if fragment in text), "")
+    return BuildError(f"{what}: {reason}\n{text}", where=place, hint=hint)

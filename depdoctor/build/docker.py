@@ -1,0 +1,41 @@
+"""Builds images through an engine, from the generated Dockerfile and bake file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from depdoctor.model.image import BuiltImage, Bundle
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.seams import Engine, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerBuilder:
+    """Matches `seams.Builder`. `bundle` is what was generated from the plan, `context` the folder that was scanned.
+
+    All images are targets of one bake, so that a stage that several of them stand on is built once. How many of an
+    image's layers are its base's is not known here, so `base_layers` stays 0.
+    """
+
+    engine: Engine
+    bundle: Bundle
+    context: Path
+    name: str = "docker"
+
+    def build(self, plan: Plan, images: Sequence[Image], progress: Progress) -> tuple[BuiltImage, ...]:  # noqa: ARG002 - the bundle is the plan
+        """Build these images and leave them in the engine. Raises `BuildError`."""
+        if not images:
+            return ()
+        task = f"build {len(images)} images"
+        progress.start(task)
+        references = self.engine.build(self.bundle, self.context, [image.name for image in images], progress)
+        progress.finish(task)
+        return tuple(
+            replace(
+                self.engine.describe(references[image.name], image.name),
+                base_reference=image.base.pinned,
+            )
+            for image in images
+        )

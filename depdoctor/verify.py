@@ -1,0 +1,125 @@
+"""Judges an image by what was found inside: what is installed is what was locked, and what the code imports imports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from depdoctor.model.finding import CODES, Diagnosis, Finding, Kind, default_severity, worst_first
+from depdoctor.model.image import ENVIRONMENT_ROOT, Inspection
+from depdoctor.model.plan import Image, Plan
+
+KINDS = (Kind.NOT_INSTALLED, Kind.NOT_IMPORTABLE, Kind.PYTHON_UNSUPPORTED)
+
+_MODULE = re.compile(r"No module named '([^']+)'")
+_LIKELY = (
+    (
+        re.compile(r"version `((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)' not found"),
+        "the base `{base}` is older than the wheel: it lacks the symbol version {0}; take a newer base",
+    ),
+    (
+        re.compile(r"\b((?:lib|ld-)[\w.+-]*\.so(?:\.\d+)*): cannot open shared object file"),
+        "the base `{base}` lacks the system library `{0}`; add the system package that holds it",
+    ),
+    (
+        re.compile(r"Read-only file system|Permission denied"),
+        "`{module}` writes while it is imported; point it to a writable folder such as /tmp",
+    ),
+    (
+        re.compile(r"^killed by SIGKILL"),
+        "give the container more memory, and look at what `{module}` loads while it is imported",
+    ),
+    (
+        re.compile(r"^killed by"),
+        "a compiled module crashed: it may need a processor feature, a driver or another library's version",
+    ),
+)
+"""What a reason means, first match first; a pattern's groups fill {0}, {1}..."""
+
+
+def verify(plan: Plan, image: Image, inspection: Inspection) -> Diagnosis:
+    """Compare an image with its section of the plan. Nothing but the locked packages may stand in the environment."""
+    findings = (
+        *_interpreter(image, inspection),
+        *_installed(plan, image, inspection),
+        *_imports(image, inspection),
+    )
+    return Diagnosis(findings=worst_first(findings), rules_run=tuple(sorted(CODES[kind][0] for kind in KINDS)))
+
+
+def _finding(kind: Kind, image: Image, subject: str, message: str, hint: str, packages: tuple[str, ...]) -> Finding:
+    return Finding(
+        kind=kind,
+        severity=default_severity(kind),
+        subject=subject,
+        message=message,
+        hint=hint,
+        packages=packages,
+        projects=(image.project,),
+    )
+
+
+def _interpreter(image: Image, inspection: Inspection) -> Iterator[Finding]:
+    minor = ".".join(inspection.python.split(".")[:2])
+    if minor and minor != image.environment.python:
+        yield _finding(
+            Kind.PYTHON_UNSUPPORTED,
+            image,
+            image.base.reference,
+            f"image `{image.name}` runs Python {inspection.python}, but its packages were locked for "
+            f"{image.environment.python}",
+            f"set `base` under `[image]` to one with Python {image.environment.python}, or `python` to {minor}",
+            (image.base.reference,),
+        )
+
+
+def _installed(plan: Plan, image: Image, inspection: Inspection) -> Iterator[Finding]:
+    locked = {str(pin.name): pin.version for pin in plan.pins(image)}
+    found = {str(canonicalize_name(name)): version for name, version in inspection.installed.items()}
+    for name in sorted(locked.keys() | found.keys()):
+        if name not in found:
+            message = f"`{name}=={locked[name]}` is locked for image `{image.name}`, but not installed in it"
+            hint = f"build the image again, and look for a step that removes files from {ENVIRONMENT_ROOT}"
+        elif name not in locked:
+            message = f"`{name}=={found[name]}` is installed in image `{image.name}`, but not locked for it"
+            hint = f"add it to the manifest of `{image.project}`, or drop the step that installs it"
+        elif not _same(locked[name], found[name]):
+            message = f"image `{image.name}` holds `{name}` {found[name]}, but {locked[name]} is locked"
+            hint = "build the image again from the plan"
+        else:
+            continue
+        yield _finding(Kind.NOT_INSTALLED, image, name, message, hint, (name,))
+
+
+def _same(locked: Version, found: str) -> bool:
+    try:
+        return locked == Version(found)
+    except InvalidVersion:
+        return False
+
+
+def _imports(image: Image, inspection: Inspection) -> Iterator[Finding]:
+    for module, reason in sorted(inspection.import_errors.items()):
+        message = f"`import {module}` fails in image `{image.name}`: {reason}"
+        yield _finding(Kind.NOT_IMPORTABLE, image, module, message, _likely(module, image, reason), ())
+
+
+def _likely(module: str, image: Image, reason: str) -> str:
+    """What probably is the cause, and what to do about it."""
+    if match := _MODULE.search(reason):
+        return _missing(module, match[1], image.project)
+    for pattern, likely in _LIKELY:
+        if match := pattern.search(reason):
+            return likely.format(*match.groups(), module=module, base=image.base.reference)
+    return f"run `docker run --rm IMAGE python -c 'import {module}'` to see the whole traceback"
+
+
+def _missing(module: str, missing: str, project: str) -> str:
+    if missing == module:
+        return f"no package in the lock of `{project}` brings `{module}`; add the one that does to its manifest"
+    if missing.startswith(f"{module}."):
+        return f"`{module}` lacks its part `{missing}`; another package may bring or overwrite the same folder"
+    return f"`{module}` needs `{missing}`, which no package in the lock brings; add the one that does to the manifest"

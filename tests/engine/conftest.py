@@ -1,0 +1,152 @@
+"""A real engine and registry: `DOCKER_HOST`, `DEPDOCTOR_TEST_REGISTRY` and `DEPDOCTOR_TEST_BASE` say where."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import os
+import urllib.request
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uv
+
+from depdoctor.adapters.buildx import Buildx
+from depdoctor.adapters.docker import DockerEngine
+from depdoctor.errors import EngineError
+from depdoctor.model.image import Bundle
+
+DOCKERFILE = """\
+FROM {base} AS environment
+RUN --mount=from=uv,source=uv,target=/bin/uv ["/bin/uv", "venv", "--python", "/usr/bin/python3", "/venv"]
+RUN --mount=from=uv,source=uv,target=/bin/uv --mount=source=wheels,target=/wheels \\
+    ["/bin/uv", "pip", "install", "--python=/venv/bin/python", "--offline", "--no-index", "--find-links=/wheels", \\
+     "--no-cache", "alpha"]
+FROM environment AS one
+ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin VIRTUAL_ENV=/venv
+WORKDIR /app
+COPY app.py .
+USER 65532:65532
+LABEL depdoctor.test=engine
+CMD ["python", "app.py"]
+FROM one AS two
+CMD ["python", "-c", "import alpha; print('two says', alpha.WORD)"]
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.engine)
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where an engine is promised."""
+    if os.environ.get("DEPDOCTOR_REQUIRE_ENGINE") == "1":
+        pytest.fail(f"DEPDOCTOR_REQUIRE_ENGINE=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def uv_binary() -> Path:
+    return Path(uv.find_uv_bin())
+
+
+@pytest.fixture(scope="session")
+def engine(uv_binary: Path) -> DockerEngine:
+    engine = DockerEngine(buildx=Buildx(uv=uv_binary))
+    try:
+        engine.client.ping()
+    except EngineError as error:
+        missing(f"no container engine answers: {error.message}")
+    return engine
+
+
+@pytest.fixture(scope="session")
+def registry() -> str:
+    """The host and port of a registry on loopback."""
+    address = os.environ.get("DEPDOCTOR_TEST_REGISTRY", "")
+    if not address:
+        missing("DEPDOCTOR_TEST_REGISTRY names no registry")
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=10).close()
+    except OSError as error:
+        missing(f"no registry answers at {address}: {error}")
+    return address
+
+
+@pytest.fixture(scope="session")
+def base() -> str:
+    """An image with Python 3.11 in the registry."""
+    reference = os.environ.get("DEPDOCTOR_TEST_BASE", "")
+    if not reference:
+        missing("DEPDOCTOR_TEST_BASE names no base image")
+    return reference
+
+
+def wheel(folder: Path, name: str, version: str, code: str) -> Path:
+    """A real wheel with one module."""
+    info = f"{name}-{version}.dist-info"
+    members = {
+        f"{name}.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = []
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in members.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            rows.append(f"{member},sha256={digest},{len(text.encode())}\n")
+            archive.writestr(member, text)
+        archive.writestr(f"{info}/RECORD", "".join(rows) + f"{info}/RECORD,,\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan root with an application and the wheel it needs."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "wheels").mkdir()
+    wheel(root / "wheels", "alpha", "1.2.0", "WORD = 'alpha'\n")
+    (root / "app.py").write_text("import alpha\nprint('one says', alpha.WORD)\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def prefix(engine: DockerEngine) -> Iterator[str]:
+    """A namespace for image names of this run; what bears it is removed from the engine afterwards."""
+    prefix = f"depdoctor-tests-{uuid.uuid4().hex[:8]}"
+    yield prefix
+    for image in engine.client.images.list():
+        for tag in image.tags:
+            if f"/{prefix}/" in f"/{tag}":
+                engine.remove(tag)
+
+
+@pytest.fixture(scope="session")
+def bundle(prefix: str) -> Callable[[str], Bundle]:
+    """Makes a bundle of two targets, `one` and `two`, from a Dockerfile; each has names of its own."""
+    numbers = itertools.count()
+
+    def make(dockerfile: str) -> Bundle:
+        names = f"{prefix}/b{next(numbers)}"
+        targets = {
+            name: {"dockerfile": "Dockerfile", "target": name, "tags": [f"{names}/{name}:v1"]}
+            for name in ("one", "two")
+        }
+        return Bundle(files={"Dockerfile": dockerfile, "docker-bake.json": json.dumps({"target": targets})})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def images(engine: DockerEngine, base: str, project: Path, bundle: Callable[[str], Bundle]) -> dict[str, str]:
+    """Two images that were built, by name."""
+    return dict(engine.build(bundle(DOCKERFILE.format(base=base)), project, ["one", "two"]))
