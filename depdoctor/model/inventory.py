@@ -57,15 +57,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedEnvironment:
-    """Projects that the configuration declares to share one environment."""
+    """Projects that the configuration declares to share one environment.
+
+    `outcomes` are what they lock to together, for each environment for which that was asked.
+    """
 
     name: str
     projects: tuple[str, ...]
+    outcomes: tuple[LockOutcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Everything a scan knows before it judges. `index_date` is the moment as of which the index was asked."""
+    """Everything a scan knows before it judges. `index_date` is the moment as of which the index was asked.
+
+    `base` is the reference of the image that the projects' images stand on, "" where nothing is said of it.
+    """
 
     root: str
     entries: tuple[Entry, ...]
@@ -73,6 +80,7 @@ class Inventory:
     shared: tuple[SharedEnvironment, ...] = ()
     index_date: datetime
     incomplete: tuple[str, ...] = ()
+    base: str = ""
 
     def environments(self) -> tuple[Environment, ...]:
         """Every environment that some project was locked for, sorted."""
