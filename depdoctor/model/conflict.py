@@ -15,13 +15,15 @@ class Conflict:
     """A minimal conflicting set: taken together its causes have no resolution, and any one left out they have.
 
     `causes` hold one requirement line each, with the chain that carries it to `subject`, the package whose versions
-    clash. `proof` is the resolver's own explanation of this very set.
+    clash. `others` are the same lines in other projects, for which the same holds. `projects` are those of both.
+    `proof` is the resolver's own explanation of this very set, "" where the lines alone prove it.
     """
 
     subject: NormalizedName
     projects: tuple[str, ...]
     causes: tuple[Cause, ...]
     environment: Environment
+    others: tuple[Cause, ...] = ()
     proof: str = ""
 
 

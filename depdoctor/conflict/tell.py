@@ -1,0 +1,106 @@
+"""Turns what a search found into conflicts with projects, files and lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from depdoctor.conflict.bits import within
+from depdoctor.conflict.chains import clash
+from depdoctor.conflict.demand import Demand, Element
+from depdoctor.conflict.scopes import Scopes
+from depdoctor.conflict.search import Search
+from depdoctor.model.conflict import Conflict
+from depdoctor.model.finding import Cause
+from depdoctor.model.lock import Unknown
+
+Group = tuple[Demand, ...]
+
+
+def tell(search: Search, scopes: Scopes) -> Iterator[Conflict]:
+    """The conflicts that lie in a scope, each with every project that has a part in it."""
+    own = {demand.project: search.mask(demand.elements) for demand in scopes.demands}
+    for mask, words in search.conflicts.items():
+        groups = [group for group in (*scopes.asked, *scopes.read) if _takes_all(mask, group, own)]
+        alone = [group for group in groups if len(group) == 1 and group[0].lock is None]
+        pairs: list[Group] = [group for group in groups if len(group) == 2]
+        together: list[Group] = pairs or [_few(mask, group, own) for group in groups if len(group) > 2]
+        yield from (_conflict(search, mask, words, [group]) for group in alone)
+        if together:
+            yield _conflict(search, mask, words, together)
+
+
+def _takes_all(mask: int, group: Group, own: dict[str, int]) -> bool:
+    """Whether the group's lines hold the conflict, and those of no project in it hold all of it alone."""
+    union = 0
+    for demand in group:
+        union |= own[demand.project]
+        if len(group) > 1 and within(mask, own[demand.project]):
+            return False
+    return within(mask, union)
+
+
+def _few(mask: int, group: Group, own: dict[str, int]) -> Group:
+    """The projects of a group that have a part in the conflict, those first that hold most of what is left."""
+    chosen: list[Demand] = []
+    rest = mask
+    while rest:
+        best = max(group, key=lambda demand: (rest & own[demand.project]).bit_count())
+        chosen.append(best)
+        rest &= ~own[best.project]
+    return tuple(sorted(chosen, key=lambda demand: demand.project))
+
+
+def _conflict(search: Search, mask: int, words: str, groups: Sequence[Group]) -> Conflict:
+    elements = search.members(mask)
+    first = groups[0]
+    holders = [next(demand for demand in first if element in demand.places) for element in elements]
+    found = clash([(element, demand.lock) for element, demand in zip(elements, holders, strict=True)])
+    chains = dict(zip(elements, found.chains, strict=True))
+    causes = {_cause(demand, element, chains) for element, demand in zip(elements, holders, strict=True)}
+    everyone = {
+        _cause(demand, element, chains)
+        for group in groups
+        for demand in group
+        for element in elements
+        if element in demand.places
+    }
+    return Conflict(
+        subject=found.subject,
+        projects=tuple(sorted({demand.project for group in groups for demand in group})),
+        causes=tuple(sorted(causes)),
+        others=tuple(sorted(everyone - causes)),
+        environment=first[0].environment,
+        proof=words,
+    )
+
+
+def _cause(demand: Demand, element: Element, chains: dict[Element, tuple[str, ...]]) -> Cause:
+    place = demand.places[element][0]
+    return Cause(project=demand.project, location=place.location, requirement=place.text, chain=chains[element])
+
+
+def merged(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
+    """The conflicts in one order, those told once that are the same in several environments."""
+    told: dict[tuple[Cause, ...], Conflict] = {}
+    for conflict in conflicts:
+        key = tuple(replace(cause, chain=()) for cause in conflict.causes)
+        told.setdefault(key, conflict)
+    return tuple(sorted(told.values(), key=lambda found: (found.subject, found.projects, found.causes)))
+
+
+def gaps(search: Search, scopes: Scopes) -> Iterator[str]:
+    """Which projects could not be compared, and why: a line per reason."""
+    unions = [
+        (group, search.mask({element for demand in group for element in demand.elements})) for group in scopes.asked
+    ]
+    reasons: dict[str, dict[Group, None]] = {}
+    for mask, reason in search.undecided.items():
+        holding = [group for group, union in unions if within(mask, union)]
+        if holding and (isinstance(reason, Unknown) or len(min(holding, key=len)) > 1):
+            detail = reason.detail if isinstance(reason, Unknown) else reason.message
+            reasons.setdefault(detail, {})[min(holding, key=len)] = None
+    for detail, groups in reasons.items():
+        names = " and ".join(demand.project for demand in next(iter(groups)))
+        others = f" and {len(groups) - 1} other groups of projects" if len(groups) > 1 else ""
+        yield f"conflicts of {names}{others}: {detail}"
