@@ -80,7 +80,11 @@ Answer = Resolved | Impossible | Unknown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """A project's pins for one environment. `origin` is the lockfile they were taken from, None if resolved now."""
+    """A project's pins for one environment. `origin` is the lockfile they were taken from, None if resolved now.
+
+    `missing` tells what the project needs besides and no index serves, or could not be read: place and reason. An image
+    of a lock that misses something is not the project.
+    """
 
     project: str
     environment: Environment
@@ -88,6 +92,7 @@ class Lock:
     pins: tuple[Pin, ...]
     origin: Location | None = None
     warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def by_name(self) -> Mapping[NormalizedName, Pin]:

@@ -1,0 +1,106 @@
+"""From what a project declares to what would be installed: takes the lockfile that is there, else asks a resolver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from depdoctor.lock.declared import Declared, declared
+from depdoctor.lock.lockfile import complete_lock, from_lockfile
+from depdoctor.model.distribution import Pin, WheelFacts
+from depdoctor.model.finding import Kind
+from depdoctor.model.lock import (
+    Answer,
+    DeclaredOnly,
+    Impossible,
+    Lock,
+    LockOutcome,
+    Question,
+    Unknown,
+    Unresolvable,
+    Why,
+)
+from depdoctor.model.project import IndexOptions, Reading
+from depdoctor.model.seams import Resolver
+from depdoctor.model.target import Environment
+
+PATCH_RELEASES = range(40)
+"""Patch releases of a Python minor that a `requires-python` is held against; any one will do."""
+
+
+def lock(
+    reading: Reading,
+    environment: Environment,
+    resolver: Resolver,
+    *,
+    indexes: IndexOptions,
+    exclude_newer: datetime,
+    builds_allowed: bool = False,
+    groups: Sequence[str] = (),
+) -> LockOutcome:
+    """What a project would install in an environment, with these groups besides the default one.
+
+    A complete lockfile is taken as it is, however new; of several the first in this order: `pylock.toml`, `uv.lock`,
+    others by path, and requirement files with every line pinned. `groups` are "extra:NAME", "group:NAME" or plain
+    names. What cannot be asked for is left out of the answer and told in `Lock.missing`.
+    """
+    project = reading.project.name
+    if refusal := _refused_python(reading, environment):
+        return Unresolvable(project=project, environment=environment, reason=refusal)
+    wanted = declared(reading, environment, groups, indexes)
+    question = Question(
+        requirements=wanted.requirements,
+        constraints=wanted.constraints,
+        environment=environment,
+        indexes=wanted.indexes,
+        exclude_newer=exclude_newer,
+        builds_allowed=builds_allowed,
+    )
+    if manifest := complete_lock(reading, groups, wanted):
+        answer = from_lockfile(manifest, reading.project, groups, question, resolver)
+    else:
+        answer = _asked(wanted, question, resolver)
+    if isinstance(answer, Lock):
+        return replace(answer, project=project, groups=tuple(sorted(groups)))
+    if isinstance(answer, Unknown):
+        return DeclaredOnly(project=project, environment=environment, reason=answer)
+    return Unresolvable(project=project, environment=environment, reason=answer)
+
+
+def enrich(lock: Lock, facts: Mapping[str, WheelFacts | Unknown]) -> Lock:
+    """The lock with what the wheels themselves tell: their requirements, and their sizes as files and installed."""
+    return replace(lock, pins=tuple(_with_facts(pin, facts) for pin in lock.pins))
+
+
+def _refused_python(reading: Reading, environment: Environment) -> Impossible | None:
+    for manifest in reading.manifests:
+        wanted = manifest.requires_python
+        patches = (f"{environment.python}.{patch}" for patch in PATCH_RELEASES)
+        if wanted is not None and not any(wanted.contains(patch, prereleases=True) for patch in patches):
+            message = f"{manifest.path} requires Python {wanted}, and the environment has Python {environment.python}"
+            return Impossible(kind=Kind.PYTHON_UNSUPPORTED, message=message)
+    return None
+
+
+def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | Impossible | Unknown:
+    if wanted.missing and not question.requirements:
+        return Unknown(why=Why.NOT_UNDERSTOOD, detail="; ".join(wanted.missing))
+    answer: Answer = resolver.resolve(question)
+    if isinstance(answer, Impossible | Unknown):
+        return answer
+    return Lock(
+        project="",
+        environment=question.environment,
+        pins=answer.pins,
+        warnings=answer.warnings,
+        missing=wanted.missing,
+    )
+
+
+def _with_facts(pin: Pin, facts: Mapping[str, WheelFacts | Unknown]) -> Pin:
+    found = facts.get(pin.file.sha256) if pin.file else None
+    if not pin.file or not isinstance(found, WheelFacts):
+        return pin
+    file = replace(pin.file, size_bytes=found.size_bytes)
+    return replace(pin, file=file, requires=found.requires, unpacked_bytes=found.unpacked_bytes)

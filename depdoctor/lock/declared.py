@@ -1,0 +1,84 @@
+"""What a project asks an index for, and what it needs that no index serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from depdoctor.model.graph import holds
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Reading
+from depdoctor.model.target import Environment
+
+_LOSSES = {"unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dynamic", "unreadable"}
+"""The kinds of problems that leave requirements unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What can be asked: PEP 508 texts, sorted. `missing` is the rest, each with its place and the reason."""
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    indexes: IndexOptions
+    missing: tuple[str, ...]
+
+
+def declared(reading: Reading, environment: Environment, groups: Sequence[str], indexes: IndexOptions) -> Declared:
+    """What the project's manifests ask for in an environment, in the default group and these.
+
+    The indexes that a manifest names are nearer than those of the configuration.
+    """
+    wanted = [
+        requirement
+        for manifest in reading.manifests
+        for requirement in manifest.requirements
+        if in_groups(requirement.group, groups) and holds(requirement.requirement.marker, environment)
+    ]
+    for manifest in reading.manifests:
+        indexes = indexes.joined(manifest.indexes)
+    tied = tuple(requirement.index for requirement in wanted if "://" in requirement.index)
+    constraints = [
+        constraint.requirement
+        for manifest in reading.manifests
+        for constraint in manifest.constraints
+        if not constraint.requirement.url and not constraint.requirement.extras
+    ]
+    own = _own_names(reading)
+    return Declared(
+        requirements=_sorted(r.requirement for r in wanted if not r.requirement.url and r.name not in own),
+        constraints=_sorted(constraints),
+        indexes=indexes.joined(IndexOptions(extra_index_urls=tuple(dict.fromkeys(tied)))),
+        missing=tuple(dict.fromkeys((*_from_elsewhere(wanted, own), *_unread(reading)))),
+    )
+
+
+def in_groups(group: str, groups: Sequence[str]) -> bool:
+    """Whether something of a group ("" for the default one) is among what is wanted."""
+    return group in (DEFAULT_GROUP, *groups) or group.partition(":")[2] in groups
+
+
+def _own_names(reading: Reading) -> set[str]:
+    """A project that requires itself, mostly for an extra, asks no index for that."""
+    return {canonicalize_name(manifest.name) for manifest in reading.manifests if manifest.name}
+
+
+def _sorted(requirements: Iterable[Requirement]) -> tuple[str, ...]:
+    return tuple(sorted({str(requirement) for requirement in requirements}))
+
+
+def _from_elsewhere(wanted: Sequence[DeclaredRequirement], own: set[str]) -> Iterator[str]:
+    for requirement in wanted:
+        if requirement.requirement.url and requirement.name not in own:
+            yield f"{requirement.location}: `{requirement.text}` comes from no index"
+
+
+def _unread(reading: Reading) -> Iterator[str]:
+    for manifest in reading.manifests:
+        for problem in manifest.problems:
+            if problem.kind in _LOSSES:
+                yield f"{problem.location}: {problem.reason}"
+    for unreadable in reading.unreadable:
+        yield f"{unreadable.path}: {unreadable.problem.reason}"

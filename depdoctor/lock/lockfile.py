@@ -1,0 +1,242 @@
+"""Takes a lockfile as it is: what of it an environment and its groups want, and which file of each package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from packaging.requirements import Requirement
+from packaging.tags import Tag
+from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+
+from depdoctor.lock.declared import Declared, in_groups
+from depdoctor.model.distribution import DistributionFile, LockedPackage, Pin
+from depdoctor.model.finding import Kind
+from depdoctor.model.graph import Extras, holds
+from depdoctor.model.lock import Impossible, Lock, Question, Resolved, Unknown, Why
+from depdoctor.model.project import DEFAULT_GROUP, Location, Manifest, Project, Reading
+from depdoctor.model.seams import Resolver
+from depdoctor.model.target import Environment
+
+WHENEVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""The moment as of which the files of locked versions are looked up: they are wanted however new they are."""
+
+_FIRST = ("pylock.toml", "uv.lock")
+_LAST = "requirements.txt"
+
+
+def complete_lock(reading: Reading, groups: Sequence[str], wanted: Declared) -> Manifest | None:
+    """The lockfile that holds all that is wanted, None if there is none.
+
+    A pinned requirements file counts only if it pins everything that the other manifests ask for.
+    """
+    needed = {canonicalize_name(Requirement(text).name) for text in wanted.requirements}
+    for manifest in sorted((manifest for manifest in reading.manifests if manifest.is_lock), key=_order):
+        if manifest.format != _LAST:
+            return manifest
+        mine = all(in_groups(requirement.group, groups) for requirement in manifest.requirements)
+        if mine and needed <= {package.name for package in manifest.packages}:
+            return manifest
+    return None
+
+
+def _order(manifest: Manifest) -> tuple[int, str]:
+    known = _FIRST.index(manifest.format) if manifest.format in _FIRST else len(_FIRST)
+    return (known + (manifest.format == _LAST), manifest.path)
+
+
+def from_lockfile(
+    manifest: Manifest, project: Project, groups: Sequence[str], question: Question, resolver: Resolver
+) -> Lock | Impossible | Unknown:
+    """The lock that a lockfile gives for the environment of a question.
+
+    A format that states hashes without files has them looked up, every version by itself.
+    """
+    chosen = tuple(_chosen(manifest, project, question.environment, groups))
+    installed = [package for package in chosen if not package.source]
+    if any(not package.files for package in installed):
+        pins = _looked_up(installed, manifest, question, resolver)
+    else:
+        pins = _with_files(installed, manifest, question.environment)
+    if isinstance(pins, Impossible | Unknown):
+        return pins
+    return Lock(
+        project=project.name,
+        environment=question.environment,
+        pins=tuple(sorted(pins, key=lambda pin: pin.name)),
+        origin=Location(path=manifest.path),
+        missing=tuple(
+            f"{_place(package, manifest)}: {package.name} comes from {package.source}, which is no index"
+            for package in chosen
+            if package.source and not _is_project(package, project)
+        ),
+    )
+
+
+def best_file(files: Iterable[DistributionFile], environment: Environment) -> DistributionFile | None:
+    """The file to install in an environment: the wheel with the best tag, else a source distribution, else None."""
+    ranks = _ranks(environment)
+    rated: list[tuple[int, tuple[int, ...], DistributionFile]] = []
+    for file in files:
+        if not file.is_wheel:
+            rated.append((len(ranks), (), file))
+        elif found := [ranks[tag] for tag in _tags(file) if tag in ranks]:
+            build = parse_wheel_filename(file.filename)[2]
+            rated.append((min(found), tuple(-number for number in build[:1]), file))
+    return min(rated, key=lambda rating: rating[:2])[2] if rated else None
+
+
+@lru_cache(maxsize=64)
+def _ranks(environment: Environment) -> Mapping[Tag, int]:
+    return {tag: rank for rank, tag in enumerate(environment.tags())}
+
+
+def _tags(file: DistributionFile) -> frozenset[Tag]:
+    return parse_wheel_filename(file.filename)[3]
+
+
+def _chosen(
+    manifest: Manifest, project: Project, environment: Environment, groups: Sequence[str]
+) -> Iterator[LockedPackage]:
+    if any(package.is_root or package.optional_requires for package in manifest.packages):
+        return _reached(manifest.packages, project, environment, groups)
+    return (package for package in manifest.packages if _selected(package, environment, groups))
+
+
+def _selected(package: LockedPackage, environment: Environment, groups: Sequence[str]) -> bool:
+    if package.groups and not any(in_groups(group, groups) for group in package.groups):
+        return False
+    if package.marker is None:
+        return True
+    # Markers of a pylock.toml may ask for whole sets of extras and groups.
+    plain = frozenset(canonicalize_name(group.partition(":")[2] or group) for group in groups)
+    sets = {"extras": plain, "dependency_groups": plain}
+    return package.marker.evaluate({**environment.markers(), **sets}, context="lock_file")
+
+
+def _reached(
+    packages: Sequence[LockedPackage], project: Project, environment: Environment, groups: Sequence[str]
+) -> Iterator[LockedPackage]:
+    """The packages that the project leads to, along edges that count in the environment.
+
+    The project is the package in its own folder; where the lockfile has none there, the one that the lockfile is for.
+    """
+    by_name: dict[NormalizedName, list[LockedPackage]] = {}
+    for package in packages:
+        by_name.setdefault(package.name, []).append(package)
+    roots = [package for package in packages if _is_project(package, project)]
+    roots = roots or [package for package in packages if package.is_root] or list(packages)
+    active = frozenset(_conflict_extras(roots, groups))
+    pending: list[tuple[LockedPackage, tuple[str, ...]]] = [
+        (root, tuple(row for row, _ in root.optional_requires if in_groups(row, groups))) for root in roots
+    ]
+    seen: set[tuple[NormalizedName, str, str]] = set()
+    found: dict[tuple[NormalizedName, str], LockedPackage] = {}
+    while pending:
+        package, rows = pending.pop()
+        found.setdefault((package.name, str(package.version)), package)
+        optional = dict(package.optional_requires)
+        for row in (DEFAULT_GROUP, *rows):
+            key = (package.name, str(package.version), row)
+            if key in seen:
+                continue
+            seen.add(key)
+            for edge in optional.get(row, ()) if row else package.requires or ():
+                if holds(edge.marker, environment, active):
+                    extras = tuple(f"extra:{canonicalize_name(extra)}" for extra in sorted(edge.extras))
+                    pending += [(target, extras) for target in _targets(edge, by_name, environment, active)]
+    return iter(found.values())
+
+
+def _targets(
+    edge: Requirement, by_name: Mapping[NormalizedName, list[LockedPackage]], environment: Environment, active: Extras
+) -> list[LockedPackage]:
+    candidates = [
+        package
+        for package in by_name.get(canonicalize_name(edge.name), ())
+        if holds(package.marker, environment, active) and edge.specifier.contains(package.version, prereleases=True)
+    ]
+    return sorted(candidates, key=lambda package: package.version)[-1:]
+
+
+def _conflict_extras(roots: Sequence[LockedPackage], groups: Sequence[str]) -> Iterator[str]:
+    """The names under which uv's markers speak of the extras and groups of projects that declare conflicts."""
+    for root in roots:
+        for row, _ in root.optional_requires:
+            if in_groups(row, groups):
+                kind, _, name = row.partition(":")
+                yield f"{kind}-{len(root.name)}-{root.name}-{name}"
+
+
+def _place(package: LockedPackage, manifest: Manifest) -> Location:
+    return Location(path=manifest.path, line=package.line)
+
+
+def _is_project(package: LockedPackage, project: Project) -> bool:
+    return package.source == (project.root if project.root == "." else f"./{project.root}")
+
+
+def _with_files(
+    packages: Sequence[LockedPackage], manifest: Manifest, environment: Environment
+) -> list[Pin] | Impossible:
+    pins = []
+    for package in packages:
+        file = best_file(package.files, environment)
+        if not file:
+            return _no_file(package, manifest, environment)
+        pins.append(
+            Pin(
+                name=package.name,
+                version=package.version,
+                file=file,
+                index=package.index,
+                requires=package.requires,
+            )
+        )
+    return pins
+
+
+def _no_file(package: LockedPackage, manifest: Manifest, environment: Environment) -> Impossible:
+    """Why none of the files that a lockfile lists installs in an environment."""
+    tags = {tag for file in package.files for tag in _tags(file)}
+    platforms = {tag.platform for tag in _ranks(environment)}
+    interpreters = {(tag.interpreter, tag.abi) for tag in _ranks(environment)}
+    newer = replace(environment, platform=replace(environment.platform, libc="glibc", libc_version=(2, 99)))
+    if environment.platform.system == "linux" and tags & _ranks(newer).keys():
+        kind, what = Kind.GLIBC, f"the C library of {environment.platform}"
+    elif any(tag.platform in platforms for tag in tags) and not any(
+        (t.interpreter, t.abi) in interpreters for t in tags
+    ):
+        kind, what = Kind.PYTHON_UNSUPPORTED, f"Python {environment.python}"
+    else:
+        kind, what = Kind.NO_WHEEL, str(environment)
+    place = _place(package, manifest)
+    names = ", ".join(sorted(file.filename for file in package.files)[:6])
+    message = f"{place}: {package.name}=={package.version} is locked without a file for {what}: {names}"
+    return Impossible(kind=kind, message=message, blamed=(package.name,))
+
+
+def _looked_up(
+    packages: Sequence[LockedPackage], manifest: Manifest, question: Question, resolver: Resolver
+) -> list[Pin] | Impossible | Unknown:
+    """The pins of versions whose files the lockfile does not name, found by asking for just these versions."""
+    asked = replace(
+        question,
+        requirements=tuple(sorted({f"{package.name}=={package.version}" for package in packages})),
+        constraints=(),
+        exclude_newer=WHENEVER,
+        with_dependencies=False,
+    )
+    answer = resolver.resolve(asked)
+    if not isinstance(answer, Resolved):
+        return answer
+    locked = {package.name: package for package in packages}
+    for pin in answer.pins:
+        package = locked[pin.name]
+        if package.hashes and pin.file and f"sha256:{pin.file.sha256}" not in package.hashes:
+            place = _place(package, manifest)
+            detail = f"{place}: the hash of {pin.file.filename}, as the index serves it, is not among those locked"
+            return Unknown(why=Why.NOT_UNDERSTOOD, detail=detail)
+    return list(answer.pins)
