@@ -7,13 +7,19 @@ and no node above it holds; an image is a leaf-to-root path. What can be compute
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from depdoctor.model.distribution import Pin
+from depdoctor.model.image import ENVIRONMENT_ROOT
 from depdoctor.model.target import Environment
 
 SCHEMA_VERSION = 1
+
+LAYER_FORMAT = 1
+"""Raised whenever the bytes that a builder makes of the same wheels change."""
 
 SCRATCH = "scratch"
 """The base of an image that has none: its layers alone."""
@@ -115,3 +121,17 @@ class Plan:
         files = self.by_hash()
         pins = [files[sha256] for layer in self.layers(image) for sha256 in layer.wheels]
         return tuple(sorted(pins, key=lambda pin: pin.name))
+
+
+def layer_key(environment: Environment, wheels: Iterable[str]) -> str:
+    """What the bytes of a layer follow from: format, environment root, Python, platform, and the wheels' SHA-256."""
+    return _key([LAYER_FORMAT, ENVIRONMENT_ROOT, environment.python, str(environment.platform), sorted(wheels)])
+
+
+def node_key(parent: str, base: Base, layers: Iterable[Layer]) -> str:
+    """What a chain of layers follows from: the chain below (the base for a root) and the node's own layers in order."""
+    return _key([parent or base.pinned, [layer.key for layer in layers]])
+
+
+def _key(parts: list[object]) -> str:
+    return sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()

@@ -1,1 +1,5 @@
-"""..."""
+"""Planning: one image for every project, and one tree of layers for the whole fleet. Pure."""
+
+from depdoctor.plan.fleet import collisions, image_name, plan
+
+__all__ = ["collisions", "image_name", "plan"]

@@ -1,0 +1,45 @@
+"""Text of others as words of a Dockerfile and of a bake file, so that nothing in a manifest becomes an instruction."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from depdoctor.errors import UsageError
+
+REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def exec_form(arguments: Sequence[str]) -> str:
+    """A command as a JSON array. BuildKit runs it without a shell and expands nothing in it."""
+    return json.dumps(list(arguments))
+
+
+def copy_form(source: str, destination: str) -> str:
+    """Source and destination of a COPY as a JSON array.
+
+    COPY expands variables, quotes and backslashes even there, and then takes `*`, `?` and `[` for patterns: so the
+    first are escaped, and the latter become classes of one character.
+    """
+    literal = re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", source)
+    return json.dumps([re.sub(r"[\\'\"$]", lambda match: f"\\{match[0]}", word) for word in (literal, destination)])
+
+
+def label_value(text: str) -> str:
+    """A double-quoted word of LABEL or ENV. Control characters are shown as escapes, since a line must not end."""
+    visible = CONTROL.sub(lambda match: f"%{ord(match[0]):02X}", text)
+    return '"' + re.sub(r"[\\\"$]", lambda match: f"\\{match[0]}", visible) + '"'
+
+
+def reference(text: str) -> str:
+    """An image reference, which FROM cannot quote. Raises `UsageError` if it is none."""
+    if not REFERENCE.fullmatch(text):
+        raise UsageError(f"`{CONTROL.sub('?', text)}` is not an image reference", hint="correct `base` under `[image]`")
+    return text
+
+
+def literal(text: str) -> str:
+    """A string of a bake file, where `${` and `%{` begin expressions."""
+    return text.replace("${", "$${").replace("%{", "%%{")

@@ -1,0 +1,59 @@
+"""The stages of the Dockerfile: their names, their order and who shares them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from depdoctor.model.plan import SCRATCH, Image, Node, Plan, node_key
+
+RESERVED = frozenset({"bundle", "context", "default", "scratch", "uv"})
+"""Names with a meaning of their own for BuildKit, bake, or the build contexts used here."""
+
+SHORT = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A node of the tree as a stage: its name, the stage it stands on, and the images that share it, by name."""
+
+    name: str
+    on: str
+    node: Node
+    images: tuple[Image, ...]
+
+
+def buildable(plan: Plan) -> tuple[Image, ...]:
+    """The images that a Dockerfile can make: those with a base to run commands in."""
+    return tuple(image for image in plan.images if image.base.reference != SCRATCH)
+
+
+def root_name(image: Image) -> str:
+    """The stage of the empty environment that an image stands on. Underscores keep it apart from any image's name."""
+    return f"python_{node_key(image.environment.python, image.base, ())[:SHORT]}"
+
+
+def image_stage(image: Image) -> str:
+    """The stage of an image: its name, unless a stage cannot be called so."""
+    return image.name if image.name[:1].isalpha() and image.name not in RESERVED else f"image_{image.name}"
+
+
+def leaf_name(image: Image) -> str:
+    """The stage that an image's own stage stands on."""
+    return f"layers_{image.node[:SHORT]}" if image.node else root_name(image)
+
+
+def stages(plan: Plan) -> tuple[Stage, ...]:
+    """The stages of nodes, each after the one it stands on."""
+    images: defaultdict[str, list[Image]] = defaultdict(list)
+    for image in buildable(plan):
+        for node in plan.path(image):
+            images[node.key].append(image)
+    return tuple(_stage(node, images) for node in plan.nodes if node.key in images)
+
+
+def _stage(node: Node, images: Mapping[str, list[Image]]) -> Stage:
+    sharing = images[node.key]
+    on = f"layers_{node.parent[:SHORT]}" if node.parent else root_name(sharing[0])
+    return Stage(name=f"layers_{node.key[:SHORT]}", on=on, node=node, images=tuple(sharing))

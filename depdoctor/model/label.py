@@ -1,0 +1,39 @@
+"""What an image says of itself: labels that concern this image alone, so that a change elsewhere changes no digest."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+
+from depdoctor.model.plan import SCRATCH, Image, Plan
+
+SECTION = "depdoctor.section"
+PROJECT = "depdoctor.project"
+
+
+def section_digest(plan: Plan, image: Image) -> str:
+    """The digest ("sha256:<hex>") of what a plan says of one image: its layers, and how it is started.
+
+    Leaves out where files are fetched from and which targets are served, since neither changes the image.
+    """
+    section = {
+        "base": image.base.pinned,
+        "code": image.code,
+        "command": list(image.command),
+        "environment": str(image.environment),
+        "health": image.health,
+        "layers": [[layer.key, *layer.wheels] for layer in plan.layers(image)],
+        "name": image.name,
+        "port": image.port,
+        "project": image.project,
+    }
+    return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"
+
+
+def labels(plan: Plan, image: Image) -> dict[str, str]:
+    """The labels of an image (annotations of the OCI image specification, and depdoctor's own), sorted by name."""
+    found = {SECTION: section_digest(plan, image), PROJECT: image.project, "org.opencontainers.image.title": image.name}
+    if image.base.reference != SCRATCH:
+        found["org.opencontainers.image.base.name"] = image.base.reference
+        found["org.opencontainers.image.base.digest"] = image.base.digest
+    return {name: found[name] for name in sorted(found) if found[name]}

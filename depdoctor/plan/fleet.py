@@ -1,0 +1,248 @@
+"""From an inventory to a plan: which projects get an image, what it is called, and where its wheels lie."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from depdoctor.model.config import Config
+from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.model.lock import DeclaredOnly, Lock, Unresolvable
+from depdoctor.model.plan import Base, Image, Layer, Node, Plan, Skipped, layer_key, node_key
+from depdoctor.model.project import DEFAULT_GROUP
+from depdoctor.model.target import Environment
+from depdoctor.plan.layers import Held, cut, flatten
+from depdoctor.plan.tree import Tree, grow
+
+UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+"""Characters in a path that no Dockerfile, label or plan file should have to carry."""
+
+MAX_REASON = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """An image whose node is not known yet, and the wheels it needs, by SHA-256."""
+
+    image: Image
+    wheels: frozenset[str]
+
+
+def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base]) -> Plan:
+    """One image for every project that has a lock, and one tree of layers for the images that can share any.
+
+    `bases` holds the bases that could be looked up, by the reference as configured; one that is missing is planned
+    without a digest. Deterministic, and independent of the order of the inventory.
+    """
+    base = bases.get(config.image.base, Base(reference=config.image.base))
+    drafts: list[_Draft] = []
+    skipped: list[Skipped] = []
+    pins: list[Pin] = []
+    for entry in inventory.entries:
+        locks, reason = _chosen(entry, config)
+        if reason:
+            skipped.append(Skipped(project=entry.project.name, reason=reason))
+        for lock in locks:
+            pins += lock.pins
+            drafts.append(_draft(entry, lock, inventory, config, base, _variant(lock, locks)))
+    packages = _packages(pins)
+    nodes: list[Node] = []
+    images: list[Image] = []
+    for cohort in _cohorts(drafts):
+        cohort_nodes, cohort_images = _grown(cohort, packages)
+        nodes += cohort_nodes
+        images += cohort_images
+    return Plan(
+        packages=tuple(sorted(packages.values(), key=_package_order)),
+        nodes=tuple(nodes),
+        images=tuple(sorted(images, key=lambda image: (image.name, image.project))),
+        skipped=tuple(sorted(skipped, key=lambda skip: skip.project)),
+    )
+
+
+def collisions(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    """Image names that several projects would take, with those projects."""
+    projects: defaultdict[str, set[str]] = defaultdict(set)
+    for image in plan.images:
+        projects[image.name].add(image.project)
+    return {name: tuple(sorted(taken)) for name, taken in sorted(projects.items()) if len(taken) > 1}
+
+
+def image_name(project: str) -> str:
+    """The last part of an image's reference: lower-cased, every run of characters outside [a-z0-9] a dash.
+
+    A dash at either end would break the grammar of references (OCI distribution specification), so there is none.
+    """
+    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-") or "image"
+
+
+def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
+    """The locks that become images, or the reason why none does."""
+    if UNFIT.search(entry.project.name):
+        return (), "the path of its folder holds a backslash or a control character"
+    groups = _named(config.project(entry.project.root).groups)
+    linux = [lock for lock in entry.locks if lock.environment.platform.system == "linux"]
+    locks = tuple(sorted((lock for lock in linux if _named(lock.groups) == groups), key=lambda lock: lock.environment))
+    if not locks:
+        return (), _why_not(entry, linux, groups)
+    for lock in locks:
+        for pin in lock.pins:
+            if pin.file is None or not pin.file.sha256:
+                origin = pin.source or pin.index or "no known place"
+                return (), f"{pin} comes from {origin}, which gives no file with a hash"
+    return locks, ""
+
+
+def _named(groups: Iterable[str]) -> frozenset[str]:
+    return frozenset(group for group in groups if group != DEFAULT_GROUP)
+
+
+def _why_not(entry: Entry, linux: Sequence[Lock], groups: frozenset[str]) -> str:
+    if linux:
+        return f"no lock for the groups {', '.join(sorted(groups)) or 'of the default alone'}"
+    if entry.locks:
+        return "locked for other systems than Linux only"
+    for outcome in entry.outcomes:
+        if isinstance(outcome, Unresolvable):
+            return f"no versions satisfy its requirements: {_first_line(outcome.reason.message)}"
+        if isinstance(outcome, DeclaredOnly):
+            return f"not locked: {_first_line(outcome.reason.detail)}"
+    unreadable = next(iter(entry.reading.unreadable), None)
+    return f"unreadable: {_first_line(unreadable.problem.reason)}" if unreadable else "nothing to install"
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")[:MAX_REASON]
+
+
+def _variant(lock: Lock, locks: Sequence[Lock]) -> str:
+    """What tells the image of this lock from the project's other images, "" for the only one."""
+    if len(locks) == 1:
+        return ""
+    words = [(other.environment.platform.machine, str(other.environment.platform)) for other in locks]
+    machine, platform = words[locks.index(lock)]
+    if sum(machine == other for other, _ in words) == 1:
+        return f"-{machine}"
+    return f"-{platform}" if sum(platform == other for _, other in words) == 1 else f"-{lock.environment}"
+
+
+def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, variant: str) -> _Draft:
+    project, platform = entry.project, lock.environment.platform
+    settings = config.project(project.root)
+    image = Image(
+        name=image_name(project.name + variant),
+        project=project.name,
+        environment=lock.environment,
+        base=base,
+        node="",
+        code=project.root,
+        command=settings.command,
+        port=settings.port,
+        health=settings.health,
+        imports=tuple(sorted(entry.reading.imports)),
+        targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
+    )
+    return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))
+
+
+def _packages(pins: Iterable[Pin]) -> dict[str, Pin]:
+    """Every file once, by SHA-256, without what a plan does not need."""
+    found: defaultdict[str, list[tuple[Pin, DistributionFile]]] = defaultdict(list)
+    for pin in pins:
+        if pin.file:
+            found[pin.file.sha256].append((pin, pin.file))
+    return {sha256: _joined(same) for sha256, same in found.items()}
+
+
+def _joined(same: Sequence[tuple[Pin, DistributionFile]]) -> Pin:
+    """One pin for one file: the first in order, with the sizes that any of them knows."""
+    first, file = min(same, key=lambda pair: (_package_order(pair[0]), pair[0].index, pair[0].source))
+    size = max((file.size_bytes for _, file in same if file.size_bytes is not None), default=None)
+    unpacked = max((pin.unpacked_bytes for pin, _ in same if pin.unpacked_bytes is not None), default=None)
+    file = replace(file, size_bytes=size, upload_time=None)
+    return replace(first, file=file, unpacked_bytes=unpacked, requires=None)
+
+
+def _package_order(pin: Pin) -> tuple[object, ...]:
+    file = pin.file
+    return (pin.name, pin.version, file.filename if file else "", file.sha256 if file else "", file.url if file else "")
+
+
+def _cohorts(drafts: Iterable[_Draft]) -> list[list[_Draft]]:
+    """Images that can share layers at all: those of one base and one environment. Each cohort is sorted by name."""
+    cohorts: defaultdict[tuple[Base, Environment], list[_Draft]] = defaultdict(list)
+    for draft in drafts:
+        cohorts[draft.image.base, draft.image.environment].append(draft)
+    return [sorted(cohorts[key], key=lambda draft: (draft.image.name, draft.image.project)) for key in sorted(cohorts)]
+
+
+def _grown(cohort: Sequence[_Draft], packages: Mapping[str, Pin]) -> tuple[list[Node], list[Image]]:
+    """The nodes, parents first, and the images of one cohort."""
+    distinct = list(dict.fromkeys(draft.wheels for draft in cohort))
+    atoms = _atoms(distinct)
+    items = {wheel: number for number, atom in enumerate(atoms) for wheel in atom}
+    sizes = {wheel: weight(packages[wheel]) for wheel in items}
+    tree = grow(
+        [frozenset(items[wheel] for wheel in wheels) for wheels in distinct],
+        [sum(sizes[wheel] for wheel in atom) for atom in atoms],
+    )
+    held, leaves = _held(tree, atoms)
+    held, leaves = flatten(held, leaves, sizes)
+    cuts = cut(held, leaves, packages)
+    environment, base = cohort[0].image.environment, cohort[0].image.base
+    keys: list[str] = []
+    nodes: list[Node] = []
+    for node, wheels in zip(held, cuts, strict=True):
+        layers = tuple(Layer(key=layer_key(environment, own), wheels=tuple(sorted(own))) for own in wheels)
+        parent = keys[node.parent] if node.parent >= 0 else ""
+        keys.append(node_key(parent, base, layers))
+        nodes.append(Node(key=keys[-1], parent=parent, layers=layers))
+    node_of = {wheels: keys[leaf] if leaf >= 0 else "" for wheels, leaf in zip(distinct, leaves, strict=True)}
+    return nodes, [replace(draft.image, node=node_of[draft.wheels]) for draft in cohort]
+
+
+def weight(pin: Pin) -> int:
+    """What a package weighs on a disk, in bytes: as installed where that is known, else as downloaded; never 0."""
+    return max(pin.unpacked_bytes or pin.download_bytes, 1)
+
+
+def _atoms(sets: Sequence[frozenset[str]]) -> list[tuple[str, ...]]:
+    """Wheels that always come together, since the planner may treat them as one."""
+    users: defaultdict[str, list[int]] = defaultdict(list)
+    for number, wheels in enumerate(sets):
+        for wheel in wheels:
+            users[wheel].append(number)
+    together: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for wheel, numbers in users.items():
+        together[tuple(numbers)].append(wheel)
+    return sorted(tuple(sorted(wheels)) for wheels in together.values())
+
+
+def _held(tree: Tree, atoms: Sequence[Sequence[str]]) -> tuple[list[Held], list[int]]:
+    """The tree without its empty nodes, parents first, and for each leaf the node that it stands on (-1: none)."""
+    held: list[Held] = []
+    leaves = [-1] * tree.leaves
+    first = _first_leaf(tree)
+    stack = [(tree.parent.index(-1), -1)]
+    while stack:
+        node, above = stack.pop()
+        wheels = frozenset(wheel for atom in tree.held(node) for wheel in atoms[atom])
+        if wheels:
+            held.append(Held(parent=above, wheels=wheels))
+            above = len(held) - 1
+        if node < tree.leaves:
+            leaves[node] = above
+        stack.extend((child, above) for child in sorted(tree.children[node], key=first.__getitem__, reverse=True))
+    return held, leaves
+
+
+def _first_leaf(tree: Tree) -> list[int]:
+    """The lowest-numbered leaf below each node, for an order that depends on names alone."""
+    first = list(range(len(tree.parent)))
+    for leaf in reversed(range(tree.leaves)):
+        for node in tree.ancestors(leaf):
+            first[node] = leaf
+    return first

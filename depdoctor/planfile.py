@@ -1,0 +1,380 @@
+"""`depdoctor.plan.json`: a plan as a document that is committed and reviewed.
+
+Canonical: sorted keys, ASCII, a package a line, absent values left out. The same plan is the same bytes, and its digest
+is the SHA-256 of the file. A plan file comes out of a repository that others can write to, so everything in it is
+checked before it is believed, down to the keys that follow from what they stand for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from depdoctor.errors import PlanFileError
+from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.plan import SCHEMA_VERSION, Base, Image, Layer, Node, Plan, Skipped, layer_key, node_key
+from depdoctor.model.target import Environment, Platform
+
+PLAN_NAME = "depdoctor.plan.json"
+
+MAX_BYTES = 64 << 20
+MAX_FILE_BYTES = 1 << 50
+MAX_TEXT = 8192
+ROWS = frozenset({"packages", "skipped"})
+"""Lists whose items stand on one line each."""
+
+HEX = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+IMAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+PYTHON = re.compile(r"3\.\d{1,2}")
+PLATFORM = re.compile(r"linux-(?P<machine>[a-z0-9_]+)-(?P<libc>glibc|musl)(?P<major>\d{1,2})\.(?P<minor>\d{1,3})")
+PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
+ANY = re.compile(r"[^\x00]*")
+MODULE = re.compile(r"\w+(\.\w+)*")
+HEALTH = re.compile(r"(/[!-~]*)?")
+CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+T = TypeVar("T")
+
+
+def dumps(plan: Plan) -> str:
+    """A plan as canonical JSON. Addresses lose any credentials."""
+    files = {sha256: pin.file.filename for sha256, pin in plan.by_hash().items() if pin.file}
+    document = {
+        "images": [_image(image) for image in plan.images],
+        "nodes": [_node(node, files) for node in plan.nodes],
+        "packages": [_package(pin) for pin in plan.packages],
+        "schema_version": plan.schema_version,
+        "skipped": [{"project": skip.project, "reason": skip.reason} for skip in plan.skipped],
+    }
+    return "{\n" + ",\n".join(f' "{key}": {_section(key, document[key])}' for key in sorted(document)) + "\n}\n"
+
+
+def digest(plan: Plan) -> str:
+    """The digest of the whole plan, "sha256:<hex>": that of its file."""
+    return f"sha256:{sha256(dumps(plan).encode()).hexdigest()}"
+
+
+def loads(text: str, path: str = PLAN_NAME) -> Plan:
+    """The plan in a text. Raises `PlanFileError` with `path` and the key that is wrong."""
+    if len(text) > MAX_BYTES:
+        _fail(path, "", f"is over {MAX_BYTES >> 20} MiB")
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise PlanFileError(
+            f"`{path}` is not a plan: {error}",
+            where=path,
+            hint="restore it from version control, or plan with `--fresh`",
+        ) from error
+    return _plan(_Value(document, path, ""))
+
+
+def load(path: Path, name: str = PLAN_NAME) -> Plan:
+    """The plan in a file, called `name` in errors. Raises `PlanFileError`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        return loads(content.decode("utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanFileError(f"`{name}` cannot be read: {error}", where=name) from error
+
+
+def differs(plan: Plan, path: Path) -> bool:
+    """Whether a file holds anything else than this plan."""
+    try:
+        return path.read_bytes() != dumps(plan).encode()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise PlanFileError(f"`{path.name}` cannot be read: {error}", where=path.name) from error
+
+
+def write(plan: Plan, path: Path) -> bool:
+    """Write a plan file whole or not at all; whether it had to be written. Raises `PlanFileError`."""
+    if not differs(plan, path):
+        return False
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(dumps(plan).encode())
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PlanFileError(f"`{path.name}` cannot be written: {error}", where=path.name) from error
+    return True
+
+
+def _section(key: str, value: object) -> str:
+    if key in ROWS and isinstance(value, list):
+        rows = ",\n  ".join(json.dumps(row, sort_keys=True) for row in value)
+        return f"[\n  {rows}\n ]" if rows else "[]"
+    return json.dumps(value, indent=1, sort_keys=True).replace("\n", "\n ")
+
+
+def _filled(**values: object) -> dict[str, object]:
+    """The values that are there."""
+    return {key: value for key, value in values.items() if value is not None and value not in ("", [])}
+
+
+def _package(pin: Pin) -> dict[str, object]:
+    file = pin.file
+    return _filled(
+        name=pin.name,
+        version=str(pin.version),
+        filename=file.filename if file else None,
+        url=CREDENTIALS.sub("", file.url) if file else None,
+        sha256=file.sha256 if file else None,
+        size_bytes=file.size_bytes if file else None,
+        unpacked_bytes=pin.unpacked_bytes,
+        index=CREDENTIALS.sub("", pin.index),
+        source=CREDENTIALS.sub("", pin.source),
+    )
+
+
+def _node(node: Node, files: Mapping[str, str]) -> dict[str, object]:
+    layers = [{"key": layer.key, "wheels": {files[wheel]: wheel for wheel in layer.wheels}} for layer in node.layers]
+    return _filled(key=node.key, parent=node.parent, layers=layers)
+
+
+def _image(image: Image) -> dict[str, object]:
+    return _filled(
+        name=image.name,
+        project=image.project,
+        python=image.environment.python,
+        platform=str(image.environment.platform),
+        base=_filled(reference=image.base.reference, digest=image.base.digest),
+        node=image.node,
+        code=image.code,
+        command=list(image.command),
+        port=image.port,
+        health=image.health,
+        imports=list(image.imports),
+        targets=list(image.targets),
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _fail(path: str, key: str, problem: str) -> NoReturn:
+    raise PlanFileError(
+        f"`{key or 'the document'}` {problem}",
+        where=path,
+        hint="restore it from version control, or plan with `--fresh`",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A piece of the document, and the key that leads to it."""
+
+    content: Any
+    path: str
+    key: str
+
+    def fail(self, problem: str) -> NoReturn:
+        _fail(self.path, self.key, problem)
+
+    def fields(self, required: str, optional: str = "") -> dict[str, _Value]:
+        """The members of an object that has all of `required`, and none that is not in either."""
+        if not isinstance(self.content, dict):
+            self.fail("must be an object")
+        names, wanted = set(self.content), set(required.split())
+        for name in sorted(wanted - names):
+            self.fail(f"lacks `{name}`")
+        for name in sorted(names - wanted - set(optional.split())):
+            self.fail(f"has an unknown key `{name[:80]}`")
+        return {name: self._at(name, f".{name}") for name in names}
+
+    def members(self) -> dict[str, _Value]:
+        """The members of an object with keys of any name."""
+        if not isinstance(self.content, dict):
+            self.fail("must be an object")
+        return {name: self._at(name, f".{name[:80]}") for name in self.content}
+
+    def each(self, read: Callable[[_Value], T]) -> tuple[T, ...]:
+        """The items of a list."""
+        if not isinstance(self.content, list):
+            self.fail("must be a list")
+        return tuple(read(self._at(number, f"[{number}]")) for number in range(len(self.content)))
+
+    def _at(self, step: str | int, suffix: str) -> _Value:
+        return _Value(self.content[step], self.path, f"{self.key}{suffix}".lstrip("."))
+
+    def text(self, pattern: re.Pattern[str] = PLAIN) -> str:
+        """A string that matches a pattern as a whole."""
+        if not isinstance(self.content, str) or len(self.content) > MAX_TEXT or not pattern.fullmatch(self.content):
+            self.fail(f"must be a string like {pattern.pattern}")
+        return self.content
+
+    def whole(self, low: int, high: int) -> int:
+        """A whole number within bounds."""
+        if type(self.content) is not int or not low <= self.content <= high:
+            self.fail(f"must be a whole number from {low} to {high}")
+        return self.content
+
+    def inside(self) -> str:
+        """A POSIX path that stays within the folder it is relative to."""
+        path = self.text()
+        if not path or path.startswith("/") or "\\" in path or ".." in path.split("/"):
+            self.fail("must be a relative path without `..`")
+        return path
+
+
+def _plan(document: _Value) -> Plan:
+    fields = document.fields("schema_version packages nodes images", "skipped")
+    if fields["schema_version"].whole(0, 1 << 30) != SCHEMA_VERSION:
+        fields["schema_version"].fail(f"must be {SCHEMA_VERSION}; this plan was made by another version of depdoctor")
+    packages = fields["packages"].each(_read_package)
+    files = {pin.file.sha256: pin.file.filename for pin in packages if pin.file}
+    if len(files) < len(packages):
+        fields["packages"].fail("lists a file twice")
+    plan = Plan(
+        packages=packages,
+        nodes=fields["nodes"].each(lambda value: _read_node(value, files)),
+        images=fields["images"].each(_read_image),
+        skipped=fields["skipped"].each(_read_skipped) if "skipped" in fields else (),
+    )
+    _check_tree(plan, fields["nodes"], fields["images"])
+    return plan
+
+
+def _read_package(value: _Value) -> Pin:
+    fields = value.fields("name version filename url sha256", "size_bytes unpacked_bytes index source")
+    name = fields["name"].text()
+    if not name or canonicalize_name(name) != name or not IMAGE_NAME.fullmatch(name):
+        fields["name"].fail("must be a normalized package name")
+    try:
+        version = Version(fields["version"].text())
+    except InvalidVersion as error:
+        fields["version"].fail(str(error))
+    for key in {"url", "index", "source"} & set(fields):
+        if CREDENTIALS.search(fields[key].text()):
+            fields[key].fail("must not hold credentials")
+    return Pin(
+        name=canonicalize_name(name),
+        version=version,
+        file=DistributionFile(
+            filename=fields["filename"].text(FILENAME),
+            url=fields["url"].text(),
+            sha256=fields["sha256"].text(HEX),
+            size_bytes=fields["size_bytes"].whole(0, MAX_FILE_BYTES) if "size_bytes" in fields else None,
+        ),
+        index=fields["index"].text() if "index" in fields else "",
+        source=fields["source"].text() if "source" in fields else "",
+        unpacked_bytes=fields["unpacked_bytes"].whole(0, MAX_FILE_BYTES) if "unpacked_bytes" in fields else None,
+    )
+
+
+def _read_node(value: _Value, files: Mapping[str, str]) -> Node:
+    fields = value.fields("key layers", "parent")
+    return Node(
+        key=fields["key"].text(HEX),
+        parent=fields["parent"].text(HEX) if "parent" in fields else "",
+        layers=fields["layers"].each(lambda layer: _read_layer(layer, files)),
+    )
+
+
+def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
+    fields = value.fields("key wheels")
+    wheels = fields["wheels"].members()
+    for filename, wheel in wheels.items():
+        if files.get(wheel.text(HEX)) != filename:
+            wheel.fail("is not among `packages`")
+    if not wheels:
+        value.fail("has no wheels")
+    return Layer(key=fields["key"].text(HEX), wheels=tuple(sorted(wheel.text() for wheel in wheels.values())))
+
+
+def _read_image(value: _Value) -> Image:
+    optional = "node command port health imports targets"
+    fields = value.fields("name project python platform base code", optional)
+    base = fields["base"].fields("reference", "digest")
+    platform = PLATFORM.fullmatch(fields["platform"].text())
+    if not platform:
+        fields["platform"].fail(f"must be a platform like {PLATFORM.pattern}")
+    return Image(
+        name=fields["name"].text(IMAGE_NAME),
+        project=fields["project"].inside(),
+        environment=Environment(
+            python=fields["python"].text(PYTHON),
+            platform=Platform(
+                machine=platform["machine"],
+                libc=platform["libc"],
+                libc_version=(int(platform["major"]), int(platform["minor"])),
+            ),
+        ),
+        base=Base(
+            reference=base["reference"].text(REFERENCE),
+            digest=base["digest"].text(DIGEST) if "digest" in base else "",
+        ),
+        node=fields["node"].text(HEX) if "node" in fields else "",
+        code=fields["code"].inside(),
+        command=fields["command"].each(_read_argument) if "command" in fields else (),
+        port=fields["port"].whole(1, 65535) if "port" in fields else None,
+        health=fields["health"].text(HEALTH) if "health" in fields else "",
+        imports=fields["imports"].each(lambda item: item.text(MODULE)) if "imports" in fields else (),
+        targets=fields["targets"].each(_Value.text) if "targets" in fields else (),
+    )
+
+
+def _read_argument(value: _Value) -> str:
+    return value.text(ANY)
+
+
+def _read_skipped(value: _Value) -> Skipped:
+    fields = value.fields("project reason")
+    return Skipped(project=fields["project"].text(ANY), reason=fields["reason"].text(ANY))
+
+
+def _check_tree(plan: Plan, nodes: _Value, images: _Value) -> None:
+    """That nodes form trees, parents first, that keys are what they stand for, and that no wheel comes twice."""
+    known: dict[str, Node] = {}
+    for node in plan.nodes:
+        if node.key in known or (node.parent and node.parent not in known):
+            nodes.fail(f"must list each node once, after its parent: {node.key}")
+        known[node.key] = node
+    checked: set[str] = set()
+    for number, image in enumerate(plan.images):
+        here = _Value(image, images.path, f"images[{number}]")
+        if image.node and image.node not in known:
+            here.fail("stands on a node that is not there")
+        pins = plan.pins(image)
+        if len({pin.name for pin in pins}) < len(pins):
+            here.fail("would install a package twice")
+        for node in plan.path(image):
+            checked.add(node.key)
+            keys = [layer_key(image.environment, layer.wheels) for layer in node.layers]
+            right = node_key(node.parent, image.base, node.layers)
+            if keys != [layer.key for layer in node.layers] or right != node.key:
+                here.fail(f"stands on a node whose keys are not those of its wheels: {node.key}")
+    for key in known:
+        if key not in checked:
+            nodes.fail(f"holds a node that no image stands on: {key}")
