@@ -1,0 +1,51 @@
+"""HTTP sessions for every adapter that reads from the network itself."""
+
+from __future__ import annotations
+
+import os
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from depdoctor import __version__
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+RETRIED_STATUSES = (429, 500, 502, 503, 504)
+
+
+class Session(requests.Session):
+    """A session whose requests end in time even where nobody said when. Threads may share it."""
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
+        """Send a request, as `requests` does."""
+        options.setdefault("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+        return super().request(method, url, *args, **options)
+
+
+def session(*, connections: int = 8, retries: int = 3) -> Session:
+    """A session that keeps its connections, retries with growing pauses, and reaches the network as the user does.
+
+    Proxies, netrc and CA bundles come from the environment: `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and, which `requests`
+    itself does not know, `SSL_CERT_FILE`. No cookies are kept.
+    """
+    made = Session()
+    retry = Retry(
+        total=retries,
+        backoff_factor=0.3,
+        status_forcelist=RETRIED_STATUSES,
+        allowed_methods={"GET", "HEAD"},
+        raise_on_status=False,
+    )
+    adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=retry)
+    made.mount("https://", adapter)
+    made.mount("http://", adapter)
+    made.headers["User-Agent"] = f"depdoctor/{__version__}"
+    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    bundle = os.environ.get("SSL_CERT_FILE", "")
+    if bundle and not os.environ.get("REQUESTS_CA_BUNDLE") and not os.environ.get("CURL_CA_BUNDLE"):
+        made.verify = bundle
+    return made
