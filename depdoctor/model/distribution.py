@@ -32,7 +32,9 @@ class LockedPackage:
     """A package as a lockfile lists it: one version for the environments in which `marker` holds, with all its files.
 
     `requires` are the edges that the lockfile states; None where the format states none. `groups` and `extras` name
-    the parts of the project that need the package where the format says so.
+    the parts of the project that need the package where the format says so. `hashes` are "sha256:..." of files that the
+    format lists without a name. `is_root` marks the project that the lockfile is for: its `requires` are the default
+    group. `optional_requires` are the edges of each "extra:NAME" and, for projects, of each "group:NAME".
     """
 
     name: NormalizedName
@@ -45,7 +47,10 @@ class LockedPackage:
     groups: tuple[str, ...] = ()
     index: str = ""
     source: str = ""
-    """Where it comes from when not from an index: a VCS, path or direct URL."""
+    """Where it comes from when not from an index: a VCS or direct URL, or "./" and a path relative to the scan root."""
+    hashes: tuple[str, ...] = ()
+    optional_requires: tuple[tuple[str, tuple[Requirement, ...]], ...] = ()
+    is_root: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

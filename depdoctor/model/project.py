@@ -30,18 +30,26 @@ class Project:
     """A folder that is one project.
 
     `name` is its identity: the POSIX path relative to the scan root, and for the root itself its folder's name.
-    `root` is that path too, but "." for the scan root. `manifests` are paths relative to the scan root.
+    `root` is that path too, but "." for the scan root. `manifests` are paths relative to the scan root, and so are
+    `sources`: the Python files that belong to this project and to no project inside it. `workspace` names the folders
+    of a uv workspace that this project is a member of.
     """
 
     name: str
     root: str
     manifests: tuple[str, ...]
     reason: str = ""
+    sources: tuple[str, ...] = ()
+    workspace: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRequirement:
-    """One requirement as a manifest states it. Treat `requirement` as read-only: `packaging` lets it be assigned to."""
+    """One requirement as a manifest states it. Treat `requirement` as read-only: `packaging` lets it be assigned to.
+
+    Addresses in `requirement` and `text` hold no credentials. The address of a local file begins with "./" and is
+    relative to the scan root. `index` is the address or name of the one index that the manifest ties it to, "" if none.
+    """
 
     requirement: Requirement
     location: Location
@@ -49,6 +57,7 @@ class DeclaredRequirement:
     group: str = DEFAULT_GROUP
     hashes: tuple[str, ...] = ()
     editable: bool = False
+    index: str = ""
 
     @property
     def name(self) -> NormalizedName:
@@ -83,31 +92,51 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Include:
-    """Another file that a manifest draws in: `role` is "requirements" (-r) or "constraints" (-c)."""
+    """What else a manifest draws in, as a path relative to the scan root.
+
+    `role` is "requirements" (-r), "constraints" (-c), "project": a folder whose own requirements count as well
+    (`-e ./library`), with the `extras` of it that are asked for; or "member": such a folder by its name in the
+    workspace. `group` is the group that asks for it.
+    """
 
     path: str
     role: str
     location: Location
+    extras: tuple[str, ...] = ()
+    group: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
-    """A piece of a manifest that could not be understood or used; the rest of the manifest stands."""
+    """A piece of a manifest that could not be understood or used; the rest of the manifest stands.
+
+    `kind` is one word: "unparsable", "unnamed" (a requirement whose package no one names), "credentials" (left out of
+    an address), "variable" (never expanded), "outside" (leads out of the scan root), "missing", "cycle", "remote",
+    "encoding", "dynamic" (only running code would tell) or "unreadable".
+    """
 
     location: Location
     reason: str
     hint: str = ""
+    kind: str = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One file as it was read. Lockfiles fill `packages`, all others `requirements`; both may be empty."""
+    """One file as it was read. Lockfiles fill `packages`, all others `requirements`; both may be empty.
+
+    `name` is what the file calls its own project. `overrides` replace what packages ask for, as
+    `tool.uv.override-dependencies` does. `conflicts` are sets of groups that are never installed together.
+    """
 
     path: str
     format: str
+    name: str = ""
     requires_python: SpecifierSet | None = None
     requirements: tuple[DeclaredRequirement, ...] = ()
     constraints: tuple[DeclaredRequirement, ...] = ()
+    overrides: tuple[DeclaredRequirement, ...] = ()
+    conflicts: tuple[tuple[str, ...], ...] = ()
     packages: tuple[LockedPackage, ...] = ()
     indexes: IndexOptions = field(default_factory=IndexOptions)
     includes: tuple[Include, ...] = ()
@@ -128,6 +157,20 @@ class UnreadableManifest:
     problem: Problem
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Import:
+    """A module that a project's code imports, by its top-level name, and where it does so first.
+
+    `guarded` imports may fail without harm: under `try`, `TYPE_CHECKING` or another test, or in a function.
+    `testing` imports stand in tests and tooling, which no image runs.
+    """
+
+    module: str
+    guarded: bool
+    testing: bool
+    location: Location
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """All that was read of one project: its manifests, and the top-level modules its own code imports unguarded."""
@@ -136,5 +179,7 @@ class Reading:
     manifests: tuple[Manifest, ...]
     unreadable: tuple[UnreadableManifest, ...] = ()
     imports: tuple[str, ...] = ()
+    imported: tuple[Import, ...] = ()
+    """Every import of a module that is neither of the standard library nor the project's own, each kind once."""
     python: str = ""
     """The Python minor ("3.11") that the project asks for, "" where it names none."""

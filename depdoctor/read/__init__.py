@@ -1,1 +1,86 @@
-"""..."""
+"""Reading a project: every manifest of it as values, and what its code imports.
+
+A file per format, each with one pure `parse(text, path)`. Only this file opens anything: it keeps within the scan root,
+decodes, follows includes, and turns what cannot be read into an `UnreadableManifest`.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from depdoctor.model.project import Manifest, Project, Reading
+from depdoctor.read import imports, pylock_toml, pyproject_toml, python_version, requirements_txt, uv_lock
+from depdoctor.read.assembly import Assembly
+from depdoctor.read.encoding import decode
+from depdoctor.read.errors import ManifestError
+
+READERS: Mapping[str, Callable[[str, str], Manifest]] = {
+    requirements_txt.FORMAT: requirements_txt.parse,
+    pyproject_toml.FORMAT: pyproject_toml.parse,
+    uv_lock.FORMAT: uv_lock.parse,
+    pylock_toml.FORMAT: pylock_toml.parse,
+}
+"""The parser of each format. Each takes the text of a file and its path, and raises nothing but `ManifestError`."""
+
+LARGEST_BYTES = 16 * 1024 * 1024
+"""Of a manifest or a Python file."""
+
+
+def read(project: Project, root: Path) -> Reading:
+    """Read all manifests of a project, what they include, and its imports. Never raises for what a file holds.
+
+    `Reading.python` comes from `.python-version` of the project or of a folder around it, else from `runtime.txt`.
+    What `requires-python` says stays with its manifest.
+    """
+    files = _Files(root=root)
+    assembly = Assembly(project=project, open_text=files.text, readers=READERS)
+    assembly.run()
+    imported = imports.imports(project.sources, files.text_or_none)
+    return Reading(
+        project=project,
+        manifests=tuple(assembly.manifests()),
+        unreadable=tuple(assembly.unreadable()),
+        imports=imports.needed(imported),
+        imported=imported,
+        python=python_version.python_of(project.root, files.text_or_none),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Files:
+    """The files under the scan root, and no others."""
+
+    root: Path
+    _resolved: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._resolved = self.root.resolve()
+
+    def text(self, path: str) -> tuple[str, str]:
+        """The text of a file and its encoding. Raises `ManifestError`."""
+        place = self.root / path
+        try:
+            if not place.resolve().is_relative_to(self._resolved):
+                raise ManifestError("is a symlink that leads out of the folder that is scanned", kind="outside")
+            status = place.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise ManifestError("is not a file", kind="missing")
+            if status.st_size > LARGEST_BYTES:
+                raise ManifestError(f"is larger than {LARGEST_BYTES} bytes", hint="is this a manifest?")
+            data = place.read_bytes()
+        except FileNotFoundError as error:
+            raise ManifestError("does not exist", kind="missing") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ManifestError(f"cannot be read: {reason}") from error
+        return decode(data)
+
+    def text_or_none(self, path: str) -> str | None:
+        """The text of a file, or None where it cannot be had."""
+        try:
+            return self.text(path)[0]
+        except ManifestError:
+            return None

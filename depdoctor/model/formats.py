@@ -1,0 +1,35 @@
+"""Which file names are manifests: a row per format, first match wins."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+REQUIREMENTS = "requirements.txt"
+
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    (REQUIREMENTS, r"(?:[\w.]+[-_.])?requirements?(?:[-_.][\w.-]+)?\.(?:txt|in)"),
+    ("pyproject.toml", r"pyproject\.toml"),
+    ("uv.lock", r"uv\.lock"),
+    ("pylock.toml", r"pylock(?:\.[^.]+)?\.toml"),
+)
+
+_ANY = re.compile("|".join(f"(?P<f{index}>{pattern})" for index, (_, pattern) in enumerate(_PATTERNS)), re.IGNORECASE)
+
+_PARTS_FOLDER = "requirements"
+"""A folder of this name holds the parts of its parent's requirements, a group per file."""
+
+
+def format_of(path: str) -> str:
+    """The format of a manifest by its path, "" for any other file."""
+    folder, _, name = path.rpartition("/")
+    if (match := _ANY.fullmatch(name)) and match.lastgroup:
+        return _PATTERNS[int(match.lastgroup[1:])][0]
+    if is_parts_folder(folder) and name.lower().endswith((".txt", ".in")):
+        return REQUIREMENTS
+    return ""
+
+
+def is_parts_folder(path: str) -> bool:
+    """Whether a folder holds parts of its parent's requirements (`requirements/base.txt`)."""
+    return posixpath.basename(path).lower() == _PARTS_FOLDER

@@ -1,0 +1,95 @@
+"""Addresses in manifests: without their secrets, with their variables named, and paths kept inside the scan root."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from depdoctor.model.project import Location, Problem
+
+_USER = re.compile(r"://(?P<user>[^/\s?#]*)@")
+_SECRET_PARAMETER = re.compile(
+    r"(?P<key>[?&](?:[\w-]{0,40}(?:token|secret|signature|password|passwd|credential|api[-_]?key)[\w-]{0,40}|sig|auth)=)"
+    r"[^&#\s]+",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+"""What pip and uv expand in requirements files."""
+
+_LEFT_OUT = "****"
+
+
+def redact(text: str) -> str:
+    """The text with every user name, password and secret parameter of its addresses left out.
+
+    The user name of an ssh address stays: it names an account, not a secret. Idempotent.
+    """
+    return _SECRET_PARAMETER.sub(rf"\g<key>{_LEFT_OUT}", _USER.sub(_without_secret, text))
+
+
+def _without_secret(match: re.Match[str]) -> str:
+    account = match["user"].partition(":")[0]
+    over_ssh = match.string.endswith("ssh", 0, match.start())
+    return f"://{account}@" if over_ssh and account else "://"
+
+
+def variables(text: str) -> tuple[str, ...]:
+    """The names of the environment variables that a text refers to as `${NAME}`."""
+    return tuple(dict.fromkeys(_VARIABLE.findall(text)))
+
+
+def problems(text: str, location: Location) -> Iterator[Problem]:
+    """What is wrong with the addresses in a text as written: secrets in them, or variables that nobody expands here."""
+    redacted = redact(text)
+    if redacted != text:
+        hidden = variables(text) != variables(redacted)
+        problem = Problem(
+            location=location,
+            reason="an address holds credentials; they are left out",
+            hint="give them through the environment, a keyring or netrc",
+            kind="credentials",
+        )
+        yield (
+            replace(problem, reason="an address takes credentials from variables; they are left out")
+            if hidden
+            else problem
+        )
+    for name in variables(redacted):
+        yield Problem(
+            location=location,
+            reason=f"`${{{name}}}` is not expanded, so what it is part of is not used",
+            hint="write the value out",
+            kind="variable",
+        )
+
+
+def problems_of_lock(text: str, path: str) -> Iterator[Problem]:
+    """One problem, at its first place, if addresses anywhere in a lockfile hold credentials."""
+    if found := next(filter(None, (_USER.search(text), _SECRET_PARAMETER.search(text))), None):
+        line = text.count("\n", 0, found.start()) + 1
+        shown = text[found.start() : found.end()]
+        yield from problems(shown, Location(path=path, line=line))
+
+
+def inside(folder: str, path: str) -> str | None:
+    """A path written in a file of `folder`, relative to the scan root ("." for the root); None if it leads out of it.
+
+    Pure: symlinks are for whoever opens the file.
+    """
+    path = path.removeprefix("file://").removeprefix("file:")
+    if path.startswith(("/", "\\", "~")) or re.match(r"[A-Za-z]:[\\/]", path):
+        return None
+    joined = posixpath.normpath(posixpath.join(folder, path.replace("\\", "/")))
+    return None if joined == ".." or joined.startswith("../") else joined
+
+
+def outside(location: Location, path: str) -> Problem:
+    """The problem of a path that leads out of the scan root."""
+    return Problem(
+        location=location,
+        reason=f"`{path}` leads out of the folder that is scanned, so it is not read",
+        hint="scan the folder that holds both",
+        kind="outside",
+    )

@@ -1,0 +1,199 @@
+"""One project put together: each of its files read once, includes followed, every requirement in its group."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from packaging.utils import canonicalize_name
+
+from depdoctor.model.distribution import LockedPackage
+from depdoctor.model.formats import REQUIREMENTS, format_of
+from depdoctor.model.project import (
+    DEFAULT_GROUP,
+    DeclaredRequirement,
+    Include,
+    Location,
+    Manifest,
+    Problem,
+    Project,
+    UnreadableManifest,
+)
+from depdoctor.read.encoding import LEGACY
+from depdoctor.read.errors import ManifestError
+from depdoctor.read.groups import groups_of
+
+FOLDER_MANIFESTS = ("pyproject.toml",)
+"""Where a folder that is required by its path says what it requires itself."""
+
+_ABSENT = frozenset({"missing", "outside"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Use:
+    """What a file is drawn in for: the group that asks, whether it only constrains, and of a folder the extras.
+
+    `whole` uses take a manifest as it is; others take its default group (if `with_default`) and the extras.
+    """
+
+    group: str = DEFAULT_GROUP
+    constrains: bool = False
+    whole: bool = True
+    with_default: bool = True
+    extras: tuple[str, ...] = ()
+
+    def takes(self, declared: DeclaredRequirement) -> bool:
+        """Whether a requirement of the file counts for this use."""
+        if self.whole:
+            return True
+        return (self.with_default and declared.group == DEFAULT_GROUP) or declared.group in self.groups
+
+    @property
+    def groups(self) -> frozenset[str]:
+        return frozenset(f"extra:{extra}" for extra in self.extras)
+
+
+@dataclass(slots=True, kw_only=True)
+class Assembly:
+    """Reads the manifests of a project. `open_text` gives a file's text and encoding or raises `ManifestError`."""
+
+    project: Project
+    open_text: Callable[[str], tuple[str, str]]
+    readers: Mapping[str, Callable[[str, str], Manifest]]
+    _parsed: dict[str, Manifest] = field(default_factory=dict)
+    _failed: dict[str, UnreadableManifest] = field(default_factory=dict)
+    _uses: dict[str, dict[_Use, None]] = field(default_factory=dict)
+    _problems: dict[str, dict[Problem, None]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Read everything, the default group first, so that what it holds is not repeated for other groups."""
+        groups = groups_of(self.project.manifests)
+        for path in sorted(self.project.manifests, key=lambda path: (groups.get(path, DEFAULT_GROUP), path)):
+            self._reach(path, _Use(group=groups.get(path, DEFAULT_GROUP)), ())
+
+    def manifests(self) -> Iterator[Manifest]:
+        """What was read, in the order in which it was reached."""
+        placed = [self._placed(self._parsed[path], uses) for path, uses in self._uses.items() if path in self._parsed]
+        for manifest in placed:
+            yield replace(manifest, requirements=()) if _is_compiled(manifest, placed) else manifest
+
+    def unreadable(self) -> Iterator[UnreadableManifest]:
+        """What could not be read, without includes that are not there: those are problems of the including file."""
+        for path, failed in sorted(self._failed.items()):
+            if path in self.project.manifests or failed.problem.kind not in _ABSENT:
+                yield failed
+
+    def _reach(self, path: str, use: _Use, above: tuple[str, ...]) -> Manifest | None:
+        """Read a file and what it includes for a use, unless that is done."""
+        uses = self._uses.setdefault(path, {})
+        manifest = self._parse(path)
+        if manifest is None or use in uses or replace(use, group=DEFAULT_GROUP) in uses:
+            return manifest
+        uses[use] = None
+        for include in manifest.includes:
+            if use.whole or include.group == DEFAULT_GROUP or include.group in use.groups:
+                self._follow(include, use, (*above, path))
+        return manifest
+
+    def _follow(self, include: Include, use: _Use, above: tuple[str, ...]) -> None:
+        group = include.group if use.whole and include.group else use.group
+        if include.role in {"project", "member"}:
+            self._folder(include, group, above)
+            return
+        if include.path in above:
+            self._problem(include, f"`{include.path}` includes itself", "cycle")
+            return
+        inner = _Use(group=group, constrains=use.constrains or include.role == "constraints")
+        if self._reach(include.path, inner, above) is None:
+            failed = self._failed[include.path].problem
+            if failed.kind in _ABSENT:
+                self._problem(include, f"`{include.path}` {failed.reason}", failed.kind)
+
+    def _folder(self, include: Include, group: str, above: tuple[str, ...]) -> None:
+        """Draw in what a folder requires, and what the extras of it that are asked for do."""
+        folder = include.path if include.role == "project" else self._member(include.path)
+        if folder is None:
+            self._problem(include, f"no member of the workspace is called `{include.path}`", "missing")
+            return
+        own = folder == self.project.root
+        if own and not include.extras:
+            return  # read anyway
+        use = _Use(group=group, whole=False, with_default=not own, extras=include.extras)
+        paths = [posixpath.normpath(posixpath.join(folder, name)) for name in FOLDER_MANIFESTS]
+        read = [path for path in paths if path in above or self._reach(path, use, above) is not None]
+        if not read and not own:
+            self._problem(include, f"what the folder `{folder}` requires is not written in it", "missing")
+
+    def _member(self, name: str) -> str | None:
+        """The folder of a workspace member by its normalized name."""
+        for folder in self.project.workspace:
+            manifest = self._parse(posixpath.normpath(posixpath.join(folder, "pyproject.toml")))
+            if manifest and canonicalize_name(manifest.name) == name:
+                return folder
+        return None
+
+    def _parse(self, path: str) -> Manifest | None:
+        if path in self._parsed or path in self._failed:
+            return self._parsed.get(path)
+        format_name = format_of(path) or REQUIREMENTS
+        try:
+            text, encoding = self.open_text(path)
+            self._parsed[path] = self.readers[format_name](text, path)
+        except ManifestError as error:
+            location = Location(path=path, line=error.line)
+            problem = Problem(location=location, reason=error.message, hint=error.hint, kind=error.kind)
+            self._failed[path] = UnreadableManifest(path=path, format=format_name, problem=problem)
+            return None
+        if encoding == LEGACY:
+            reason = f"is not UTF-8, so it was read as {LEGACY}"
+            problem = Problem(location=Location(path=path), reason=reason, hint="save it as UTF-8", kind="encoding")
+            self._problems.setdefault(path, {})[problem] = None
+        return self._parsed[path]
+
+    def _problem(self, include: Include, reason: str, kind: str) -> None:
+        problem = Problem(location=include.location, reason=reason, kind=kind)
+        self._problems.setdefault(include.location.path, {})[problem] = None
+
+    def _placed(self, manifest: Manifest, uses: Mapping[_Use, None]) -> Manifest:
+        """A manifest as this project uses it: its requirements once per group that draws them in."""
+        requirements: dict[int, list[DeclaredRequirement]] = {False: [], True: []}
+        for use in uses:
+            for declared in filter(use.takes, manifest.requirements):
+                own_group = use.whole and manifest.format != REQUIREMENTS
+                placed = declared if own_group else replace(declared, group=use.group)
+                requirements[use.constrains].append(placed)
+        return replace(
+            manifest,
+            requirements=tuple(requirements[False]),
+            constraints=(*manifest.constraints, *requirements[True]),
+            packages=tuple(self._rooted(package, manifest) for package in manifest.packages),
+            problems=(*manifest.problems, *self._problems.get(manifest.path, ())),
+        )
+
+    def _rooted(self, package: LockedPackage, manifest: Manifest) -> LockedPackage:
+        """A package of a lockfile that several projects share, marked if it is this project."""
+        folder = posixpath.dirname(manifest.path) or "."
+        if folder == self.project.root or not package.source:
+            return package
+        is_root = posixpath.normpath(package.source) == self.project.root
+        return package if is_root == package.is_root else replace(package, is_root=is_root)
+
+
+def _is_compiled(manifest: Manifest, manifests: list[Manifest]) -> bool:
+    """Whether a requirements file is the lock of what others declare, so that its lines are no declarations.
+
+    It is where it lies beside a `.in` file of its name, or pins all that another manifest declares for the same group.
+    """
+    if manifest.format != REQUIREMENTS or not manifest.is_lock:
+        return False
+    pinned = {package.name for package in manifest.packages}
+    groups = {declared.group for declared in manifest.requirements}
+    stem = posixpath.splitext(manifest.path)[0]
+    for other in manifests:
+        if other is manifest or other.is_lock:
+            continue
+        declared = {requirement.name for requirement in other.requirements if requirement.group in groups}
+        if other.path == f"{stem}.in" or (declared and declared <= pinned):
+            return True
+    return False

@@ -1,0 +1,179 @@
+"""What a project's Python files import, from their syntax trees; nothing is executed.
+
+A file that does not parse (Python 2, a template, a slip) is read line by line, which finds the imports that stand on
+lines of their own.
+"""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from depdoctor.model.project import Import, Location
+
+_GONE = frozenset(
+    {
+        *("aifc", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "crypt", "distutils", "imghdr", "imp"),
+        *("lib2to3", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "smtpd", "sndhdr", "spwd", "sunau"),
+        *("telnetlib", "uu", "xdrlib", "binhex", "formatter", "parser", "symbol", "macpath", "dummy_threading"),
+    }
+)
+"""Modules that left the standard library in Python 3.8 to 3.13 (PEP 594 and the "Removed" sections of What's New)."""
+
+_PYTHON_2 = frozenset(
+    {
+        *("__builtin__", "BaseHTTPServer", "ConfigParser", "Cookie", "cPickle", "cStringIO", "commands", "cookielib"),
+        *("copy_reg", "HTMLParser", "httplib", "md5", "Queue", "sets", "sha", "SimpleHTTPServer", "SocketServer"),
+        *("StringIO", "thread", "Tkinter", "urllib2", "urlparse", "UserDict", "xmlrpclib", "exceptions", "__main__"),
+    }
+)
+"""Modules of the standard library under their Python 2 names."""
+
+_NEW = frozenset({"tomllib", "annotationlib", "compression", "_interpreters"})
+"""Modules that joined it in Python 3.11 to 3.14."""
+
+STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | _GONE | _PYTHON_2 | _NEW | {"__future__"}
+
+_TESTING_FOLDERS = frozenset({"test", "tests", "testing", "doc", "docs"})
+_TESTING_FILES = re.compile(r"(?:test_.*|.*_tests?|conftest|setup|noxfile|tasks|fabfile|versioneer)\.py")
+
+LONGEST_FILE = 2_000_000
+"""Characters; a longer Python file holds data, not imports."""
+
+_ON_A_LINE = re.compile(
+    r"^(?P<indent>[ \t]*)(?:import[ \t]+(?P<names>[\w., \t]+)|from[ \t]+(?P<source>[\w.]+)[ \t]+import\b)"
+)
+
+_parsing = threading.Lock()
+"""Held while warnings of the compiler are silenced, which is for the whole process."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    module: str
+    line: int
+    guarded: bool
+
+
+def imports(sources: Sequence[str], open_text: Callable[[str], str | None]) -> tuple[Import, ...]:
+    """The imports of a project's `sources`, each module once per kind at its first place, the project's own left out.
+
+    `open_text` gives a file's text, or None where it cannot be read.
+    """
+    own = _OwnModules(sources)
+    first: dict[tuple[str, bool, bool], Import] = {}
+    for path in sorted(sources):
+        text = open_text(path)
+        if text is None or len(text) > LONGEST_FILE:
+            continue
+        testing = is_testing(path)
+        for found in imports_of(text):
+            if found.module in STANDARD_LIBRARY or own.has(found.module, path):
+                continue
+            key = (found.module, found.guarded, testing)
+            if key not in first:
+                location = Location(path=path, line=found.line)
+                first[key] = Import(module=found.module, guarded=found.guarded, testing=testing, location=location)
+    return tuple(sorted(first.values()))
+
+
+def needed(imported: Iterable[Import]) -> tuple[str, ...]:
+    """The modules that the code cannot run without: imported unguarded outside tests and tooling."""
+    return tuple(sorted({entry.module for entry in imported if not entry.guarded and not entry.testing}))
+
+
+def is_testing(path: str) -> bool:
+    """Whether a Python file is a test, documentation or tooling, by its path."""
+    *folders, name = path.split("/")
+    return bool(_TESTING_FILES.fullmatch(name)) or any(folder in _TESTING_FOLDERS for folder in folders)
+
+
+def imports_of(text: str) -> list[_Found]:
+    """The absolute imports of one file, by top-level module."""
+    try:
+        with _parsing, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+        return list(_walk(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return list(_line_by_line(text))
+
+
+def _walk(tree: ast.Module) -> Iterator[_Found]:
+    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while pending:
+        node, guarded = pending.pop()
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield _Found(alias.name.partition(".")[0], node.lineno, guarded)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level == 0 and node.module:
+                yield _Found(node.module.partition(".")[0], node.lineno, guarded)
+        elif isinstance(node, ast.stmt | ast.Module | ast.ExceptHandler | ast.match_case):
+            inner = guarded or _guards(node)
+            pending += [(child, inner) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
+
+
+def _guards(node: ast.AST) -> bool:
+    """Whether imports inside a statement may fail, or may never run."""
+    if isinstance(node, ast.Try | ast.TryStar | ast.FunctionDef | ast.AsyncFunctionDef | ast.Match):
+        return True
+    return isinstance(node, ast.If) and not _is_main(node.test)
+
+
+def _is_main(test: ast.expr) -> bool:
+    """Whether a test is `__name__ == "__main__"`: true when the file is what is run."""
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+
+
+def _line_by_line(text: str) -> Iterator[_Found]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > 1000 or not (match := _ON_A_LINE.match(line)):
+            continue
+        guarded = bool(match["indent"])
+        if source := match["source"]:
+            if not source.startswith("."):
+                yield _Found(source.partition(".")[0], number, guarded)
+            continue
+        for name in match["names"].split(","):
+            if module := name.strip().partition(" ")[0].partition(".")[0]:
+                yield _Found(module, number, guarded)
+
+
+class _OwnModules:
+    """The modules that a project's own files make up, wherever its code may put them on the path.
+
+    A module or package that stands in a folder without `__init__.py` may be imported from anywhere, since that folder
+    may be on the path; any other only from its own folder downwards, where scripts beside it can import it.
+    """
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        paths = [posixpath.splitext(path)[0] for path in sources]
+        self._packages = {posixpath.dirname(path) for path in paths if posixpath.basename(path) == "__init__"}
+        self._modules = set(paths)
+        for path in paths:
+            folder = posixpath.dirname(path)
+            while folder and folder not in self._modules:
+                self._modules.add(folder)
+                folder = posixpath.dirname(folder)
+        files_and_packages = {*paths, *self._packages}
+        self._anywhere = {
+            posixpath.basename(path) for path in files_and_packages if posixpath.dirname(path) not in self._packages
+        }
+
+    def has(self, module: str, importer: str) -> bool:
+        """Whether the project itself has what a file imports under this name."""
+        if module in self._anywhere:
+            return True
+        folder = posixpath.dirname(importer)
+        while posixpath.join(folder, module) not in self._modules:
+            if not folder:
+                return False
+            folder = posixpath.dirname(folder)
+        return True

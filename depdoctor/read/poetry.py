@@ -1,0 +1,239 @@
+"""`[tool.poetry]` of a `pyproject.toml`, of Poetry 1 and 2.
+
+As in Poetry's documentation, "The pyproject.toml file" and "Dependency specification".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions
+from depdoctor.read import address
+from depdoctor.read.declarations import Declarations, text_of
+from depdoctor.read.errors import ManifestError
+from depdoctor.read.requirement import LocalFolder, parse_requirement
+from depdoctor.read.toml import Document, Path
+
+_TABLE = ("tool", "poetry")
+
+
+def read(document: Document, declarations: Declarations) -> None:
+    """Take in the dependencies of `[tool.poetry]`, its groups and extras.
+
+    Where `[project]` declares dependencies (Poetry 2), Poetry's own main table only says where they come from.
+    """
+    table = document.table(*_TABLE)
+    if not table:
+        return
+    main = document.table(*_TABLE, "dependencies")
+    if (python := main.get("python")) is not None and declarations.requires_python is None:
+        _python(python, declarations)
+    if "dependencies" not in document.table("project"):
+        _main(main, document, declarations)
+    _group("dev", document.table(*_TABLE, "dev-dependencies"), (*_TABLE, "dev-dependencies"), declarations)
+    for name in document.table(*_TABLE, "group"):
+        place = (*_TABLE, "group", name, "dependencies")
+        _group(name, document.table(*place), place, declarations)
+
+
+def indexes(document: Document, declarations: Declarations) -> IndexOptions:
+    """`[[tool.poetry.source]]`: those that Poetry would look at for every package."""
+    default, extra = None, []
+    for url, source, _ in _sources(document, declarations):
+        priority = text_of(source.get("priority")).lower()
+        if source.get("default") is True or priority in {"default", "primary"}:
+            default = default or url
+        elif priority != "explicit":
+            extra.append(url)
+    return IndexOptions(index_url=default, extra_index_urls=tuple(dict.fromkeys(extra)))
+
+
+def _sources(document: Document, declarations: Declarations) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    entries = document.table(*_TABLE).get("source")
+    for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict) and (url := text_of(entry.get("url"))):
+            declarations.problems.extend(address.problems(url, declarations.location(*_TABLE, "source", number)))
+            yield address.redact(url), entry, text_of(entry.get("name"))
+
+
+def _python(value: Any, declarations: Declarations) -> None:
+    place = (*_TABLE, "dependencies", "python")
+    try:
+        declarations.requires_python = specifiers(value if isinstance(value, str) else "")
+    except ValueError as error:
+        declarations.problem(place, f"`{value}`: {error}")
+
+
+def _main(main: Mapping[str, Any], document: Document, declarations: Declarations) -> None:
+    extras: dict[str, list[str]] = {}
+    for extra, names in document.table(*_TABLE, "extras").items():
+        for name in names if isinstance(names, list) else ():
+            written = re.match(r"[\w.-]+", text_of(name))
+            extras.setdefault(canonicalize_name(written.group() if written else ""), []).append(extra)
+    for name, value in main.items():
+        if name.lower() == "python":
+            continue
+        place = (*_TABLE, "dependencies", name)
+        optional = any(isinstance(entry, dict) and entry.get("optional") is True for entry in _entries(value))
+        groups = [f"extra:{canonicalize_name(extra)}" for extra in extras.get(canonicalize_name(name), ())]
+        for group in groups if optional else [DEFAULT_GROUP]:
+            _dependency(name, value, place, group, declarations)
+
+
+def _group(name: str, table: Mapping[str, Any], place: Path, declarations: Declarations) -> None:
+    for package, value in table.items():
+        _dependency(package, value, (*place, package), f"group:{canonicalize_name(name)}", declarations)
+
+
+def _entries(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _dependency(name: str, value: Any, place: Path, group: str, declarations: Declarations) -> None:
+    for number, entry in enumerate(_entries(value)):
+        where: Path = (*place, number) if isinstance(value, list) else place
+        table = {"version": entry} if isinstance(entry, str) else entry
+        if not isinstance(table, dict):
+            declarations.problem(where, "should be a version, or a table with one")
+            continue
+        try:
+            required = _requirement(name, table, declarations, where)
+        except ManifestError as error:
+            declarations.problem(where, error.message, error.hint, error.kind)
+        except (ValueError, RecursionError) as error:
+            declarations.problem(where, f"`{name}`: {str(error).partition(chr(10))[0]}")
+        else:
+            if isinstance(required, LocalFolder):
+                declarations.folder_required(required, where, group)
+            else:
+                declarations.requirements.append(_declared(required, table, where, group, declarations))
+
+
+def _declared(
+    requirement: Requirement, table: Mapping[str, Any], place: Path, group: str, declarations: Declarations
+) -> DeclaredRequirement:
+    source = text_of(table.get("source"))
+    named = {text_of(entry.get("name")): text_of(entry.get("url")) for entry in _all_sources(declarations.document)}
+    return DeclaredRequirement(
+        requirement=requirement,
+        location=declarations.location(*place),
+        text=str(requirement),
+        group=group,
+        editable=table.get("develop") is True,
+        index=address.redact(named.get(source) or source),
+    )
+
+
+def _all_sources(document: Document) -> list[Mapping[str, Any]]:
+    entries = document.table(*_TABLE).get("source")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _requirement(
+    name: str, table: Mapping[str, Any], declarations: Declarations, place: Path
+) -> Requirement | LocalFolder:
+    """One dependency table as a requirement. Raises `ManifestError` or `ValueError`."""
+    listed = table.get("extras")
+    extras = sorted({text_of(extra) for extra in listed} - {""}) if isinstance(listed, list) else []
+    named = f"{name}[{','.join(extras)}]" if extras else name
+    if where := _address_of(table):
+        declarations.problems.extend(address.problems(where, declarations.location(*place)))
+        required = parse_requirement(f"{named} @ {where}", declarations.folder)
+    else:
+        required = Requirement(f"{named}{specifiers(text_of(table.get('version')) or '*')}")
+    if isinstance(required, Requirement):
+        required.marker = _marker(table)
+    return required
+
+
+def _address_of(table: Mapping[str, Any]) -> str:
+    if git := text_of(table.get("git")):
+        revision = next((text_of(table.get(key)) for key in ("rev", "tag", "branch") if table.get(key)), "")
+        folder = text_of(table.get("subdirectory"))
+        scheme = "" if git.startswith("git+") else "git+"
+        if re.match(r"git@[^:/]+:", git):  # the short form of ssh
+            git = "ssh://" + git.replace(":", "/", 1)
+        return f"{scheme}{git}" + (f"@{revision}" if revision else "") + (f"#subdirectory={folder}" if folder else "")
+    if path := text_of(table.get("path")) or text_of(table.get("file")):
+        return path if path.startswith((".", "/")) else f"./{path}"
+    return text_of(table.get("url"))
+
+
+def _marker(table: Mapping[str, Any]) -> Marker | None:
+    """The marker of a dependency: `markers`, with what `python` and `platform` limit it to."""
+    parts = []
+    if markers := text_of(table.get("markers")):
+        parts.append(Marker(markers))
+    if python := text_of(table.get("python")):
+        parts += [
+            Marker(f'python_full_version {specifier.operator} "{specifier.version}"')
+            for specifier in specifiers(python)
+        ]
+    if platform := text_of(table.get("platform")):
+        parts.append(Marker(f'sys_platform == "{platform}"'))
+    if not parts:
+        return None
+    marker = parts[0]
+    for part in parts[1:]:
+        marker = marker & part
+    return marker
+
+
+_CARET = re.compile(r"\^\s*v?(.+)$")
+_TILDE = re.compile(r"~(?!=)\s*v?(.+)$")
+_COMPARED = re.compile(r"(===|==|!=|<=|>=|~=|<|>|=)?\s*v?(.+)$")
+_SPLIT = re.compile(r"\s*,\s*|(?<=[\w*])\s+(?=[<>=!~^])")
+
+
+def specifiers(constraint: str) -> SpecifierSet:
+    """A Poetry constraint as specifiers: caret, tilde, wildcards and bare versions translated, `||` by its exact union.
+
+    Raises `ValueError` for what is no constraint, and for a union that specifiers cannot say.
+    """
+    first, *others = [_all_of(part) for part in constraint.split("||")]
+    if not others:
+        return first
+    union = reduce(lambda versions, part: versions.union(part.to_range()), others, first.to_range())
+    if (joined := union.to_specifier_set()) is None:
+        raise ValueError(f"`{constraint}` cannot be written as one set of versions")
+    return joined
+
+
+def _all_of(constraint: str) -> SpecifierSet:
+    parts = (_one(part.strip()) for part in _SPLIT.split(constraint.strip()) if part.strip())
+    return SpecifierSet(",".join(part for part in parts if part))
+
+
+def _one(constraint: str) -> str:
+    if constraint in {"*", ""}:
+        return ""
+    if match := _CARET.match(constraint):
+        low = Version(match[1])
+        release = low.release
+        position = next((index for index, part in enumerate(release) if part), len(release) - 1)
+        return f">={low},<{_raised(release, position)}"
+    if match := _TILDE.match(constraint):
+        low = Version(match[1])
+        return f">={low},<{_raised(low.release, min(1, len(low.release) - 1))}"
+    match = _COMPARED.match(constraint)
+    if not match:
+        raise InvalidSpecifier(f"`{constraint}` is not a constraint")
+    operator, version = match[1] or "==", match[2].strip()
+    if operator == "=":
+        operator = "=="
+    if "*" in version and operator not in {"==", "!="}:
+        raise InvalidSpecifier(f"`{constraint}` is not a constraint")
+    return f"{operator}{version}"
+
+
+def _raised(release: tuple[int, ...], position: int) -> str:
+    return ".".join(str(part) for part in (*release[:position], release[position] + 1))

@@ -1,0 +1,160 @@
+"""`uv.lock` (versions 1 and up): every package with its files and edges.
+
+A package that lies in a folder (the project itself, workspace members, path dependencies) has `source` "./" and its
+path relative to the scan root ("." for the root itself); `is_root` marks the one in the lockfile's own folder. Its
+`requires` are the default group; `optional_requires` has a row per "extra:NAME" and "group:NAME". An edge is a
+requirement with the marker under which it counts, and `==` the version where the lockfile holds several of that name.
+Where the project declares conflicts, uv writes markers such as `extra == 'extra-3-foo-cpu'` and
+`extra == 'group-3-foo-dev'`: kind, length of the package's name, that name, and the extra or group.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache, reduce
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from depdoctor.model.distribution import DistributionFile, LockedPackage
+from depdoctor.model.project import Manifest
+from depdoctor.read import address
+from depdoctor.read.errors import ManifestError
+from depdoctor.read.toml import Document
+
+FORMAT = "uv.lock"
+
+UNKNOWN_VERSION = Version("0")
+"""Of a local package whose version only its build backend knows. No such package is ever installed from an index."""
+
+_LOCAL = ("editable", "virtual", "directory", "path")
+
+
+def parse(text: str, path: str) -> Manifest:
+    """Read a `uv.lock`. Half a lock is none: raises `ManifestError`, with its line, for any package it cannot read."""
+    document = Document.of(text)
+    entries = document.data.get("package", [])
+    if not isinstance(document.data.get("version"), int) or not isinstance(entries, list):
+        raise ManifestError("is not a uv.lock: it has no `version`", hint="write it anew with `uv lock`")
+    folder = posixpath.dirname(path)
+    packages = []
+    for number, entry in enumerate(entries):
+        line = document.places.line("package", number)
+        try:
+            packages.append(_package(entry, line, folder))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            name = entry.get("name", "") if isinstance(entry, dict) else ""
+            message = f"package `{name}` cannot be read: {str(error).partition(chr(10))[0]}"
+            raise ManifestError(message, line=line, hint="write the lockfile anew with `uv lock`") from error
+    return Manifest(
+        path=path,
+        format=FORMAT,
+        name=next((package.name for package in packages if package.is_root), ""),
+        requires_python=_requires_python(document),
+        packages=tuple(packages),
+        problems=tuple(address.problems_of_lock(text, path)),
+    )
+
+
+def _requires_python(document: Document) -> SpecifierSet | None:
+    value = document.data.get("requires-python")
+    try:
+        return SpecifierSet(value) if isinstance(value, str) else None
+    except InvalidSpecifier as error:
+        line = document.places.line("requires-python")
+        raise ManifestError(f"`{value}` is not a set of Python versions", line=line) from error
+
+
+def _package(entry: Mapping[str, Any], line: int, folder: str) -> LockedPackage:
+    source = entry["source"]
+    written = entry.get("version")
+    local = next((source[kind] for kind in _LOCAL if kind in source), None)
+    if written is None and local is None:
+        raise ValueError("it has no version")
+    return LockedPackage(
+        name=canonicalize_name(entry["name"]),
+        version=Version(written) if written is not None else UNKNOWN_VERSION,
+        line=line,
+        marker=_any_of(entry.get("resolution-markers", ())),
+        files=tuple(sorted(_files(entry, folder))),
+        requires=_edges(entry.get("dependencies", ())),
+        index=_place(source.get("registry", ""), folder),
+        source=_source(source, local, folder),
+        optional_requires=tuple(sorted(_optional(entry))),
+        is_root=any(source.get(kind) == "." for kind in ("editable", "virtual", "directory")),
+    )
+
+
+def _any_of(markers: Sequence[str]) -> Marker | None:
+    """One marker for several of which any suffices; None for none."""
+    alternatives = [_marker(marker) for marker in markers]
+    return reduce(lambda one, other: one | other, alternatives) if alternatives else None
+
+
+@lru_cache(maxsize=1024)
+def _marker(text: str) -> Marker:
+    return Marker(text)
+
+
+def _edges(entries: Sequence[Mapping[str, Any]]) -> tuple[Requirement, ...]:
+    return tuple(_edge(entry) for entry in entries)
+
+
+def _edge(entry: Mapping[str, Any]) -> Requirement:
+    requirement = Requirement(entry["name"])
+    requirement.extras = {canonicalize_name(extra) for extra in entry.get("extra", ())}
+    if "version" in entry:
+        requirement.specifier = SpecifierSet(f"=={entry['version']}")
+    if "marker" in entry:
+        requirement.marker = _marker(entry["marker"])
+    return requirement
+
+
+def _optional(entry: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Requirement, ...]]]:
+    for kind, key in (("extra", "optional-dependencies"), ("group", "dev-dependencies")):
+        for name, edges in entry.get(key, {}).items():
+            yield f"{kind}:{canonicalize_name(name)}", _edges(edges)
+
+
+def _files(entry: Mapping[str, Any], folder: str) -> Iterator[DistributionFile]:
+    sdist = entry.get("sdist")
+    for file in (*entry.get("wheels", ()), *((sdist,) if sdist else ())):
+        where = _place(file.get("url") or file.get("path") or "", folder)
+        algorithm, _, digest = file.get("hash", "").partition(":")
+        uploaded = file.get("upload-time")
+        yield DistributionFile(
+            filename=file.get("filename") or unquote(urlsplit(where).path.rpartition("/")[2]),
+            url=where,
+            sha256=digest if algorithm == "sha256" else "",
+            size_bytes=file.get("size"),
+            upload_time=datetime.fromisoformat(uploaded) if isinstance(uploaded, str) else uploaded,
+        )
+
+
+def _place(written: str, folder: str) -> str:
+    """An address without credentials; for a path, "./" and that path from the scan root, "" if it leads out of it."""
+    if not written or ("://" in written and not written.startswith("file:")):
+        return address.redact(written)
+    inner = address.inside(folder, written)
+    return f"./{inner}" if inner is not None else ""
+
+
+def _source(source: Mapping[str, Any], local: str | None, folder: str) -> str:
+    if local is not None:
+        inner = address.inside(folder, local)
+        return "" if inner is None else inner if inner == "." else f"./{inner}"
+    if "url" in source:
+        return address.redact(source["url"])
+    if "git" not in source:
+        return ""
+    parts = urlsplit(source["git"])
+    subfolder = dict(parse_qsl(parts.query)).get("subdirectory")
+    where = address.redact(urlunsplit(parts._replace(query="", fragment="")))
+    return f"git+{where}@{parts.fragment}" + (f"#subdirectory={subfolder}" if subfolder else "")
