@@ -1,8 +1,9 @@
 """Builds a bundle with `docker buildx bake`: on the engine's own BuildKit, or on any builder that buildx knows.
 
-The bundle is written to a folder of its own, never into the scan root. Its `docker-bake.json` is completed there with
-what only this machine knows: the context, where uv lies, secrets by their place, and where the images go. BuildKit
-thus sees one solve for all targets, and a stage that several of them share is built once.
+The bundle is written to a folder of its own, never into the scan root. What only this machine knows reaches its bake
+file through the variables that it declares: `PROJECTS` (the scan root), `UV` (a folder with the uv binary), `CA` and
+`NETRC` (files for the build secrets, "" for none), `REGISTRY` and `TAG`. It is thus the same build that a user runs by
+hand, and one solve for all targets, so that a stage which several of them share is built once.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from depdoctor.errors import BuildError, EngineError
 from depdoctor.model.image import Bundle
 from depdoctor.model.seams import NoProgress, Progress
 
 BAKE_FILE = "docker-bake.json"
+SECRETS = ("ca", "netrc")
 TAIL_LINES = 40
 GRACE_S = 10
 
@@ -62,30 +63,33 @@ def secrets(environment: Mapping[str, str], ca_bundle: Path | None = None) -> di
 class Buildx:
     """`docker buildx bake` on one builder: "" is the engine's own BuildKit, any other name one of `docker buildx ls`.
 
-    `uv` is the binary that installs the wheels; `secrets` are files by the id under which a stage mounts them. `push`
-    sends the images to their registry instead of loading them into the engine.
+    `uv` is the binary that installs the wheels; `secrets` are files by the id under which a stage mounts them. An image
+    is called REGISTRY/NAME:TAG, where `registry` may hold a prefix. `push` sends the images there instead of loading
+    them into the engine.
     """
 
     uv: Path
     secrets: Mapping[str, Path] = field(default_factory=dict)
     builder: str = ""
+    registry: str = "depdoctor"
+    tag: str = "latest"
     push: bool = False
 
     def build(
         self, bundle: Bundle, context: Path, targets: Sequence[str], progress: Progress | None = None
     ) -> dict[str, str]:
-        """Build targets of the bundle's bake file; the reference of each image.
+        """Build targets of the bundle's bake file; the reference of each image by target.
 
         Raises `BuildError` with the failing step and the end of the output, `EngineError` without a Docker command.
         """
         docker = _docker()
         with _workplace(bundle, self.uv, self.secrets) as folder:
-            local = _localized(json.loads(bundle.files[BAKE_FILE]), folder, context, self.secrets, push=self.push)
-            (folder / "local-bake.json").write_text(json.dumps(local), encoding="utf-8")
             metadata = folder / "metadata.json"
             command = [docker, "buildx", "--builder", self.builder or _own_builder(docker), "bake", "--progress=plain"]
-            command += ["--file", "../local-bake.json", "--metadata-file", str(metadata), *targets]
-            status, tail = _run(command, folder / "bundle", progress or NoProgress())
+            command += ["--push" if self.push else "--load", "--metadata-file", str(metadata)]
+            command += ["--file", BAKE_FILE, *targets]
+            variables = _variables(context, self.secrets, self.registry, self.tag, os.environ)
+            status, tail = _run(command, folder / "bundle", variables, progress or NoProgress())
             if status:
                 raise _failure(tail, targets)
             results = json.loads(metadata.read_text(encoding="utf-8"))
@@ -138,40 +142,24 @@ def _link(source: Path, destination: Path) -> None:
         shutil.copy(source, destination)
 
 
-def _localized(
-    bake: Mapping[str, Any], folder: Path, context: Path, secrets: Iterable[str], *, push: bool
-) -> dict[str, Any]:
-    """The bake file with the places of this machine in every target."""
-    here = {
-        "context": _literal(context.resolve()),
-        "secret": [f"id={identity},src=../secrets/{identity}" for identity in sorted(secrets)],
-        "output": ["type=registry" if push else "type=docker"],
-        "attest": ["type=provenance,disabled=true"],
-    }
-    targets = {
-        name: {
-            "tags": [f"depdoctor/{name}:latest"],
-            **target,
-            **here,
-            "dockerfile": _literal(folder / "bundle" / target.get("dockerfile", "Dockerfile")),
-            "contexts": {**target.get("contexts", {}), "uv": "../uv"},
-        }
-        for name, target in bake["target"].items()
-    }
-    return {**bake, "target": targets}
+def _variables(
+    context: Path, secrets: Iterable[str], registry: str, tag: str, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of the child: every variable of the bake file is set, so that none comes from the user's."""
+    files = {identity.upper(): f"../secrets/{identity}" if identity in secrets else "" for identity in SECRETS}
+    places = {"PROJECTS": str(context.resolve()), "UV": "../uv", "REGISTRY": registry, "TAG": tag}
+    return {**environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", **places, **files}
 
 
-def _literal(path: Path) -> str:
-    """A path as a bake file takes it, where `${` and `%{` begin expressions."""
-    return str(path).replace("${", "$${").replace("%{", "%%{")
-
-
-def _run(command: Sequence[str], folder: Path, progress: Progress) -> tuple[int, list[str]]:
+def _run(
+    command: Sequence[str], folder: Path, variables: Mapping[str, str], progress: Progress
+) -> tuple[int, list[str]]:
     """Run to the end while telling each step; the exit status and the last lines. Ctrl-C ends the child first."""
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with subprocess.Popen(
         command,
         cwd=folder,
+        env=variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -28,7 +28,7 @@ if sys.argv[1:3] == ["context", "show"]:
 arguments = dict(zip(sys.argv, sys.argv[1:]))
 seen = {{
     "argv": sys.argv[1:],
-    "bake": json.load(open(arguments["--file"])),
+    "variables": {{name: os.environ[name] for name in ("PROJECTS", "UV", "CA", "NETRC", "REGISTRY", "TAG")}},
     "bundle": sorted(os.path.join(at, name) for at, _, names in os.walk(".") for name in names),
     "uv": os.listdir("../uv"),
     "secrets": {{name: open("../secrets/" + name).read() for name in os.listdir("../secrets")}},
@@ -75,12 +75,15 @@ def test_bake_is_told_what_only_this_machine_knows(
     told = json.loads(seen.read_text())
     assert told["argv"][:4] == ["buildx", "--builder", "somewhere", "bake"]
     assert told["argv"][-1] == "asr"
-    target = told["bake"]["target"]["asr"]
-    assert target["context"] == str(root).replace("${", "$${").replace("%{", "%%{")
-    assert target["dockerfile"].endswith("/bundle/Dockerfile")
-    assert target["contexts"] == {"layers": "./layers", "uv": "../uv"}
-    assert target["secret"] == ["id=ca,src=../secrets/ca"]
-    assert target["output"] == ["type=docker"]
+    assert told["variables"] == {
+        "PROJECTS": str(root),
+        "UV": "../uv",
+        "CA": "../secrets/ca",
+        "NETRC": "",
+        "REGISTRY": "depdoctor",
+        "TAG": "latest",
+    }
+    assert "--load" in told["argv"]
     assert told["bundle"] == ["./Dockerfile", "./docker-bake.json", "./layers/a.txt"]
     assert told["uv"] == ["uv"]
     assert told["secrets"] == {"ca": "certificates"}
@@ -92,10 +95,14 @@ def test_a_named_builder_and_a_push_are_passed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv_binary: Path
 ) -> None:
     seen = command(tmp_path, monkeypatch, SUCCEEDS)
-    Buildx(uv=uv_binary, builder="farm", push=True).build(Bundle(files=FILES), tmp_path, ["asr"])
+    monkeypatch.setenv("TAG", "the user's own")
+    builder = Buildx(uv=uv_binary, builder="farm", push=True, registry="registry.example/team", tag="v2")
+    builder.build(Bundle(files=FILES), tmp_path, ["asr"])
     told = json.loads(seen.read_text())
     assert told["argv"][:3] == ["buildx", "--builder", "farm"]
-    assert told["bake"]["target"]["asr"]["output"] == ["type=registry"]
+    assert "--push" in told["argv"]
+    assert told["variables"]["REGISTRY"] == "registry.example/team"
+    assert told["variables"]["TAG"] == "v2"
 
 
 def test_an_interrupt_ends_the_child_and_leaves_nothing(

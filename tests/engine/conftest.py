@@ -110,6 +110,12 @@ def wheel(folder: Path, name: str, version: str, code: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def make_wheel() -> Callable[[Path, str, str, str], Path]:
+    """Writes a wheel of one module into a folder, from its name, version and code."""
+    return wheel
+
+
+@pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scan root with an application and the wheel it needs."""
     root = tmp_path_factory.mktemp("project")
@@ -138,10 +144,19 @@ def bundle(prefix: str) -> Callable[[str], Bundle]:
     def make(dockerfile: str) -> Bundle:
         names = f"{prefix}/b{next(numbers)}"
         targets = {
-            name: {"dockerfile": "Dockerfile", "target": name, "tags": [f"{names}/{name}:v1"]}
+            name: {
+                "context": "${PROJECTS}",
+                "dockerfile": "cwd://Dockerfile",
+                "contexts": {"uv": "${UV}"},
+                "secret": '${CA == "" ? [] : ["id=ca,src=${CA}"]}',
+                "target": name,
+                "tags": [f"{names}/{name}:${{TAG}}"],
+            }
             for name in ("one", "two")
         }
-        return Bundle(files={"Dockerfile": dockerfile, "docker-bake.json": json.dumps({"target": targets})})
+        variables = {name: {"default": ""} for name in ("PROJECTS", "UV", "CA", "TAG")}
+        bake = {"variable": variables, "target": targets}
+        return Bundle(files={"Dockerfile": dockerfile, "docker-bake.json": json.dumps(bake)})
 
     return make
 

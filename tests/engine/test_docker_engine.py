@@ -161,10 +161,12 @@ def test_push_to_nowhere_fails(engine: DockerEngine, images: dict[str, str], pre
 def test_a_build_can_push_at_once(
     engine: DockerEngine, base: str, registry: str, prefix: str, project: Path, uv_binary: Path
 ) -> None:
-    name = f"{registry}/{prefix}/pushed:v1"
-    bake = {"target": {"one": {"dockerfile": "Dockerfile", "tags": [name]}}}
+    target = {"context": "${PROJECTS}", "dockerfile": "cwd://Dockerfile", "tags": ["${REGISTRY}/pushed:${TAG}"]}
+    bake = {"variable": {key: {"default": ""} for key in ("PROJECTS", "REGISTRY", "TAG")}, "target": {"one": target}}
     files = {"Dockerfile": f'FROM {base}\nCMD ["echo", "pushed"]\n', "docker-bake.json": json.dumps(bake)}
-    assert Buildx(uv=uv_binary, push=True).build(Bundle(files=files), project, ["one"]) == {"one": name}
+    builder = Buildx(uv=uv_binary, push=True, registry=f"{registry}/{prefix}", tag="v7")
+    name = f"{registry}/{prefix}/pushed:v7"
+    assert builder.build(Bundle(files=files), project, ["one"]) == {"one": name}
     assert engine.run(name) == "pushed\n"
 
 

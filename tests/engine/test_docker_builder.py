@@ -1,0 +1,152 @@
+"""The whole Dockerfile path on a plan of two images that share a layer: generate, build, run, inspect, verify, push."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from depdoctor.adapters.buildx import Buildx
+from depdoctor.adapters.docker import DockerEngine
+from depdoctor.build.docker import DockerBuilder
+from depdoctor.errors import BuildError
+from depdoctor.generate import generate
+from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.image import BuiltImage
+from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
+from depdoctor.model.seams import NoProgress
+from depdoctor.model.target import Environment, Platform
+from depdoctor.verify import verify
+
+ENVIRONMENT = Environment(python="3.11", platform=Platform(libc_version=(2, 36)))
+
+
+@pytest.fixture(scope="module")
+def index(
+    engine: DockerEngine, make_wheel: Callable[[Path, str, str, str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """An index of three wheels, served to the builds: its address as they see it, and its folder."""
+    folder = tmp_path_factory.mktemp("index")
+    for name, version in {"alpha": "1.2.0", "beta": "2.0", "gamma": "3.0"}.items():
+        (folder / "simple" / name).mkdir(parents=True)
+        make_wheel(folder / "simple" / name, name, version, f"WORD = {name!r}\n")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None: ...
+
+    gateway = engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    with ThreadingHTTPServer((gateway, 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{gateway}:{server.server_port}/simple", folder
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fleet")
+    for name in ("left", "uv"):
+        (root / name).mkdir()
+        (root / name / "app.py").write_text(f"import alpha\nprint('{name} ok')\n")
+    (root / "left" / ".env").write_text("TOKEN=swordfish")
+    return root
+
+
+@pytest.fixture(scope="module")
+def plan(index: tuple[str, Path], base: str) -> Plan:
+    """`left` holds alpha and beta, `uv` (a name that bake means something else by) alpha and gamma."""
+    address, folder = index
+    pins = []
+    for path in sorted(folder.glob("simple/*/*.whl")):
+        name, version, _, _ = parse_wheel_filename(path.name)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        file = DistributionFile(filename=path.name, url=f"{address}/{name}/{path.name}", sha256=sha256)
+        pins.append(Pin(name=canonicalize_name(name), version=version, file=file, index=address))
+    layers = [
+        Layer(key=layer_key(ENVIRONMENT, wheels), wheels=wheels)
+        for wheels in [(pin.file.sha256,) for pin in pins if pin.file]
+    ]
+    foundation = Base(reference=base)
+    keys = [node_key("", foundation, layers[:1])]
+    keys += [node_key(keys[0], foundation, [layer]) for layer in layers[1:]]
+    nodes = [
+        Node(key=key, parent=keys[0] if key != keys[0] else "", layers=(layer,))
+        for key, layer in zip(keys, layers, strict=True)
+    ]
+    images = [
+        Image(
+            name=name,
+            project=name,
+            environment=ENVIRONMENT,
+            base=foundation,
+            node=node,
+            code=name,
+            command=("python", "app.py"),
+            imports=("alpha", extra),
+        )
+        for name, node, extra in (("left", keys[1], "beta"), ("uv", keys[2], "gamma"))
+    ]
+    return Plan(packages=tuple(pins), nodes=tuple(nodes), images=tuple(images))
+
+
+@pytest.fixture(scope="module")
+def builder(fleet: Path, plan: Plan, prefix: str, uv_binary: Path) -> DockerBuilder:
+    engine = DockerEngine(buildx=Buildx(uv=uv_binary, registry=prefix, tag="built"))
+    return DockerBuilder(engine=engine, bundle=generate(plan), context=fleet)
+
+
+@pytest.fixture(scope="module")
+def built(builder: DockerBuilder, plan: Plan) -> dict[str, BuiltImage]:
+    return {image.name: image for image in builder.build(plan, plan.images, NoProgress())}
+
+
+def test_every_image_prints_its_own_ok(engine: DockerEngine, built: dict[str, BuiltImage]) -> None:
+    assert {name: engine.run(image.reference) for name, image in built.items()} == {
+        "left": "left ok\n",
+        "uv": "uv ok\n",
+    }
+
+
+def test_the_shared_layers_are_the_same_bytes(built: dict[str, BuiltImage]) -> None:
+    left, right = ([layer.diff_id for layer in image.layers] for image in built.values())
+    # the base, the empty environment, alpha; then each its own
+    assert left[:3] == right[:3]
+    assert not set(left[3:4]) & set(right[3:4])
+
+
+def test_what_is_installed_is_what_was_locked(engine: DockerEngine, plan: Plan, built: dict[str, BuiltImage]) -> None:
+    for image in plan.images:
+        inspection = engine.inspect(built[image.name].reference, image.imports)
+        assert verify(plan, image, inspection).findings == ()
+
+
+def test_the_neighbours_plan_does_not_fit(engine: DockerEngine, plan: Plan, built: dict[str, BuiltImage]) -> None:
+    left, right = plan.images
+    inspection = engine.inspect(built[left.name].reference, right.imports)
+    subjects = [(finding.code, finding.subject) for finding in verify(plan, right, inspection).findings]
+    assert subjects == [("DD604", "beta"), ("DD604", "gamma"), ("DD605", "gamma")]
+
+
+def test_code_comes_without_its_secrets_and_not_to_be_written(
+    engine: DockerEngine, built: dict[str, BuiltImage]
+) -> None:
+    program = "import os; print(os.getcwd(), sorted(os.listdir()), os.access('app.py', os.W_OK), os.getuid())"
+    assert engine.run(built["left"].reference, ["python", "-c", program]) == "/app ['app.py'] False 65532\n"
+
+
+def test_an_image_without_a_base_is_refused(builder: DockerBuilder, plan: Plan) -> None:
+    bare = Image(
+        name="bare", project="bare", environment=ENVIRONMENT, base=Base(reference=SCRATCH), node="", code="bare"
+    )
+    with pytest.raises(BuildError, match="bare") as caught:
+        builder.build(plan, [bare], NoProgress())
+    assert "--builder oci" in caught.value.hint
+
+
+def test_nothing_to_build_is_nothing(builder: DockerBuilder, plan: Plan) -> None:
+    assert builder.build(plan, (), NoProgress()) == ()
