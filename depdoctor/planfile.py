@@ -22,7 +22,19 @@ from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import PlanFileError
 from depdoctor.model.distribution import DistributionFile, Pin
-from depdoctor.model.plan import SCHEMA_VERSION, Base, Image, Layer, Node, Plan, Skipped, layer_key, node_key
+from depdoctor.model.plan import (
+    HEALTH,
+    REFERENCE,
+    SCHEMA_VERSION,
+    Base,
+    Image,
+    Layer,
+    Node,
+    Plan,
+    Skipped,
+    layer_key,
+    node_key,
+)
 from depdoctor.model.target import Environment, Platform
 
 PLAN_NAME = "depdoctor.plan.json"
@@ -37,13 +49,11 @@ HEX = re.compile(r"[0-9a-f]{64}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 IMAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 PYTHON = re.compile(r"3\.\d{1,2}")
 PLATFORM = re.compile(r"linux-(?P<machine>[a-z0-9_]+)-(?P<libc>glibc|musl)(?P<major>\d{1,2})\.(?P<minor>\d{1,3})")
 PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 ANY = re.compile(r"[^\x00]*")
 MODULE = re.compile(r"\w+(\.\w+)*")
-HEALTH = re.compile(r"(/[!-~]*)?")
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 T = TypeVar("T")
@@ -341,7 +351,7 @@ def _read_image(value: _Value) -> Image:
         port=fields["port"].whole(1, 65535) if "port" in fields else None,
         health=fields["health"].text(HEALTH) if "health" in fields else "",
         imports=fields["imports"].each(lambda item: item.text(MODULE)) if "imports" in fields else (),
-        targets=fields["targets"].each(_Value.text) if "targets" in fields else (),
+        targets=fields["targets"].each(_read_argument) if "targets" in fields else (),
     )
 
 

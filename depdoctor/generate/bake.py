@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from depdoctor.generate.quoting import literal
 from depdoctor.generate.stages import RESERVED, buildable, image_stage
 from depdoctor.model.plan import Image, Plan
 
@@ -20,7 +19,8 @@ def target_name(image: Image) -> str:
 def bake_file(plan: Plan) -> str:
     """`docker-bake.json`. Its variables say where the scanned folder and uv are, and where the images go.
 
-    `CA` and `NETRC` are files for the build secrets, left out where empty.
+    `CA` and `NETRC` are files for the build secrets, left out where empty. Only image names of a plan stand in it, which
+    hold nothing that bake would expand.
     """
     images = buildable(plan)
     variables = {"PROJECTS": "..", "UV": "uv", "REGISTRY": "depdoctor", "TAG": "latest", "CA": "", "NETRC": ""}
@@ -38,8 +38,8 @@ def _target(image: Image) -> dict[str, object]:
         "context": "${PROJECTS}",
         "dockerfile": "cwd://Dockerfile",
         "contexts": {"bundle": ".", "uv": "${UV}"},
-        "target": literal(image_stage(image)),
+        "target": image_stage(image),
         "platforms": [f"linux/{ARCHITECTURES.get(machine, machine)}"],
         "secret": '${concat(CA == "" ? [] : ["id=ca,src=${CA}"], NETRC == "" ? [] : ["id=netrc,src=${NETRC}"])}',
-        "tags": [f"${{REGISTRY}}/{literal(image.name)}:${{TAG}}"],
+        "tags": [f"${{REGISTRY}}/{image.name}:${{TAG}}"],
     }

@@ -2,35 +2,7 @@
 
 from __future__ import annotations
 
-IGNORED = (
-    "**/.git",
-    "**/.hg",
-    "**/.svn",
-    "**/.venv",
-    "**/venv",
-    "**/node_modules",
-    "**/__pycache__",
-    "**/*.py[cod]",
-    "**/*.egg-info",
-    "**/.cache",
-    "**/.eggs",
-    "**/.hypothesis",
-    "**/.ipynb_checkpoints",
-    "**/.mypy_cache",
-    "**/.nox",
-    "**/.pytest_cache",
-    "**/.ruff_cache",
-    "**/.tox",
-    "**/.aws",
-    "**/.env",
-    "**/.env.*",
-    "**/.netrc",
-    "**/.pypirc",
-    "**/.ssh",
-    "**/*.key",
-    "**/*.pem",
-    "**/depdoctor.plan.json",
-)
+from depdoctor.model.context import IGNORED
 
 
 def dockerignore() -> str:

@@ -1,4 +1,4 @@
-"""Text of others as words of a Dockerfile and of a bake file, so that nothing in a manifest becomes an instruction."""
+"""Text of others as words of a Dockerfile, so that nothing in a manifest becomes an instruction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from depdoctor.errors import UsageError
+from depdoctor.model.plan import REFERENCE
 
-REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -38,8 +38,3 @@ def reference(text: str) -> str:
     if not REFERENCE.fullmatch(text):
         raise UsageError(f"`{CONTROL.sub('?', text)}` is not an image reference", hint="correct `base` under `[image]`")
     return text
-
-
-def literal(text: str) -> str:
-    """A string of a bake file, where `${` and `%{` begin expressions."""
-    return text.replace("${", "$${").replace("%{", "%%{")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import chain
 
 from depdoctor.generate.stages import SHORT, stages
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Layer, Plan
+
+REMOTE = re.compile(r"https?://[!-~]+")
+"""An index that a build can reach; one word, so that it stays one option."""
 
 
 def requirements_path(layer: Layer) -> str:
@@ -25,12 +29,13 @@ def requirement_files(plan: Plan) -> dict[str, str]:
 def requirements(layer: Layer, packages: Mapping[str, Pin]) -> str:
     """The requirements of one layer, in the requirements file format, sorted by name.
 
-    An index is named only where the lock names one. Several are safe together, since the hash decides.
+    An index is named only where the lock names one that a build can reach. Several are safe together, since the hash
+    decides.
     """
     pins = sorted((packages[wheel] for wheel in layer.wheels), key=lambda pin: pin.name)
-    indexes = sorted({pin.index for pin in pins if pin.index})
+    indexes = sorted({pin.index for pin in pins if REMOTE.fullmatch(pin.index)})
     options = [f"--extra-index-url {index}" for index in indexes]
-    if indexes and all(pin.index for pin in pins):
+    if indexes and all(pin.index in indexes for pin in pins):
         options[0] = f"--index-url {indexes[0]}"
     lines = [f"{pin.name}=={pin.version} --hash=sha256:{pin.file.sha256}" for pin in pins if pin.file]
     return "\n".join([*options, *lines, ""])

@@ -8,6 +8,7 @@ and no node above it holds; an image is a leaf-to-root path. What can be compute
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +21,12 @@ SCHEMA_VERSION = 1
 
 LAYER_FORMAT = 1
 """Raised whenever the bytes that a builder makes of the same wheels change."""
+
+REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+"""What an image reference may consist of (distribution specification), so that it is one word anywhere."""
+
+HEALTH = re.compile(r"(/[!-~]*)?")
+"""The path of a health check: visible ASCII, as in the request line of HTTP; "" for none."""
 
 SCRATCH = "scratch"
 """The base of an image that has none: its layers alone."""

@@ -7,14 +7,28 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from depdoctor.model.config import Config
+from depdoctor.errors import ConfigError
+from depdoctor.model.config import DEFAULT_BASE, Config
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, Unresolvable
-from depdoctor.model.plan import Base, Image, Layer, Node, Plan, Skipped, layer_key, node_key
+from depdoctor.model.plan import (
+    HEALTH,
+    REFERENCE,
+    SCRATCH,
+    Base,
+    Image,
+    Layer,
+    Node,
+    Plan,
+    Skipped,
+    layer_key,
+    node_key,
+)
 from depdoctor.model.project import DEFAULT_GROUP
 from depdoctor.model.target import Environment
 from depdoctor.plan.layers import Held, cut, flatten
+from depdoctor.plan.sizes import weight
 from depdoctor.plan.tree import Tree, grow
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
@@ -35,8 +49,10 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base]) -> Pla
     """One image for every project that has a lock, and one tree of layers for the images that can share any.
 
     `bases` holds the bases that could be looked up, by the reference as configured; one that is missing is planned
-    without a digest. Deterministic, and independent of the order of the inventory.
+    without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where the
+    configuration names a base or a health check that cannot be one.
     """
+    _check(config)
     base = bases.get(config.image.base, Base(reference=config.image.base))
     drafts: list[_Draft] = []
     skipped: list[Skipped] = []
@@ -61,6 +77,22 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base]) -> Pla
         images=tuple(sorted(images, key=lambda image: (image.name, image.project))),
         skipped=tuple(sorted(skipped, key=lambda skip: skip.project)),
     )
+
+
+def _check(config: Config) -> None:
+    if not REFERENCE.fullmatch(config.image.base):
+        raise ConfigError(
+            f"`image.base` is not an image reference: {config.image.base!r}",
+            where=config.source,
+            hint=f"write it like `{DEFAULT_BASE}`, or `{SCRATCH}` for none",
+        )
+    for settings in config.projects:
+        if not HEALTH.fullmatch(settings.health):
+            raise ConfigError(
+                f"`health` of `{settings.path}` is not a path: {settings.health!r}",
+                where=config.source,
+                hint="write it like `/healthz`",
+            )
 
 
 def collisions(plan: Plan) -> Mapping[str, tuple[str, ...]]:
@@ -202,11 +234,6 @@ def _grown(cohort: Sequence[_Draft], packages: Mapping[str, Pin]) -> tuple[list[
         nodes.append(Node(key=keys[-1], parent=parent, layers=layers))
     node_of = {wheels: keys[leaf] if leaf >= 0 else "" for wheels, leaf in zip(distinct, leaves, strict=True)}
     return nodes, [replace(draft.image, node=node_of[draft.wheels]) for draft in cohort]
-
-
-def weight(pin: Pin) -> int:
-    """What a package weighs on a disk, in bytes: as installed where that is known, else as downloaded; never 0."""
-    return max(pin.unpacked_bytes or pin.download_bytes, 1)
 
 
 def _atoms(sets: Sequence[frozenset[str]]) -> list[tuple[str, ...]]:

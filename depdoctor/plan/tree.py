@@ -92,16 +92,17 @@ def cluster(sets: Sequence[frozenset[int]], weights: Sequence[int]) -> Tree:
     with a lane for each set.
     """
     tree = Tree(sets, weights)
-    lanes = _lanes(sets, weights)
+    table = lanes(sets, weights)
     node_of = list(range(len(sets)))
     version = [0] * len(sets)
     heap: list[tuple[int, int, int, int, int]] = []
 
     def push(lane: int) -> None:
-        row = _row(lanes, tree.common[node_of[lane]], lane, len(sets))
-        heaviest = max(row)
+        shared = row(table, tree.common[node_of[lane]], len(sets))
+        shared[lane] = 0
+        heaviest = max(shared)
         if heaviest > 0:
-            other = row.index(heaviest)
+            other = shared.index(heaviest)
             heapq.heappush(heap, (-heaviest, lane, other, version[lane], version[other]))
 
     for lane in range(len(sets)):
@@ -115,8 +116,8 @@ def cluster(sets: Sequence[frozenset[int]], weights: Sequence[int]) -> Tree:
             continue
         low, high = sorted((lane, other))
         new = tree.merge(node_of[low], node_of[high])
-        _leave(lanes, weights, low, tree.common[node_of[low]] - tree.common[new])
-        _leave(lanes, weights, high, tree.common[node_of[high]])
+        _leave(table, weights, low, tree.common[node_of[low]] - tree.common[new])
+        _leave(table, weights, high, tree.common[node_of[high]])
         node_of[low] = new
         version[low] += 1
         version[high] += 1
@@ -127,7 +128,7 @@ def cluster(sets: Sequence[frozenset[int]], weights: Sequence[int]) -> Tree:
     return tree
 
 
-def _lanes(sets: Sequence[frozenset[int]], weights: Sequence[int]) -> list[int]:
+def lanes(sets: Sequence[frozenset[int]], weights: Sequence[int]) -> list[int]:
     """For each item, its weight in the lane of every set that has it."""
     width = LANE_BITS // 8
     rows = [bytearray(width * len(sets)) for _ in weights]
@@ -137,18 +138,16 @@ def _lanes(sets: Sequence[frozenset[int]], weights: Sequence[int]) -> list[int]:
     return [weight * int.from_bytes(row, "little") for weight, row in zip(weights, rows, strict=True)]
 
 
-def _leave(lanes: list[int], weights: Sequence[int], lane: int, items: frozenset[int]) -> None:
+def _leave(table: list[int], weights: Sequence[int], lane: int, items: frozenset[int]) -> None:
     """Items that the set of a lane no longer has."""
     for item in items:
-        lanes[item] -= weights[item] << (LANE_BITS * lane)
+        table[item] -= weights[item] << (LANE_BITS * lane)
 
 
-def _row(lanes: list[int], items: frozenset[int], lane: int, count: int) -> list[int]:
-    """The weight of what a set has in common with each other; -1 in its own lane."""
-    total = sum(map(lanes.__getitem__, items))
-    row = list(struct.unpack(f"<{count}Q", total.to_bytes(LANE_BITS // 8 * count, "little")))
-    row[lane] = -1
-    return row
+def row(table: list[int], items: frozenset[int], count: int) -> list[int]:
+    """The weight of what a set has in common with the set of each lane."""
+    total = sum(map(table.__getitem__, items))
+    return list(struct.unpack(f"<{count}Q", total.to_bytes(LANE_BITS // 8 * count, "little")))
 
 
 def improve(tree: Tree, visits: int = MAX_VISITS) -> None:

@@ -9,6 +9,7 @@ import pytest
 from fleets import ENVIRONMENT, entry, fleet, inventory, lock, pin, six
 
 from depdoctor import planfile
+from depdoctor.errors import ConfigError
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Kind
@@ -95,6 +96,19 @@ def test_image_takes_what_the_configuration_says() -> None:
     assert (image.command, image.port, image.health) == (("python", "app.py"), 8000, "/healthz")
     assert image.base == Base(reference="python:3.12-slim")
     assert image.imports == ("app", "x")
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        (Config(source="depdoctor.toml", image=ImageConfig(base="python\nRUN x")), "image.base"),
+        (Config(source="depdoctor.toml", projects=(ProjectConfig(path="a", health="healthz"),)), "health"),
+    ],
+)
+def test_configuration_that_fits_no_image_is_refused(config: Config, key: str) -> None:
+    with pytest.raises(ConfigError, match=key) as caught:
+        plan(fleet({"a": []}), config, {})
+    assert caught.value.where == "depdoctor.toml"
 
 
 IMPOSSIBLE = Impossible(kind=Kind.SELF_CONFLICT, message="a==1 and a==2 " + "x" * 9000 + "\nmore")

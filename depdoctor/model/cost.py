@@ -1,0 +1,50 @@
+"""What a plan costs before anything is built, in bytes. Bases and code are left out: they cost the same anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from packaging.utils import NormalizedName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutCost:
+    """What one way of cutting layers costs.
+
+    A registry stores each blob once (bytes as downloaded). Engines share layers only along an identical chain from the
+    bottom: on a disk (unpacked bytes), and in what a classic engine pulls (bytes as downloaded).
+    """
+
+    registry_bytes: int
+    pull_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCost:
+    """One image: all of it, and what no other image shares; `largest` are its heaviest packages as installed."""
+
+    name: str
+    layers: int
+    download_bytes: int
+    unpacked_bytes: int
+    own_download_bytes: int
+    own_unpacked_bytes: int
+    largest: tuple[tuple[NormalizedName, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """A plan's layout beside others: one layer for each image, and a layer per package in order of popularity.
+
+    `least` is every package stored once, which no chain of layers reaches on disks; `bound_bytes` is a tighter bound on
+    the disk. `sizes_unknown` counts packages of which nobody said how large they are.
+    """
+
+    planned: LayoutCost
+    single: LayoutCost
+    popularity: LayoutCost
+    least: LayoutCost
+    bound_bytes: int
+    images: tuple[ImageCost, ...]
+    sizes_unknown: int

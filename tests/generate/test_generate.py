@@ -1,0 +1,161 @@
+"""The Dockerfile, the bake file and the requirement files of a plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from fleets import entry, fleet, inventory, lock, pin, six
+
+from depdoctor.errors import UsageError
+from depdoctor.generate import generate
+from depdoctor.model.config import Config, ImageConfig, ProjectConfig
+from depdoctor.model.label import section_digest
+from depdoctor.model.plan import Base, Plan
+from depdoctor.plan import plan
+
+BASE = Base(reference="registry.example/python:3.11-slim", digest="sha256:" + "a" * 64)
+SERVICE = ProjectConfig(path="a", command=("uvicorn", "app:app"), port=8000, health="/healthz")
+
+
+def small() -> Plan:
+    heavy, light = pin("heavy", size_bytes=5_000_000), pin("light")
+    config = Config(projects=(SERVICE,), image=ImageConfig(base=BASE.reference))
+    return plan(fleet({"a": [heavy, light], "b/c": [heavy]}), config, {BASE.reference: BASE})
+
+
+def test_bundle_holds_what_is_asked_for() -> None:
+    both = generate(small()).files
+    assert [path for path in both if not path.startswith("layers/")] == [
+        "Dockerfile",
+        "Dockerfile.dockerignore",
+        "docker-bake.json",
+    ]
+    assert set(generate(small(), only=["bake"]).files) == {"docker-bake.json"}
+    with pytest.raises(UsageError, match="`makefile`"):
+        generate(small(), only=["makefile"])
+
+
+def test_shared_node_is_one_stage() -> None:
+    text = generate(small()).files["Dockerfile"]
+    stages = [line.split() for line in text.splitlines() if line.startswith("FROM ")]
+    assert [stage[1] for stage in stages].count(BASE.pinned) == 1
+    names = [stage[3] for stage in stages]
+    assert names[-2:] == ["a", "b-c"]
+    shared = names[1]
+    assert [stage[1] for stage in stages].count(shared) == 2
+    assert len(names) == len(set(names)) == 5
+    for number, stage in enumerate(stages[1:], start=1):
+        assert stage[1] in names[:number], "a stage stands on an earlier one"
+
+
+def test_image_is_configured_as_the_project_says() -> None:
+    made = small()
+    text = generate(made).files["Dockerfile"]
+    _, _, rest = text.partition(" AS a\n")
+    stage = rest.split("\n\n")[0]
+    assert 'CMD ["uvicorn", "app:app"]' in stage
+    assert "EXPOSE 8000" in stage
+    assert '"http://127.0.0.1:8000/healthz"]' in stage
+    assert "USER 65532:65532" in stage
+    assert 'COPY --link --chmod=755 ["a/", "/app/"]' in stage
+    assert f'depdoctor.section="{section_digest(made, made.images[0])}"' in stage
+    assert stage.index("COPY") < stage.index("LABEL"), "a new label must not copy the code anew"
+
+
+def test_no_frontend_is_fetched() -> None:
+    assert "syntax" not in generate(small()).files["Dockerfile"].lower()
+
+
+def test_layers_are_hashed_requirement_files() -> None:
+    files = generate(small()).files
+    layers = {path: text for path, text in files.items() if path.startswith("layers/")}
+    assert len(layers) == 2
+    for path, text in layers.items():
+        assert f"source={path}," in files["Dockerfile"]
+        (line,) = text.splitlines()
+        assert line.split(" --hash=sha256:")[0] in {"heavy==1.0", "light==1.0"}
+
+
+def test_every_requirement_of_a_lock_is_installed_once() -> None:
+    made = plan(six(), Config(), {})
+    files = generate(made).files
+    lines = [line for path, text in files.items() if path.startswith("layers/") for line in text.splitlines()]
+    assert {line.split("sha256:")[1] for line in lines} == {one.file.sha256 for one in made.packages if one.file}
+
+
+@pytest.mark.parametrize(
+    ("indexes", "options"),
+    [
+        (["", ""], []),
+        (["https://a.example/simple"] * 2, ["--index-url https://a.example/simple"]),
+        (
+            ["https://a.example/simple", "https://b.example/simple"],
+            ["--index-url https://a.example/simple", "--extra-index-url https://b.example/simple"],
+        ),
+        (["", "https://b.example/simple"], ["--extra-index-url https://b.example/simple"]),
+        (["", "file:///opt/wheels"], []),
+        (["", "https://b.example/simple --no-index"], []),
+    ],
+)
+def test_index_is_named_where_the_lock_names_one(indexes: list[str], options: list[str]) -> None:
+    pins = [replace(pin(f"p{number}"), index=index) for number, index in enumerate(indexes)]
+    files = generate(plan(fleet({"a": pins}), Config(), {})).files
+    (text,) = [text for path, text in files.items() if path.startswith("layers/")]
+    assert [line for line in text.splitlines() if line.startswith("-")] == options
+
+
+def test_only_wheels_means_no_build() -> None:
+    wheel, built = pin("wheel"), pin("built")
+    assert built.file
+    built = replace(built, file=replace(built.file, filename="built-1.0.tar.gz"))
+    wheels = generate(plan(fleet({"a": [wheel]}), Config(), {})).files["Dockerfile"]
+    sdists = generate(plan(fleet({"a": [wheel, built]}), Config(), {})).files["Dockerfile"]
+    assert "--no-build" in wheels
+    assert "--no-build" not in sdists
+
+
+def test_bake_file_has_a_target_for_every_image() -> None:
+    document = json.loads(generate(small()).files["docker-bake.json"])
+    assert document["group"]["default"]["targets"] == ["a", "b-c"]
+    target = document["target"]["b-c"]
+    assert target["target"] == "b-c"
+    assert target["tags"] == ["${REGISTRY}/b-c:${TAG}"]
+    assert target["platforms"] == ["linux/amd64"]
+    assert set(document["variable"]) == {"PROJECTS", "UV", "REGISTRY", "TAG", "CA", "NETRC"}
+
+
+@pytest.mark.parametrize("name", ["uv", "bundle", "scratch", "context", "default", "3d-vision"])
+def test_names_with_another_meaning_are_set_apart(name: str) -> None:
+    files = generate(plan(fleet({name: [pin("x")]}), Config(), {})).files
+    (target,) = json.loads(files["docker-bake.json"])["target"].values()
+    assert target["target"] == f"image_{name}"
+    assert f" AS image_{name}\n" in files["Dockerfile"]
+    assert target["tags"] == [f"${{REGISTRY}}/{name}:${{TAG}}"]
+
+
+def test_image_without_a_base_is_left_to_the_native_builder() -> None:
+    files = generate(plan(fleet({"a": [pin("x")]}), Config(image=ImageConfig(base="scratch")), {})).files
+    assert "FROM" not in files["Dockerfile"]
+    assert "# a has no base" in files["Dockerfile"]
+    assert json.loads(files["docker-bake.json"])["target"] == {}
+
+
+def test_image_without_packages_stands_on_the_empty_environment() -> None:
+    found = inventory([entry("a", lock("a", []), root=".")])
+    text = generate(plan(found, Config(), {})).files["Dockerfile"]
+    assert 'COPY --link --chmod=755 ["./", "/app/"]' in text
+    assert text.count("FROM") == 2
+
+
+def test_secrets_and_histories_stay_out_of_the_code() -> None:
+    ignored = generate(small()).files["Dockerfile.dockerignore"].splitlines()
+    assert {"**/.git", "**/.env", "**/.venv", "**/__pycache__", "**/*.pem"} <= set(ignored)
+
+
+def test_base_that_is_no_reference_is_refused() -> None:
+    made = small()
+    image = replace(made.images[0], base=Base(reference="python\nRUN touch /pwned"))
+    with pytest.raises(UsageError, match="not an image reference"):
+        generate(replace(made, images=(image,)))
