@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker_archive import archive
 from depdoctor.errors import EngineError
-from depdoctor.model.image import ENVIRONMENT_ROOT, Blob, BuiltImage, Bundle, Inspection
+from depdoctor.model.image import ENVIRONMENT_ROOT, Blob, BuiltImage, Bundle, Inspection, StoredImage
+from depdoctor.model.label import PROJECT, SECTION
 from depdoctor.model.seams import Progress
 
 if TYPE_CHECKING:
@@ -187,6 +189,13 @@ class DockerEngine:
             raise EngineError(f"the engine does not say under which digest {reference} was pushed")
         return digest
 
+    def images(self) -> tuple[StoredImage, ...]:
+        """What depdoctor built and the engine holds, by project, newest first. Told by labels, never by names."""
+        with speaking("list images"):
+            found = self.api.df()["Images"] or []
+        images = [_stored(image) for image in found if SECTION in (image["Labels"] or {})]
+        return tuple(sorted(images, key=lambda image: (image.project, -image.created.timestamp(), image.identity)))
+
     def remove(self, reference: str) -> None:
         """Remove a name, and the image with it when that was its last."""
         with speaking(f"remove {reference}"):
@@ -246,6 +255,22 @@ def speaking(task: str) -> Iterator[None]:
         raise EngineError(f"cannot {task}: {error.explanation or error}", hint=_hint(str(error))) from None
     except (DockerException, requests.RequestException) as error:
         raise EngineError(f"cannot {task}: {error}", hint="is the engine still running?") from None
+
+
+def _stored(image: Mapping[str, Any]) -> StoredImage:
+    labels = image["Labels"]
+    shared = image["SharedSize"]
+    return StoredImage(
+        identity=image["Id"],
+        references=tuple(sorted(image["RepoTags"] or ())),
+        project=labels.get(PROJECT, ""),
+        section=labels[SECTION],
+        revision=labels.get("org.opencontainers.image.revision", ""),
+        created=datetime.fromtimestamp(image["Created"], UTC),
+        size_bytes=image["Size"],
+        shared_bytes=None if shared < 0 else shared,
+        containers=max(image["Containers"], 0),
+    )
 
 
 def _makes_layer(created_by: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -62,6 +63,26 @@ class PushedImage:
     digest: str
     uploaded_bytes: int
     reused_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """An image of depdoctor's that stands in an engine, under any number of names.
+
+    `section` is the digest of the part of the plan that it was built from. `size_bytes` is unpacked; of these,
+    `shared_bytes` are layers that another image of that engine holds too, None where the engine does not tell.
+    `containers` counts those made from it, running or not.
+    """
+
+    identity: str
+    references: tuple[str, ...]
+    project: str
+    section: str
+    revision: str
+    created: datetime
+    size_bytes: int
+    shared_bytes: int | None
+    containers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

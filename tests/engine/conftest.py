@@ -64,7 +64,7 @@ def engine(uv_binary: Path) -> DockerEngine:
     try:
         engine.client.ping()
     except EngineError as error:
-        missing(f"no container engine answers: {error.message}")
+        missing(error.message)
     return engine
 
 

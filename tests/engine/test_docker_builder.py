@@ -19,6 +19,7 @@ from depdoctor.errors import BuildError
 from depdoctor.generate import generate
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.image import BuiltImage
+from depdoctor.model.label import section_digest
 from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.seams import NoProgress
 from depdoctor.model.target import Environment, Platform
@@ -137,6 +138,18 @@ def test_code_comes_without_its_secrets_and_not_to_be_written(
 ) -> None:
     program = "import os; print(os.getcwd(), sorted(os.listdir()), os.access('app.py', os.W_OK), os.getuid())"
     assert engine.run(built["left"].reference, ["python", "-c", program]) == "/app ['app.py'] False 65532\n"
+
+
+def test_images_lists_what_was_built_by_its_labels_alone(
+    engine: DockerEngine, plan: Plan, built: dict[str, BuiltImage], images: dict[str, str]
+) -> None:
+    ours = {reference: image for image in engine.images() for reference in image.references}
+    for image in plan.images:
+        found = ours[built[image.name].reference.removeprefix("docker.io/")]
+        assert (found.project, found.section) == (image.project, section_digest(plan, image))
+        assert found.identity in {built[image.name].config.digest, built[image.name].manifest.digest}
+        assert found.shared_bytes is None or 0 < found.shared_bytes < found.size_bytes
+    assert not {reference.removeprefix("docker.io/") for reference in images.values()} & ours.keys()
 
 
 def test_an_image_without_a_base_is_refused(builder: DockerBuilder, plan: Plan) -> None:
