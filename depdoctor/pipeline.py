@@ -1,0 +1,243 @@
+"""One short function per command: picks adapters, calls stages in order. Only this module knows the order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from depdoctor import config as configuration
+from depdoctor import conflict, discover, lock, planfile, read, rules
+from depdoctor.adapters.index import RemoteWheels
+from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.adapters.uv import UvResolver
+from depdoctor.diagnose import diagnose
+from depdoctor.model.config import Config
+from depdoctor.model.finding import Diagnosis
+from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
+from depdoctor.model.plan import Plan
+from depdoctor.model.project import Project, Reading
+from depdoctor.model.seams import Progress, Resolver
+from depdoctor.model.target import Environment
+from depdoctor.rules import Rules
+
+PARALLEL_LOCKS = 8
+
+PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
+"""The minors that are tried, oldest first, where a project refuses the configured one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user said on the command line. `cache` is the user's cache folder for depdoctor."""
+
+    root: Path
+    cache: Path
+    offline: bool = False
+    exclude_newer: datetime | None = None
+    builds_allowed: bool = False
+    budget_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What a scan found."""
+
+    config: Config
+    inventory: Inventory
+    diagnosis: Diagnosis
+
+
+def list_projects(settings: Settings) -> tuple[Project, ...]:
+    """Find the projects under the root. Raises `ConfigError`."""
+    return discover.discover(settings.root, _config(settings, rules.load()).exclude)
+
+
+def scan(settings: Settings, progress: Progress) -> Scan:
+    """Find, read, lock and diagnose the projects under the root.
+
+    Raises `ConfigError`, and `ResolverError` if uv cannot be run at all.
+    """
+    out_of_time = _timer(settings.budget_s)
+    facts = rules.load()
+    config = _config(settings, facts)
+    readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
+    moment = settings.exclude_newer or config.exclude_newer or datetime.now(UTC).replace(microsecond=0)
+    with closing(UvResolver(settings.cache, offline=settings.offline)) as resolver:
+        oracle = MemoOracle(resolver, deadline=out_of_time)
+        entries = _locked(readings, config, settings, moment, oracle, progress)
+        shared = _locked_together(_shared(config, entries), entries, config, settings, moment, oracle)
+        entries, shared = _with_facts(entries, shared, settings, progress)
+        inventory = Inventory(
+            root=str(settings.root),
+            entries=entries,
+            targets=config.targets,
+            shared=shared,
+            index_date=moment,
+            base=config.image.base,
+        )
+        conflicts = conflict.find(
+            inventory, oracle, deadline=out_of_time, indexes=config.indexes, builds_allowed=settings.builds_allowed
+        )
+    inventory = replace(inventory, incomplete=(*_unknown(inventory), *conflicts.incomplete))
+    diagnosis = diagnose(inventory, conflicts, facts, _committed(settings))
+    return Scan(config=config, inventory=inventory, diagnosis=_without(diagnosis, config.ignored_rules))
+
+
+def _config(settings: Settings, facts: Rules) -> Config:
+    return configuration.load(settings.root, facts.libc_of_base)
+
+
+def _timer(budget_s: float) -> Callable[[], bool]:
+    end = time.monotonic() + budget_s
+    return lambda: time.monotonic() > end
+
+
+def _locked(
+    readings: Sequence[Reading],
+    config: Config,
+    settings: Settings,
+    moment: datetime,
+    resolver: Resolver,
+    progress: Progress,
+) -> tuple[Entry, ...]:
+    """Lock every project for every environment that it must run in, several at a time."""
+    task = "locking projects"
+
+    def outcome(reading: Reading, environment: Environment) -> LockOutcome:
+        result = lock.lock(
+            reading,
+            environment,
+            resolver,
+            indexes=config.indexes,
+            exclude_newer=moment,
+            builds_allowed=settings.builds_allowed,
+            groups=config.project(reading.project.root).groups,
+        )
+        progress.advance(task)
+        return result
+
+    wanted = [(reading, environment) for reading in readings for environment in _environments(reading, config)]
+    progress.start(task, len(wanted))
+    with ThreadPoolExecutor(PARALLEL_LOCKS) as pool:
+        outcomes = list(pool.map(lambda one: outcome(*one), wanted))
+    progress.finish(task)
+    by_project: dict[str, list[LockOutcome]] = {}
+    for (reading, _), result in zip(wanted, outcomes, strict=True):
+        by_project.setdefault(reading.project.name, []).append(result)
+    return tuple(
+        Entry(reading=reading, outcomes=tuple(by_project.get(reading.project.name, ()))) for reading in readings
+    )
+
+
+def _environments(reading: Reading, config: Config) -> tuple[Environment, ...]:
+    """Where a project must run: each platform of the targets once, with the Python that the project asks for.
+
+    A project that names no Python gets the configured one, and if it refuses that the nearest newer, else older one.
+    """
+    python = reading.python
+    if not python:
+        wanted = [manifest.requires_python for manifest in reading.manifests if manifest.requires_python is not None]
+        at = PYTHONS.index(config.python) if config.python in PYTHONS else 0
+        ordered = (config.python, *PYTHONS[at + 1 :], *reversed(PYTHONS[:at]))
+        fitting = (one for one in ordered if all(each.contains(f"{one}.99", prereleases=True) for each in wanted))
+        python = next(fitting, config.python)
+    platforms = dict.fromkeys(target.platform for target in config.targets)
+    return tuple(Environment(python=python, platform=platform) for platform in platforms)
+
+
+def _shared(config: Config, entries: Sequence[Entry]) -> tuple[SharedEnvironment, ...]:
+    names = [entry.project.name for entry in entries]
+    return tuple(
+        SharedEnvironment(
+            name=one.name,
+            projects=tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in one.projects)),
+        )
+        for one in config.environments
+    )
+
+
+def _locked_together(
+    shared: Iterable[SharedEnvironment],
+    entries: Sequence[Entry],
+    config: Config,
+    settings: Settings,
+    moment: datetime,
+    resolver: Resolver,
+) -> tuple[SharedEnvironment, ...]:
+    """Lock what the projects of each shared environment declare as if they were one project."""
+    together = []
+    for one in shared:
+        members = [entry for entry in entries if entry.project.name in one.projects]
+        environments = sorted({outcome.environment for entry in members for outcome in entry.outcomes})
+        if len(members) < 2 or any(not entry.outcomes for entry in members):
+            together.append(one)
+            continue
+        manifests = [replace(each, packages=()) for entry in members for each in entry.reading.manifests]
+        paths = tuple(manifest.path for manifest in manifests)
+        project = Project(name=one.name, root=".", manifests=paths)
+        reading = Reading(project=project, manifests=tuple(manifests))
+        outcomes = tuple(
+            lock.lock(
+                reading,
+                environment,
+                resolver,
+                indexes=config.indexes,
+                exclude_newer=moment,
+                builds_allowed=settings.builds_allowed,
+            )
+            for environment in environments
+        )
+        together.append(replace(one, outcomes=outcomes))
+    return tuple(together)
+
+
+def _with_facts(
+    entries: Sequence[Entry], shared: Sequence[SharedEnvironment], settings: Settings, progress: Progress
+) -> tuple[tuple[Entry, ...], tuple[SharedEnvironment, ...]]:
+    """Let the locked wheels themselves say what they require and how large they are."""
+    outcomes = [outcome for entry in entries for outcome in entry.outcomes]
+    outcomes += [outcome for one in shared for outcome in one.outcomes]
+    files = {pin.file for outcome in outcomes if isinstance(outcome, Lock) for pin in outcome.pins if pin.file}
+    task = "reading wheels"
+    progress.start(task)
+    facts = RemoteWheels(settings.cache, offline=settings.offline).facts(files)
+    progress.finish(task)
+
+    def known(outcome: LockOutcome) -> LockOutcome:
+        return lock.enrich(outcome, facts) if isinstance(outcome, Lock) else outcome
+
+    return (
+        tuple(replace(entry, outcomes=tuple(map(known, entry.outcomes))) for entry in entries),
+        tuple(replace(one, outcomes=tuple(map(known, one.outcomes))) for one in shared),
+    )
+
+
+def _unknown(inventory: Inventory) -> tuple[str, ...]:
+    return tuple(
+        f"{entry.project.name}: {outcome.reason.detail}"
+        for entry in inventory.entries
+        for outcome in entry.outcomes
+        if isinstance(outcome, DeclaredOnly)
+    )
+
+
+def _committed(settings: Settings) -> Plan | None:
+    path = settings.root / planfile.PLAN_NAME
+    return planfile.load(path) if path.is_file() else None
+
+
+def _without(diagnosis: Diagnosis, ignored: Sequence[str]) -> Diagnosis:
+    if not ignored:
+        return diagnosis
+    return replace(
+        diagnosis,
+        findings=tuple(one for one in diagnosis.findings if one.code not in ignored),
+        rules_run=tuple(code for code in diagnosis.rules_run if code not in ignored),
+    )
