@@ -31,7 +31,7 @@ from depdoctor.model.target import Environment
 DOUBT_AGE = timedelta(days=365)
 """How much newer a release without wheels must be, for the older one that was taken instead to be doubted."""
 
-ROUNDS = 6
+ROUNDS = 10
 """How often one question may be asked again with something left out, before its answer is given up."""
 
 
@@ -115,7 +115,9 @@ class UvResolver:
             return unknown
         if not found.no_solution and not found.failed_build:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=message)
-        return None if rounds else Unknown(why=Why.BUDGET, detail=message)
+        if rounds:
+            return None
+        return Unknown(why=Why.NEEDS_BUILD if probe.excludes else Why.BUDGET, detail=message)
 
     def _addresses(self, question: Question) -> tuple[str, ...]:
         first = question.indexes.index_url or self._uv.default_index
@@ -133,14 +135,15 @@ class UvResolver:
     def _blocked(self, probe: _Probe, found: Failure) -> frozenset[NormalizedName]:
         """The packages of which a release cannot be looked into, so that it might be the way out.
 
-        uv says of a yanked release too that it has no usable wheels; that one is no way out. Asked for by a range, as
-        here, it is not found.
+        uv says of a yanked release too that it has no usable wheels. That is no way out unless this very version is
+        demanded: by a range, which finds no yanked release, it is not found.
         """
         blocked = set(found.unusable)
         for term in found.needs_build if probe.builds_off else ():
-            (name,) = names_in(term)[:1]
-            if name not in blocked and self._newest_releases(probe, {name: term.replace("==", ">=") + _until(term)}):
-                blocked.add(name)
+            text = term if term in found.demanded else _as_range(term)
+            for name in names_in(term):
+                if name not in blocked and self._newest_releases(probe, {name: text}):
+                    blocked.add(name)
         return frozenset(blocked) - probe.excludes
 
     def _without_blocked(
@@ -156,9 +159,10 @@ class UvResolver:
             return answer
         message = self._uv.worded(found.message)
         if blocked.issubset(found.unusable):
-            return Unknown(why=Why.NOT_UNDERSTOOD, detail=message)
+            return Unknown(why=Why.NOT_UNDERSTOOD, detail=message, known=answer.pins)
         names = ", ".join(sorted(blocked))
-        return Unknown(why=Why.NEEDS_BUILD, detail=f"{names} would have to be built from source: {message}")
+        detail = f"{names} would have to be built from source: {message}"
+        return Unknown(why=Why.NEEDS_BUILD, detail=detail, known=answer.pins)
 
     def _directly(self, probe: _Probe, rounds: int) -> Impossible | None:
         """The failure of the requirements without any dependency, source distributions admitted, if there is one."""
@@ -169,17 +173,16 @@ class UvResolver:
         return answer if isinstance(answer, Impossible) else None
 
     def _impossible(self, probe: _Probe, found: Failure) -> Answer:
-        leaves = found.wrong_python or found.wrong_platform or found.absent or found.unlisted or found.yanked
-        if not leaves:
-            return self._refusal(Kind.VERSION_CONFLICT, probe, found)
-        if direct := self._directly(probe, ROUNDS):
+        if found.lonely and (direct := self._directly(probe, ROUNDS)):
             return direct
+        # uv names only the requirements that its proof needs: where they are several, each can be had by itself.
+        if not found.lonely or len(set(found.required) & _names(probe.question.requirements)) > 1:
+            return self._refusal(Kind.VERSION_CONFLICT, probe, found)
         if found.wrong_platform and (answer := self._elsewhere(probe, found)):
             return answer
         if found.wrong_python and (answer := self._on_another_python(probe, found)):
             return answer
-        several = len(set(found.required) & _names(probe.question.requirements)) > 1
-        return self._refusal(Kind.VERSION_CONFLICT if several else _kind(found), probe, found)
+        return self._refusal(_kind(found), probe, found)
 
     def _elsewhere(self, probe: _Probe, found: Failure) -> Answer | None:
         """The verdict where the wheels want a newer C library, if a second question proves that nothing else is wrong.
@@ -209,7 +212,7 @@ class UvResolver:
         others = (name for name in named if name not in roots and name != "python")
         blamed = (*(name for name in named if name in roots), *others)
         message = " ".join(filter(None, (self._uv.worded(found.message), proof)))
-        return Impossible(kind=kind, message=message, blamed=blamed)
+        return Impossible(kind=kind, message=message, blamed=blamed, steps=found.steps)
 
     def _doubted(self, probe: _Probe, answer: Resolved) -> Answer:
         """The resolution, unless it takes an old release for the sole reason that newer ones have no wheel."""
@@ -225,7 +228,8 @@ class UvResolver:
             return answer
         said = [f"the newest wheel is of {pin}, and {newest[pin.name]} has to be built from source" for pin in left]
         if any(pin.name in bounds for pin in left):
-            return Unknown(why=Why.NEEDS_BUILD, detail="; ".join(said))
+            known = tuple(pin for pin in answer.pins if pin not in left)
+            return Unknown(why=Why.NEEDS_BUILD, detail="; ".join(said), known=known)
         return replace(answer, warnings=(*answer.warnings, *said))
 
     def _newest_releases(
@@ -328,9 +332,9 @@ def _bounds(question: Question) -> dict[NormalizedName, str]:
     return {name: str(specifier) for name, specifier in bounds.items()}
 
 
-def _until(term: str) -> str:
-    """What closes the range of a single version: an exact requirement would admit a yanked release."""
-    return f",<={version}" if (version := term.partition("==")[2]) else ""
+def _as_range(term: str) -> str:
+    name, exact, version = term.partition("==")
+    return f"{name}>={version},<={version}" if exact else term
 
 
 def _uploaded_before(pin: Pin, moment: datetime) -> bool:

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from depdoctor.adapters.uv_proof import read_steps
+
 MESSAGE_LIMIT = 4000
 """Characters of an explanation that are kept; a hard case runs to a thousand lines, of which nobody reads the rest."""
 
 _HINT = re.compile(r"^\s*hint: ", re.MULTILINE)
 _NAME = re.compile(r"^[`(]?([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?=[\[{=<>!~,;:`)]|\.?$)")
+_MARKERS = re.compile(r"\{[^{}]*\}")
+"""uv puts the marker that it split on into the name of a package."""
+
 _TAG = re.compile(r"`([^`]+)`")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
@@ -62,7 +67,8 @@ class Failure:
     """What uv gave as the reason for a failure.
 
     `needs_build` are releases without a wheel, as uv wrote them; `wrong_python` and `wrong_platform` those whose wheels
-    are for others; `absent` the versions that are not there, as uv wrote them; `wheel_tags` the tags that it found.
+    are for others; `absent` the versions that are not there, as uv wrote them; `wheel_tags` the tags that it found;
+    `steps` what it says depends on what.
     """
 
     message: str
@@ -81,13 +87,21 @@ class Failure:
     wheel_tags: tuple[str, ...] = ()
     required: tuple[NormalizedName, ...] = ()
     depended_on: tuple[NormalizedName, ...] = ()
+    demanded: frozenset[str] = frozenset()
+
+    @property
+    def lonely(self) -> bool:
+        """Whether some package is refused for a reason of its own, not for what another asks of it."""
+        return any((self.wrong_python, self.wrong_platform, self.absent, self.unlisted, self.yanked))
+
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 def read_failure(stderr: str) -> Failure:
     """The reasons in uv's message for a run that failed."""
     start = stderr.find("error:")
     explanation, *hints = _HINT.split(stderr[max(start, 0) :])
-    text = re.sub(r"\s+", " ", explanation).strip()
+    text = re.sub(r"\s+", " ", _MARKERS.sub("", explanation)).strip()
     hint = "\n".join(re.sub(r"\s+", " ", part) for part in hints)
     wheels = [match.group(0) for match in _WHEELS_FOR.finditer(hint)]
     return Failure(
@@ -107,6 +121,10 @@ def read_failure(stderr: str) -> Failure:
         wheel_tags=tuple(tag for wheel in wheels for tag in _TAG.findall(wheel.split("): ", 1)[-1].split(": ", 1)[-1])),
         required=tuple(dict.fromkeys(name for part in _groups(_REQUIRES, text) for name in names_in(part))),
         depended_on=_names(_DEPENDS, text),
+        demanded=frozenset(
+            word for part in (*_groups(_REQUIRES, text), *_groups(_DEPENDS, text)) for word in part.split()
+        ),
+        steps=read_steps(text),
     )
 
 

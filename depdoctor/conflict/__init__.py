@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from depdoctor.conflict.demand import Element, demand
 from depdoctor.conflict.direct import clashes
-from depdoctor.conflict.scopes import scopes
+from depdoctor.conflict.scopes import elements, scopes
 from depdoctor.conflict.search import AT_ONCE, Ask, Search
 from depdoctor.conflict.tell import gaps, merged, tell
 from depdoctor.conflict.witness import learn_locks
@@ -31,7 +31,7 @@ def find(
 
     What can be read off the lines or the locks is not asked; the oracle is asked for the rest, `AT_ONCE` questions at
     a time, until `deadline()` is true. What it could not answer is in `incomplete`, never among the conflicts. A
-    project without a lock is compared by its direct requirements only. `indexes` are those of the configuration.
+    project that could not be resolved is compared by its direct requirements only. `indexes` are the configuration's.
     """
     found: list[Conflict] = []
     incomplete: list[str] = []
@@ -52,9 +52,10 @@ def find(
                 )
                 search = Search(groups.elements, _asking(oracle, question, deadline, pool))
                 for pair in clashes(groups.elements):
-                    search.conflicts[search.mask(pair)] = ""
+                    search.conflicts[search.mask(pair)] = None
                 learn_locks(search, groups.demands)
-                search.run(search.mask(set().union(*(demand.elements for demand in group))) for group in groups.asked)
+                search.run(search.mask(elements(group)) for group in groups.asked)
+                search.run((search.mask(elements(group)) for group in groups.partly), builds_pending=True)
                 found += tell(search, groups)
                 incomplete += gaps(search, groups)
     return Conflicts(conflicts=merged(found), incomplete=tuple(dict.fromkeys(incomplete)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 from packaging.ranges import VersionRange
@@ -12,9 +13,12 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
-from depdoctor.conflict.demand import Element, holds
-from depdoctor.model.distribution import Pin
-from depdoctor.model.lock import Lock
+from depdoctor.conflict.demand import Element
+from depdoctor.model.graph import holds, without_marker
+from depdoctor.model.lock import Impossible, Lock
+
+Edges = Callable[[NormalizedName, frozenset[str]], Iterable[Requirement]]
+"""What a package requires when these extras of it are asked for."""
 
 MOST_DEMANDS = 6
 """Ways to one package that are compared; the shortest come first."""
@@ -37,24 +41,34 @@ class Clash:
     chains: tuple[tuple[str, ...], ...]
 
 
-def clash(lines: Sequence[tuple[Element, Lock | None]], blamed: Sequence[NormalizedName] = ()) -> Clash:
+def clash(lines: Sequence[tuple[Element, Lock | None]], reason: Impossible | None = None) -> Clash:
     """Where lines that cannot stand together meet.
 
     The first choice is a package that all lines lead to with version ranges that have nothing in common, by the
-    shortest chains. Ranges may overlap where no version was published; then it is the first that `blamed` names, or
-    else the nearest one whose locked versions do not satisfy the other lines. If nothing is known it is the package
-    of the first line.
+    shortest chains: through what the resolver's proof says of every version, or else through the metadata of what is
+    locked. Ranges may overlap where no version was published; then it is the first package that the proof blames, or
+    the nearest one whose locked versions do not satisfy the other lines. If nothing is known it is the package of the
+    first line.
     """
-    reached = [_by_package(element, lock) for element, lock in lines]
-    common = sorted(set.intersection(*(set(ways) for ways in reached)))
-    disjoint = [found for name in common if (found := _shortest_disjoint([ways[name] for ways in reached]))]
-    if disjoint:
-        return _clash(min(disjoint, key=_length))
-    for name in (*(name for name in blamed if name in common), *common):
-        ways = [found[name][0] for found in reached]
-        if name in blamed or _disagree(name, [lock for _, lock in lines], ways):
-            return _clash(ways)
-    return _clash_of_few(lines, reached)
+    proven = _stated(reason.steps) if reason else {}
+    by_proof = [_by_package(element, lambda name, _: proven.get(name, ())) for element, _ in lines]
+    by_lock = [_by_package(element, partial(_edges, lock)) for element, lock in lines]
+    for reached in (by_proof, by_lock):
+        choices = [_shortest_disjoint([ways[name] for ways in reached]) for name in _common(reached)]
+        if disjoint := [choice for choice in choices if choice]:
+            return _clash(min(disjoint, key=_length))
+    blamed = reason.blamed if reason else ()
+    for reached in (by_lock, by_proof):
+        common = _common(reached)
+        for name in (*(name for name in blamed if name in common), *common):
+            ways = [found[name][0] for found in reached]
+            if name in blamed or _disagree(name, [lock for _, lock in lines], ways):
+                return _clash(ways)
+    return _clash_of_few(lines, by_lock)
+
+
+def _common(reached: Sequence[Mapping[NormalizedName, Sequence[Reached]]]) -> list[NormalizedName]:
+    return sorted(set.intersection(*(set(ways) for ways in reached)))
 
 
 def _clash_of_few(
@@ -106,29 +120,29 @@ def _nothing_in_common(ways: Sequence[Reached]) -> bool:
     return common.is_empty
 
 
-def _by_package(element: Element, lock: Lock | None) -> Mapping[NormalizedName, Sequence[Reached]]:
+def _by_package(element: Element, edges: Edges) -> Mapping[NormalizedName, Sequence[Reached]]:
     found: dict[NormalizedName, list[Reached]] = {}
-    for reached in _reach(element, lock):
+    for reached in _reach(element, edges):
         others = found.setdefault(reached.name, [])
         if all(other.specifier != reached.specifier for other in others):
             others.append(reached)
     return found
 
 
-def _reach(element: Element, lock: Lock | None) -> Iterator[Reached]:
+def _reach(element: Element, edges: Edges) -> Iterator[Reached]:
     """Everything that a line leads to, nearest first."""
     first = Reached(name=element.name, specifier=element.specifier, chain=(element.text,))
     yield first
-    if lock is None or element.constraint:
+    if element.constraint:
         return
-    pins = lock.by_name
     queue = deque([(first, frozenset(element.extras))])
     seen = {(element.name, frozenset(element.extras))}
     while queue:
         way, extras = queue.popleft()
-        for requirement in _edges(pins.get(way.name), lock, extras):
+        for requirement in edges(way.name, extras):
             name = canonicalize_name(requirement.name)
-            onward = Reached(name=name, specifier=str(requirement.specifier), chain=(*way.chain, _bare(requirement)))
+            chain = (*way.chain, without_marker(requirement))
+            onward = Reached(name=name, specifier=str(requirement.specifier), chain=chain)
             yield onward
             key = (name, frozenset(canonicalize_name(extra) for extra in requirement.extras))
             if key not in seen:
@@ -136,13 +150,19 @@ def _reach(element: Element, lock: Lock | None) -> Iterator[Reached]:
                 queue.append((onward, key[1]))
 
 
-def _edges(pin: Pin | None, lock: Lock, extras: frozenset[str]) -> Iterator[Requirement]:
-    if pin is not None and pin.requires is not None:
+def _edges(lock: Lock | None, name: NormalizedName, extras: frozenset[str]) -> Iterator[Requirement]:
+    pin = lock.by_name.get(name) if lock else None
+    if lock and pin and pin.requires:
         for requirement in pin.requires:
-            if holds(requirement.marker, lock.environment, ("", *sorted(extras))):
+            if holds(requirement.marker, lock.environment, extras):
                 yield requirement
 
 
-def _bare(requirement: Requirement) -> str:
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    return f"{canonicalize_name(requirement.name)}{extras}{requirement.specifier}"
+def _stated(steps: Sequence[tuple[str, str]]) -> Mapping[NormalizedName, Sequence[Requirement]]:
+    """What the proof says each package depends on: of several statements about two packages the last."""
+    found: dict[NormalizedName, dict[NormalizedName, Requirement]] = {}
+    for dependent, needed in steps:
+        requirement = Requirement(needed)
+        name = canonicalize_name(Requirement(dependent).name)
+        found.setdefault(name, {})[canonicalize_name(requirement.name)] = requirement
+    return {name: tuple(requirements.values()) for name, requirements in found.items()}

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import reduce
 
-from packaging.markers import Marker
 from packaging.ranges import VersionRange
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor.model.finding import Kind
+from depdoctor.model.graph import holds
 from depdoctor.model.inventory import Entry
-from depdoctor.model.lock import Lock, LockOutcome, Unresolvable
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable, Why
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Location
 from depdoctor.model.target import Environment
+
+
+class State(Enum):
+    """What is known of a project alone: it stands, clashes with itself, stands if a build brings what it must."""
+
+    STANDS = auto()
+    CLASHES = auto()
+    NEEDS_BUILD = auto()
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -47,11 +57,6 @@ class Element:
         """Whether a version satisfies it, pre-releases included."""
         return SpecifierSet(self.specifier).contains(version, prereleases=True)
 
-    @property
-    def names_prerelease(self) -> bool:
-        """Whether it lets pre-releases of its package in, which a resolver otherwise leaves out."""
-        return bool(SpecifierSet(self.specifier).prereleases)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -63,17 +68,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What one project demands of one environment. `lock` is None where it has none there.
-
-    `self_conflicting`: the resolver says that its own requirements have no resolution.
-    """
+    """What one project demands of one environment. `lock` is None where it has none there."""
 
     project: str
     environment: Environment
     places: Mapping[Element, tuple[Place, ...]]
     indexes: IndexOptions
     lock: Lock | None = None
-    self_conflicting: bool = False
+    state: State = State.UNKNOWN
 
     @property
     def elements(self) -> frozenset[Element]:
@@ -88,29 +90,44 @@ def demand(entry: Entry, environment: Environment, indexes: IndexOptions) -> Dem
     """
     outcome = next((known for known in entry.outcomes if known.environment == environment), None)
     lock = outcome if isinstance(outcome, Lock) else None
-    groups = {DEFAULT_GROUP, *(lock.groups if lock else ())}
+    groups = (DEFAULT_GROUP, *(lock.groups if lock else ()))
+    own = {canonicalize_name(manifest.name) for manifest in entry.reading.manifests if manifest.name}
+    lines = [
+        (line, constraint)
+        for manifest in entry.reading.manifests
+        for some, constraint in ((manifest.requirements, False), (manifest.constraints, True))
+        for line in some
+        if (line.group in groups or line.group.partition(":")[2] in groups)
+        and line.name not in own
+        and not line.requirement.url
+        and holds(line.requirement.marker, environment)
+    ]
     places: dict[Element, list[Place]] = {}
-    for manifest in entry.reading.manifests:
-        for lines, constraint in ((manifest.requirements, False), (manifest.constraints, True)):
-            for line in lines:
-                if line.group in groups and _applies(line, environment):
-                    places.setdefault(_element(line, constraint=constraint), []).append(
-                        Place(location=line.location, text=line.text)
-                    )
-    if lock and not any(not element.constraint for element in places):
+    for line, constraint in lines:
+        place = Place(location=line.location, text=line.text)
+        places.setdefault(_element(line, constraint=constraint), []).append(place)
+    if lock and all(element.constraint for element in places):
         places.update(_pinned(lock, entry))
+    tied = tuple(dict.fromkeys(line.index for line, _ in lines if "://" in line.index))
+    named = (*(manifest.indexes for manifest in entry.reading.manifests), IndexOptions(extra_index_urls=tied))
     return Demand(
         project=entry.project.name,
         environment=environment,
         places={element: tuple(places[element]) for element in sorted(places)},
-        indexes=reduce(IndexOptions.joined, (manifest.indexes for manifest in entry.reading.manifests), indexes),
+        indexes=reduce(IndexOptions.joined, named, indexes),
         lock=lock,
-        self_conflicting=_is_self_conflicting(outcome),
+        state=_state(outcome),
     )
 
 
-def _is_self_conflicting(outcome: LockOutcome | None) -> bool:
-    return isinstance(outcome, Unresolvable) and outcome.reason.kind in {Kind.VERSION_CONFLICT, Kind.SELF_CONFLICT}
+def _state(outcome: LockOutcome | None) -> State:
+    if isinstance(outcome, Lock):
+        return State.STANDS
+    if isinstance(outcome, Unresolvable) and outcome.reason.kind in {Kind.VERSION_CONFLICT, Kind.SELF_CONFLICT}:
+        return State.CLASHES
+    if isinstance(outcome, DeclaredOnly) and outcome.reason.why is Why.NEEDS_BUILD:
+        return State.NEEDS_BUILD
+    return State.UNKNOWN
 
 
 def _element(line: DeclaredRequirement, *, constraint: bool) -> Element:
@@ -120,20 +137,6 @@ def _element(line: DeclaredRequirement, *, constraint: bool) -> Element:
         specifier=str(line.requirement.specifier),
         constraint=constraint,
     )
-
-
-def _applies(line: DeclaredRequirement, environment: Environment) -> bool:
-    if line.requirement.url or line.editable:
-        return False
-    return holds(line.requirement.marker, environment, (line.group,))
-
-
-def holds(marker: Marker | None, environment: Environment, extras: Iterable[str] = ("",)) -> bool:
-    """Whether a marker holds in an environment for any of these extras ("" for none)."""
-    if marker is None:
-        return True
-    variables = environment.markers()
-    return any(marker.evaluate({**variables, "extra": extra}) for extra in extras)
 
 
 def _pinned(lock: Lock, entry: Entry) -> Iterator[tuple[Element, list[Place]]]:

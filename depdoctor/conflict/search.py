@@ -42,17 +42,18 @@ _FINAL = {Why.BUDGET, Why.OFFLINE, Why.UNREACHABLE}
 class Search:
     """One search over `elements`.
 
-    `conflicts` are the minimal sets found, each with the resolver's words ("" where none were needed); some may lie in
+    `conflicts` are the minimal sets found, each with the oracle's reason (None where it was not asked); some may lie in
     no scope. `undecided` are the sets about which there is no answer, and why.
     """
 
     def __init__(self, elements: Sequence[Element], ask: Ask) -> None:
         self.elements = tuple(elements)
-        self.conflicts: dict[int, str] = {}
+        self.conflicts: dict[int, Impossible | None] = {}
         self.undecided: dict[int, Unknown | Impossible] = {}
         self._ask = ask
         self._standing: list[int] = []
         self._most_joined: dict[int, int] = {}
+        self._builds_pending = False
         self._bits = {element: 1 << place for place, element in enumerate(self.elements)}
         self._by_name: dict[NormalizedName, list[Element]] = {}
         for element in self.elements:
@@ -82,8 +83,12 @@ class Search:
         self._learn(satisfied)
         return True
 
-    def run(self, scopes: Iterable[int]) -> None:
-        """Decide every scope, as far as the oracle can."""
+    def run(self, scopes: Iterable[int], *, builds_pending: bool = False) -> None:
+        """Decide every scope, as far as the oracle can.
+
+        With `builds_pending`, a set that only a build stands in the way of is taken to stand.
+        """
+        self._builds_pending = builds_pending
         todo = sorted(set(scopes), key=lambda mask: (mask.bit_count(), mask))
         while True:
             parts = {scope: self._open(scope) for scope in todo}
@@ -132,6 +137,8 @@ class Search:
             if isinstance(answer, Resolved):
                 if not self.learn(mask, answer.versions):
                     self._learn(mask)
+            elif self._builds_pending and _needs_build(answer):
+                self._learn(mask)
             elif not _is_conflict(answer):
                 self._retry_apart(held, answer)
             elif self.stands(mask) is None and not self._explain(mask, answer):
@@ -162,13 +169,13 @@ class Search:
 
     def _explain(self, mask: int, answer: Impossible) -> bool:
         """Shrink a set that cannot stand to a minimal conflict; False where that could not be done."""
-        words: dict[frozenset[Element], str] = {}
+        reasons: dict[frozenset[Element], Impossible] = {}
 
         def stands(sets: Sequence[frozenset[Element]]) -> Sequence[bool | None]:
             known = {one: self.stands(self.mask(one)) for one in sets}
             asked = [one for one, verdict in known.items() if verdict is None]
             for one, told in zip(asked, self._ask(asked), strict=True):
-                known[one] = self._verdict(one, told, words)
+                known[one] = self._verdict(one, told, reasons)
             return [known[one] for one in sets]
 
         blamed = frozenset(element for element in self.members(mask) if element.name in answer.blamed)
@@ -176,22 +183,28 @@ class Search:
         if smallest is None or stands([smallest])[0] is not False:
             return False
         found = self.mask(smallest)
-        self.conflicts = {known: said for known, said in self.conflicts.items() if not within(found, known)}
-        self.conflicts[found] = words[smallest]
+        self.conflicts = {known: reason for known, reason in self.conflicts.items() if not within(found, known)}
+        self.conflicts[found] = reasons[smallest]
         return True
 
-    def _verdict(self, asked: frozenset[Element], answer: Answer, words: dict[frozenset[Element], str]) -> bool | None:
+    def _verdict(
+        self, asked: frozenset[Element], answer: Answer, reasons: dict[frozenset[Element], Impossible]
+    ) -> bool | None:
         if isinstance(answer, Resolved):
             self._learn(self.mask(asked))
             return True
         if _is_conflict(answer):
-            words[asked] = answer.message
+            reasons[asked] = answer
             return False
-        return None
+        return True if _needs_build(answer) else None
 
 
 def _is_conflict(answer: Answer) -> TypeGuard[Impossible]:
     return isinstance(answer, Impossible) and answer.kind is Kind.VERSION_CONFLICT
+
+
+def _needs_build(answer: Answer) -> bool:
+    return isinstance(answer, Unknown) and answer.why is Why.NEEDS_BUILD
 
 
 def _largest_first(mask: int) -> tuple[int, int]:

@@ -8,26 +8,24 @@ from dataclasses import replace
 from depdoctor.conflict.bits import within
 from depdoctor.conflict.chains import clash
 from depdoctor.conflict.demand import Demand, Element
-from depdoctor.conflict.scopes import Scopes
+from depdoctor.conflict.scopes import Group, Scopes, elements
 from depdoctor.conflict.search import Search
 from depdoctor.model.conflict import Conflict
 from depdoctor.model.finding import Cause
-from depdoctor.model.lock import Unknown
-
-Group = tuple[Demand, ...]
+from depdoctor.model.lock import Impossible, Unknown
 
 
 def tell(search: Search, scopes: Scopes) -> Iterator[Conflict]:
     """The conflicts that lie in a scope, each with every project that has a part in it."""
     own = {demand.project: search.mask(demand.elements) for demand in scopes.demands}
-    for mask, words in search.conflicts.items():
-        groups = [group for group in (*scopes.asked, *scopes.read) if _takes_all(mask, group, own)]
+    for mask, reason in search.conflicts.items():
+        groups = [group for group in scopes.groups if _takes_all(mask, group, own)]
         alone = [group for group in groups if len(group) == 1 and group[0].lock is None]
         pairs: list[Group] = [group for group in groups if len(group) == 2]
         together: list[Group] = pairs or [_few(mask, group, own) for group in groups if len(group) > 2]
-        yield from (_conflict(search, mask, words, [group]) for group in alone)
+        yield from (_conflict(search, mask, reason, [group]) for group in alone)
         if together:
-            yield _conflict(search, mask, words, together)
+            yield _conflict(search, mask, reason, together)
 
 
 def _takes_all(mask: int, group: Group, own: dict[str, int]) -> bool:
@@ -51,11 +49,11 @@ def _few(mask: int, group: Group, own: dict[str, int]) -> Group:
     return tuple(sorted(chosen, key=lambda demand: demand.project))
 
 
-def _conflict(search: Search, mask: int, words: str, groups: Sequence[Group]) -> Conflict:
+def _conflict(search: Search, mask: int, reason: Impossible | None, groups: Sequence[Group]) -> Conflict:
     elements = search.members(mask)
     first = groups[0]
     holders = [next(demand for demand in first if element in demand.places) for element in elements]
-    found = clash([(element, demand.lock) for element, demand in zip(elements, holders, strict=True)])
+    found = clash([(element, demand.lock) for element, demand in zip(elements, holders, strict=True)], reason)
     chains = dict(zip(elements, found.chains, strict=True))
     causes = {_cause(demand, element, chains) for element, demand in zip(elements, holders, strict=True)}
     everyone = {
@@ -71,7 +69,7 @@ def _conflict(search: Search, mask: int, words: str, groups: Sequence[Group]) ->
         causes=tuple(sorted(causes)),
         others=tuple(sorted(everyone - causes)),
         environment=first[0].environment,
-        proof=words,
+        proof=reason.message if reason else "",
     )
 
 
@@ -91,9 +89,7 @@ def merged(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
 
 def gaps(search: Search, scopes: Scopes) -> Iterator[str]:
     """Which projects could not be compared, and why: a line per reason."""
-    unions = [
-        (group, search.mask({element for demand in group for element in demand.elements})) for group in scopes.asked
-    ]
+    unions = [(group, search.mask(elements(group))) for group in scopes.asked]
     reasons: dict[str, dict[Group, None]] = {}
     for mask, reason in search.undecided.items():
         holding = [group for group, union in unions if within(mask, union)]

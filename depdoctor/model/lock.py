@@ -44,10 +44,15 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """No answer, with the reason. Never to be shown as a conflict."""
+    """No answer, with the reason. Never to be shown as a conflict.
+
+    `known` is what resolves once the packages that cannot be looked into are left out: most likely what would be
+    installed of the others, good enough to warn by, never to install.
+    """
 
     why: Why
     detail: str
+    known: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +72,14 @@ class Resolved:
 class Impossible:
     """Proof by the resolver that no resolution exists: its kind, the packages it blames, and its own words.
 
-    `blamed` is a hint (read off unstable text), roots first; verify before it is shown.
+    `blamed` is a hint (read off unstable text), roots first; verify before it is shown. `steps` are hints of that sort
+    too: what its proof says depends on what, as pairs of PEP 508 texts, the widest statement about a pair last.
     """
 
     kind: Kind
     message: str
     blamed: tuple[NormalizedName, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 Answer = Resolved | Impossible | Unknown

@@ -1,0 +1,98 @@
+"""The steps of uv's proof that something is impossible: which package asks for which versions of another.
+
+The text is not a stable format. A step that is not understood is left out, and no verdict rests on those that are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+_MARKER = re.compile(r"\{[^}]*\}")
+_STEP = re.compile(r"(\S+) depends? on (one of: |all of: )?")
+_SAYS = re.compile(r"(conclude that|we know from \(\d+\) that)|[Bb]ecause ")
+_PROSE = {"and", "but", "because", "we"}
+_UPPER, _LOWER = {"<", "<="}, {">", ">="}
+
+MOST_RANGES = 200
+"""Ranges read of one list."""
+
+
+def read_steps(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of what depends and what it depends on, as PEP 508 texts; the widest statement about a pair comes last.
+
+    `transformers>=4.45.2 depends on one of: tokenizers>=0.20,<0.21 tokenizers>=0.21` is read as
+    `("transformers>=4.45.2", "tokenizers>=0.20")`: one range around all of them. What uv concludes about two packages
+    is kept only where it also says that the one depends on the other by itself.
+    """
+    text = _MARKER.sub("", text)
+    steps = list(dict.fromkeys(_steps(text)))
+    stated = {(_named(dependent), _named(needed)) for dependent, needed, concluded in steps if not concluded}
+    return tuple((one, other) for one, other, _ in steps if (_named(one), _named(other)) in stated)
+
+
+def _steps(text: str) -> Iterator[tuple[str, str, bool]]:
+    for match in _STEP.finditer(text):
+        if _requirement(match[1]) is not None:
+            concluded = [bool(said[1]) for said in _SAYS.finditer(text, 0, match.start())][-1:] == [True]
+            listed = _listed(text[match.end() :], MOST_RANGES if match[2] else 1)
+            for name, same in groupby(listed, key=_name):
+                yield match[1], f"{name}{around([str(one.specifier) for one in same])}", concluded
+
+
+def _listed(text: str, most: int) -> Iterator[Requirement]:
+    for word in text.split(None, most)[:most]:
+        requirement = _requirement(word)
+        if requirement is None or word.lower() in _PROSE:
+            return
+        yield requirement
+        if word.endswith((",", ".")):
+            return
+
+
+def _named(text: str) -> str:
+    return canonicalize_name(Requirement(text).name)
+
+
+def _name(requirement: Requirement) -> str:
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{canonicalize_name(requirement.name)}{extras}"
+
+
+def around(ranges: list[str]) -> str:
+    """One specifier that holds every version which one of these specifiers does, as narrow as two bounds allow."""
+    if len(ranges) == 1:
+        return ranges[0]
+    bounds = [_bounds(text) for text in ranges]
+    lows = [low for low, _ in bounds]
+    highs = [high for _, high in bounds]
+    low = "" if "" in lows else min(lows, key=_version)
+    high = "" if "" in highs else max(highs, key=_version)
+    return ",".join(filter(None, (low, high)))
+
+
+def _bounds(text: str) -> tuple[str, str]:
+    low = high = ""
+    for specifier in SpecifierSet(text):
+        if specifier.operator == "==" and "*" not in specifier.version:
+            return f">={specifier.version}", f"<={specifier.version}"
+        low = str(specifier) if specifier.operator in _LOWER else low
+        high = str(specifier) if specifier.operator in _UPPER else high
+    return low, high
+
+
+def _version(bound: str) -> Version:
+    return Version(bound.lstrip("<>="))
+
+
+def _requirement(text: str) -> Requirement | None:
+    try:
+        return Requirement(text.rstrip(",."))
+    except InvalidRequirement:
+        return None
