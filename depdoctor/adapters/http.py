@@ -29,8 +29,8 @@ class Session(requests.Session):
 def session(*, connections: int = 8, retries: int = 3) -> Session:
     """A session that keeps its connections, retries with growing pauses, and reaches the network as the user does.
 
-    Proxies, netrc and CA bundles come from the environment: `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and, which `requests`
-    itself does not know, `SSL_CERT_FILE`. No cookies are kept.
+    Proxies, netrc and CA bundles come from the environment: REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and, which `requests`
+    itself does not know, SSL_CERT_FILE. No cookies are kept.
     """
     made = Session()
     retry = Retry(

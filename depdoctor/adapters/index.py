@@ -87,11 +87,7 @@ class RemoteWheels:
         address = urlsplit(file.url)
         try:
             if address.scheme in {"", "file"}:
-                path = Path(url2pathname(address.path))
-                if not path.is_absolute():
-                    raise ValueError("its path says nothing without the folder that it starts from")
-                with path.open("rb") as opened:
-                    return read_wheel(zipfile.ZipFile(opened), path.stat().st_size)
+                return _read_local(Path(url2pathname(address.path)))
             return self._read_remote(file, address.netloc)
         except (OSError, zipfile.BadZipFile, NoRangesError, ValueError, NotImplementedError, RuntimeError) as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=f"{file.filename} cannot be looked into: {error}")
@@ -110,6 +106,13 @@ class RemoteWheels:
                 return self._down.setdefault(host, unknown)
         except requests.RequestException as error:
             return Unknown(why=Why.UNREACHABLE, detail=f"{file.filename}: {_status(error)}")
+
+
+def _read_local(path: Path) -> WheelFacts:
+    if not path.is_absolute():
+        raise ValueError("its path says nothing without the folder that it starts from")
+    with zipfile.ZipFile(path) as wheel:
+        return read_wheel(wheel, path.stat().st_size)
 
 
 def read_wheel(wheel: zipfile.ZipFile, size_bytes: int) -> WheelFacts:

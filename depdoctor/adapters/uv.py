@@ -157,11 +157,10 @@ class UvResolver:
         answer = self._directly(probe, rounds) or self._answer(relaxed, rounds)
         if not isinstance(answer, Resolved):
             return answer
-        message = self._uv.worded(found.message)
         if blocked.issubset(found.unusable):
-            return Unknown(why=Why.NOT_UNDERSTOOD, detail=message, known=answer.pins)
-        names = ", ".join(sorted(blocked))
-        detail = f"{names} would have to be built from source: {message}"
+            return Unknown(why=Why.NOT_UNDERSTOOD, detail=self._uv.worded(found.message), known=answer.pins)
+        names = ", ".join(sorted(relaxed.excludes))
+        detail = f"no usable wheel, so that it would have to be built from source: {names}"
         return Unknown(why=Why.NEEDS_BUILD, detail=detail, known=answer.pins)
 
     def _directly(self, probe: _Probe, rounds: int) -> Impossible | None:
