@@ -19,8 +19,8 @@ def target_name(image: Image) -> str:
 def bake_file(plan: Plan) -> str:
     """`docker-bake.json`. Its variables say where the scanned folder and uv are, and where the images go.
 
-    `CA` and `NETRC` are files for the build secrets, left out where empty. Only image names of a plan stand in it, which
-    hold nothing that bake would expand.
+    `CA` and `NETRC` are files for the build secrets, left out where empty. Of a plan only image names stand in it, and
+    these hold nothing that bake would expand.
     """
     images = buildable(plan)
     variables = {"PROJECTS": "..", "UV": "uv", "REGISTRY": "depdoctor", "TAG": "latest", "CA": "", "NETRC": ""}

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
 from depdoctor.generate.requirements import all_wheels, requirements_path
-from depdoctor.generate.stages import Stage, buildable, image_stage, leaf_name, root_name, stages
+from depdoctor.generate.stages import Stage, buildable, image_stage, leaf_name, obstacle, root_name, stages
+from depdoctor.model.context import PROBE
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
 from depdoctor.model.label import labels
@@ -19,8 +20,6 @@ from depdoctor.model.plan import Image, Layer, Plan
 
 MOUNT_ROOT = "/depdoctor"
 """Where things are mounted while a layer is made: a top-level path of its own, so that no other directory changes."""
-
-PROBE = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=4).close()"
 
 NAMED = 4
 """Packages and images that a comment names before it counts the rest."""
@@ -35,9 +34,9 @@ def dockerfile(plan: Plan) -> str:
     blocks += [_stage(stage, packages) for stage in stages(plan)]
     blocks += [_image(plan, image) for image in images]
     blocks += [
-        f"# {image.name} has no base to run commands in: build it with `--builder oci`."
+        f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
         for image in plan.images
-        if image not in images
+        if (reason := obstacle(image))
     ]
     return "\n\n".join(blocks) + "\n"
 

@@ -20,11 +20,11 @@ def exec_form(arguments: Sequence[str]) -> str:
 def copy_form(source: str, destination: str) -> str:
     """Source and destination of a COPY as a JSON array.
 
-    COPY expands variables, quotes and backslashes even there, and then takes `*`, `?` and `[` for patterns: so the
-    first are escaped, and the latter become classes of one character.
+    COPY expands variables, quotes and backslashes even there, so these are escaped; and it takes `[` for the start of a
+    class, so that becomes a class of its own. `*` and `?` have no spelling that BuildKit 0.12 takes literally.
     """
-    literal = re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", source)
-    return json.dumps([re.sub(r"[\\'\"$]", lambda match: f"\\{match[0]}", word) for word in (literal, destination)])
+    words = (source.replace("[", "[[]"), destination)
+    return json.dumps([re.sub(r"[\\'\"$]", lambda match: f"\\{match[0]}", word) for word in words])
 
 
 def label_value(text: str) -> str:

@@ -24,9 +24,16 @@ class Stage:
     images: tuple[Image, ...]
 
 
+def obstacle(image: Image) -> str:
+    """Why no Dockerfile can make an image, "" if one can."""
+    if image.base.reference == SCRATCH:
+        return "it has no base to run commands in"
+    return "COPY takes the name of its folder for a pattern" if set(image.code) & set("*?") else ""
+
+
 def buildable(plan: Plan) -> tuple[Image, ...]:
-    """The images that a Dockerfile can make: those with a base to run commands in."""
-    return tuple(image for image in plan.images if image.base.reference != SCRATCH)
+    """The images that a Dockerfile can make."""
+    return tuple(image for image in plan.images if not obstacle(image))
 
 
 def root_name(image: Image) -> str:

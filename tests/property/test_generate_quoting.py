@@ -71,12 +71,12 @@ def expand(word: str) -> str:
 
 
 def matched(pattern: str) -> str:
-    """The only name that a pattern matches, if it is but literals and classes of one character."""
-    assert not re.search(r"[*?\[]", re.sub(r"\[[*?\[]\]", "", pattern)), "a pattern that matches more than one name"
-    return re.sub(r"\[([*?\[])\]", r"\1", pattern)
+    """The only name that a pattern matches, if it is but literals and classes of a single `[`."""
+    assert not re.search(r"[*?\[]", pattern.replace("[[]", "")), "a pattern that matches more than one name"
+    return pattern.replace("[[]", "[")
 
 
-@given(HOSTILE)
+@given(HOSTILE.filter(lambda path: not set(path) & set("*?")))
 def test_copied_path_is_the_one_given(path: str) -> None:
     line = copy_form(path, "/app/")
     assert "\n" not in line
@@ -103,7 +103,7 @@ def test_label_is_one_word(text: str) -> None:
 
 @given(PATHS, st.lists(HOSTILE.filter(lambda text: "\x00" not in text)))
 @example("a", ["x\nRUN touch /pwned"])
-@example("a $(touch x) [b]* 'c' \"d\" ${PATH} <<EOF", ["$HOME"])
+@example("a $(touch x) [b] 'c' \"d\" ${PATH} <<EOF", ["$HOME"])
 def test_instructions_do_not_depend_on_names(name: str, command: list[str]) -> None:
     def skeleton(name: str, command: list[str]) -> list[str]:
         config = Config(projects=(ProjectConfig(path=name, command=tuple(command), port=80, health="/$(x)"),))
@@ -113,5 +113,5 @@ def test_instructions_do_not_depend_on_names(name: str, command: list[str]) -> N
         return [*(line.split()[0] for line in lines), *fixed]
 
     hostile = skeleton(name, command)
-    unfit = re.search(r"[\\\x00-\x1f\x7f-\x9f]", name)
+    unfit = re.search(r"[*?\\\x00-\x1f\x7f-\x9f]", name)
     assert hostile == ([] if unfit else skeleton("plain", ["python"] if command else []))
