@@ -1,0 +1,130 @@
+"""GPUs for which a wheel holds no code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.version import Version
+
+from depdoctor.diagnose.demand import CudaUse
+from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.offer import Cover, at_least, capability, cover
+from depdoctor.diagnose.remedy import other_builds, ways
+from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.words import gpus, listed
+from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.target import Gpu, Target
+from depdoctor.rules import Rules
+from depdoctor.rules.rows import Architecture, Build
+
+Place = tuple[Target, Gpu]
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """The GPU code of every package against the GPUs of the targets."""
+    if not any(target.gpus for target in context.inventory.targets):
+        return
+    for installation in context.installations:
+        places = [(target, gpu) for target in context.targets(installation) for gpu in target.gpus]
+        blamed: set[str] = set()
+        for use in sorted(context.uses(installation), key=lambda use: use.binding.follows is not None):
+            if not use.compiled or use.binding.follows in blamed:
+                continue
+            for finding in _judge(context, installation, use, places):
+                blamed.add(use.name)
+                yield finding
+
+
+def _judge(context: Context, installation: Installation, use: CudaUse, places: list[Place]) -> Iterator[Finding]:
+    verdicts: dict[tuple[Severity, str], list[Place]] = {}
+    for target, gpu in places:
+        model = capability(gpu, context.rules)
+        verdict = _verdict(context.rules, use, target, model) if model else None
+        if verdict:
+            verdicts.setdefault(verdict, []).append((target, gpu))
+    for (severity, why), found in verdicts.items():
+        models = [model for _, gpu in found if (model := capability(gpu, context.rules))]
+
+        def fits(build: Build, models: list[Version] = models) -> bool:
+            return bool(build.targets) and all(cover(build.targets, model) is not Cover.NONE for model in models)
+
+        yield Finding(
+            kind=Kind.GPU_ARCH,
+            severity=severity,
+            subject=use.name,
+            message=f"{use.package} has no code for the GPU of {gpus(found)}: {why}",
+            hint=ways(other_builds(use, context.rules, installation.platform, fits)),
+            packages=(use.name,),
+            projects=installation.projects_with([use.name]),
+            causes=installation.causes(use.name),
+            evidence=(*use.evidence, *_evidence(context.rules, use, models)),
+        )
+
+
+def _verdict(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> tuple[Severity, str] | None:
+    if use.build and use.build.targets:
+        return _by_targets(rules, use, use.build, target, gpu)
+    generation = rules.architecture(gpu)
+    return _by_toolkit(use.cuda, generation) if use.cuda and generation else None
+
+
+def _by_targets(rules: Rules, use: CudaUse, build: Build, target: Target, gpu: Version) -> tuple[Severity, str] | None:
+    covered = cover(build.targets, gpu)
+    if covered is Cover.NONE:
+        codes = listed(str(code) for code in build.targets)
+        return Severity.ERROR, f"`no kernel image is available for execution on the device` (it has {codes})"
+    if covered is Cover.PTX and use.cuda and _older_than_toolkit(rules, use.cuda, target):
+        return Severity.ERROR, f"only PTX serves it, which CUDA {use.cuda} made and the older driver refuses"
+    return None
+
+
+def _by_toolkit(cuda: Version, generation: Architecture) -> tuple[Severity, str] | None:
+    """What follows from the toolkit alone: it cannot have compiled for a generation it does not know."""
+    first, last = generation.first_toolkit, generation.last_toolkit
+    if last and _comparable(cuda, last) and _minor(cuda) > _minor(last):
+        return Severity.ERROR, f"CUDA {last} was the last to compile for {generation.name}"
+    if first and _comparable(cuda, first) and _minor(cuda) < _minor(first):
+        return Severity.WARNING, f"CUDA {first} was the first to compile for {generation.name}: PTX may serve"
+    return None
+
+
+def _comparable(cuda: Version, other: Version) -> bool:
+    return len(cuda.release) > 1 or cuda.major != other.major
+
+
+def _minor(version: Version) -> tuple[int, ...]:
+    return version.release[:2]
+
+
+def _older_than_toolkit(rules: Rules, cuda: Version, target: Target) -> bool:
+    toolkit = rules.toolkit(cuda)
+    if target.driver is not None and target.platform.system == "linux":
+        return bool(toolkit and toolkit.linux_driver and not at_least(target.driver, toolkit.linux_driver))
+    return bool(
+        target.driver_cuda and len(cuda.release) > 1 and target.driver_cuda < Version(f"{cuda.major}.{cuda.minor}")
+    )
+
+
+def _evidence(rules: Rules, use: CudaUse, models: list[Version]) -> tuple[Evidence, ...]:
+    if use.build and use.build.targets:
+        codes = listed(str(code) for code in use.build.targets)
+        return (use.build.provenance.evidence(f"{use.package} is compiled for {codes}"),)
+    generations = {row.name: row for model in models if (row := rules.architecture(model))}
+    return tuple(
+        row.provenance.evidence(f"{name}: CUDA {row.first_toolkit} to {row.last_toolkit or 'now'}")
+        for name, row in sorted(generations.items())
+    )
+
+
+RULE = Rule(
+    kind=Kind.GPU_ARCH,
+    title="The wheel has no code for the GPU",
+    text="""\
+GPU code is compiled for compute capabilities. Machine code (`sm_80`) runs on GPUs of the same major from its minor on,
+and on no other; PTX (`compute_80`) is compiled by the driver for every later GPU, if the driver is as new as the
+toolkit that made it. A wheel with neither stops with `no kernel image is available for execution on the device`. It
+happens on new GPUs with old wheels, and on old GPUs since CUDA 13 and some CUDA 12.8 builds left Maxwell, Pascal and Volta out.
+
+A newer driver does not help. Take a build of another CUDA version, or the nearest release that has the code.""",
+    check=check,
+)

@@ -1,0 +1,132 @@
+"""Words for the conflicts that the search found, between projects and inside one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from depdoctor.diagnose.resolution import refusals
+from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.words import listed
+from depdoctor.model.conflict import Conflict
+from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
+
+PROOF_LIMIT = 400
+"""Characters of a resolver's explanation that are quoted."""
+
+
+def check_between(context: Context) -> Iterator[Finding]:
+    """Conflicts between projects: each one where they share an environment, else all of a package in one finding."""
+    folded: dict[tuple[NormalizedName, Severity], list[Conflict]] = defaultdict(list)
+    for conflict in context.conflicts.conflicts:
+        if is_inside(conflict):
+            continue
+        if _shared(context, conflict):
+            yield _finding(context, [conflict], Kind.VERSION_CONFLICT, Severity.ERROR)
+        else:
+            isolated = _isolated(context, conflict)
+            folded[conflict.subject, Severity.NOTE if isolated else Severity.WARNING].append(conflict)
+    for (_, severity), conflicts in folded.items():
+        yield _finding(context, conflicts, Kind.VERSION_CONFLICT, severity)
+
+
+def check_inside(context: Context) -> Iterator[Finding]:
+    """Conflicts inside one project, and refusals of the resolver that the search did not take apart."""
+    inside = [conflict for conflict in context.conflicts.conflicts if is_inside(conflict)]
+    for conflict in inside:
+        yield _finding(context, [conflict], Kind.SELF_CONFLICT, Severity.ERROR)
+    yield from refusals(context, Kind.SELF_CONFLICT, {project for conflict in inside for project in conflict.projects})
+
+
+def is_inside(conflict: Conflict) -> bool:
+    """Whether one project alone has this conflict."""
+    return len({cause.project for cause in conflict.causes}) == 1
+
+
+def _finding(context: Context, conflicts: list[Conflict], kind: Kind, severity: Severity) -> Finding:
+    first = conflicts[0]
+    causes = tuple(sorted({cause for conflict in conflicts for cause in (*conflict.causes, *conflict.others)}))
+    names = {first.subject, *(name for cause in causes if (name := _name(cause.requirement)))}
+    more = len(conflicts) - 1
+    return Finding(
+        kind=kind,
+        severity=severity,
+        subject=first.subject,
+        message=(
+            f"no version of {first.subject} serves all: {listed(_wants(first.causes))}"
+            + (f"; {more} more such set{'s' if more > 1 else ''} of lines" if more else "")
+        ),
+        hint=_hint(kind, severity),
+        packages=tuple(sorted(names)),
+        projects=tuple(sorted({project for conflict in conflicts for project in conflict.projects})),
+        causes=causes,
+        evidence=tuple(_evidence(context, conflict) for conflict in conflicts if conflict.proof),
+    )
+
+
+def _wants(causes: Iterable[Cause]) -> list[str]:
+    wants = (
+        f"`{cause.requirement}` wants `{cause.chain[-1]}`" if len(cause.chain) > 1 else f"`{cause.requirement}`"
+        for cause in causes
+    )
+    return list(dict.fromkeys(wants))
+
+
+def _hint(kind: Kind, severity: Severity) -> str:
+    if kind is Kind.SELF_CONFLICT:
+        return "loosen or move one of these lines"
+    if severity is Severity.ERROR:
+        return (
+            "loosen or move one of these lines, or keep the projects apart: `depdoctor plan` gives each its own image"
+        )
+    return "they cannot share an environment: `depdoctor plan` gives each its own image"
+
+
+def _evidence(context: Context, conflict: Conflict) -> Evidence:
+    proof = conflict.proof if len(conflict.proof) <= PROOF_LIMIT else conflict.proof[:PROOF_LIMIT] + " ..."
+    return Evidence(fact=proof, source="uv", date=context.date, confidence=Confidence.PRIMARY)
+
+
+def _shared(context: Context, conflict: Conflict) -> bool:
+    members = {cause.project for cause in conflict.causes}
+    return any(members <= set(shared.projects) for shared in context.inventory.shared)
+
+
+def _isolated(context: Context, conflict: Conflict) -> bool:
+    if context.plan is None:
+        return False
+    planned = {image.project for image in context.plan.images}
+    return {cause.project for cause in conflict.causes} <= planned
+
+
+def _name(requirement: str) -> NormalizedName | None:
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        return None
+
+
+BETWEEN = Rule(
+    kind=Kind.VERSION_CONFLICT,
+    title="Projects want versions that exclude one another",
+    text="""\
+The requirements of several projects, with all that they bring along, cannot be satisfied together: installing them into
+one environment fails, or silently moves a package under the feet of one of them. Each set of lines is minimal: any one
+left out, the others resolve.
+
+It is an error inside an environment that the configuration declares as shared, and otherwise only says that the
+projects cannot share one: `depdoctor plan` gives each its own image.""",
+    check=check_between,
+)
+
+INSIDE = Rule(
+    kind=Kind.SELF_CONFLICT,
+    title="A project wants versions that exclude one another",
+    text="""\
+The requirements of one project cannot be satisfied together, and a resolver refuses. Each set of lines is minimal: any
+one left out, the others resolve. Loosen or move one of the lines that the finding names.""",
+    check=check_inside,
+)

@@ -1,0 +1,215 @@
+"""Drivers that are too old, for the CUDA of the wheels or for the base image itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from packaging.version import Version
+
+from depdoctor.diagnose.demand import CudaUse
+from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.offer import Shortfall, cuda_of, shortfall
+from depdoctor.diagnose.remedy import other_builds, ways
+from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.words import branch, drivers, listed
+from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.target import Target
+from depdoctor.rules.rows import Build
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Wheels against drivers, code that is compiled on the fly against drivers, the base image against drivers."""
+    if not any(target.driver or target.driver_cuda for target in context.inventory.targets):
+        return
+    for installation in context.installations:
+        targets = context.targets(installation)
+        blamed = list(_too_old(context, installation, targets))
+        yield from blamed
+        named = {name for finding in blamed for name in finding.packages}
+        yield from _compiled_on_the_fly(context, installation, targets, named)
+    yield from _base(context)
+
+
+def _too_old(context: Context, installation: Installation, targets: tuple[Target, ...]) -> Iterator[Finding]:
+    rules = context.rules
+    failing: dict[tuple[Version, str], list[tuple[CudaUse, list[tuple[Target, Shortfall]]]]] = defaultdict(list)
+    for use in _candidates(context, installation):
+        if use.cuda is None:
+            continue
+        short = [(target, lack) for target in targets if (lack := shortfall(use.cuda, target, rules))]
+        if short:
+            failing[short[0][1].floor, " ".join(target.name for target, _ in short)].append((use, short))
+    for (floor, _), found in failing.items():
+        leading, short = min(found, key=_leading)
+        names = sorted({use.name for use, _ in found})
+        lacking = [target for target, _ in short]
+
+        def fits(build: Build, lacking: list[Target] = lacking) -> bool:
+            return build.cuda is not None and not any(shortfall(build.cuda, target, rules) for target in lacking)
+
+        certain = any(_brings_cuda(context, installation, use) for use, _ in found)
+        others = [str(use.package) for use, _ in found if use is not leading]
+        yield Finding(
+            kind=Kind.DRIVER_TOO_OLD,
+            severity=Severity.ERROR if certain else Severity.WARNING,
+            subject=leading.name,
+            message=(
+                f"{leading.package} is built for CUDA {leading.cuda}, which needs driver {branch(floor)} or newer, but "
+                f"{drivers(lacking)} {'has' if len(lacking) == 1 else 'have'} an older one: "
+                "`The NVIDIA driver on your system is too old`"
+                + (f"; so {'are' if len(others) > 1 else 'is'} {listed(others)}" if others else "")
+            ),
+            hint=ways(
+                other_builds(leading, rules, installation.platform, fits), f"ask for a driver of branch {floor.major}"
+            ),
+            packages=tuple(names),
+            projects=installation.projects_with(names),
+            causes=installation.causes(leading.name),
+            evidence=(*leading.evidence, *short[0][1].evidence),
+        )
+
+
+def _candidates(context: Context, installation: Installation) -> list[CudaUse]:
+    """Those whose code starts CUDA: frameworks, extensions, bindings, and libraries that a project asks for itself."""
+    uses = context.uses(installation)
+    mains = [use for use in uses if use.binding.role != "component"]
+    if any(use.cuda for use in mains):
+        return mains
+    return [*mains, *(use for use in uses if use.binding.role == "component" and use.package.direct)]
+
+
+def _leading(found: tuple[CudaUse, list[tuple[Target, Shortfall]]]) -> tuple[int, bool, str]:
+    use, _ = found
+    order = {"framework": 0, "extension": 1, "binding": 2}
+    return order.get(use.binding.role, 3), not use.package.direct, use.name
+
+
+def _brings_cuda(context: Context, installation: Installation, use: CudaUse) -> bool:
+    """Whether CUDA will be loaded for certain: a package that finds no libraries runs on the CPU instead."""
+    if use.binding.libraries != "system" or use.cuda is None:
+        return True
+    if context.base.cuda and context.base.cuda.major == use.cuda.major:
+        return True
+    return any(
+        other.binding.is_runtime and other.cuda and other.cuda.major == use.cuda.major
+        for other in context.uses(installation)
+    )
+
+
+def _compiled_on_the_fly(
+    context: Context, installation: Installation, targets: tuple[Target, ...], named: set[str]
+) -> Iterator[Finding]:
+    """PTX that a newer toolkit made is refused by an older driver, minor version compatibility or not."""
+    uses = context.uses(installation)
+    toolkits = [use for use in uses if use.binding.role == "component" and use.minor_known]
+    for use in uses:
+        jit = use.binding.jit
+        version = use.package.version
+        if not jit or use.name in named or version is None or (jit != "always" and version >= Version(jit)):
+            continue
+        for toolkit in toolkits[:1]:
+            older = [
+                target
+                for target in targets
+                if toolkit.cuda
+                and (offered := cuda_of(target, context.rules))
+                and offered.major == toolkit.cuda.major
+                and offered < toolkit.cuda
+            ]
+            if older:
+                yield Finding(
+                    kind=Kind.DRIVER_TOO_OLD,
+                    severity=Severity.WARNING,
+                    subject=use.name,
+                    message=(
+                        f"{use.package} compiles GPU code with CUDA {toolkit.cuda} on the fly, newer than "
+                        f"{drivers(older)}: `the provided PTX was compiled with an unsupported toolchain`"
+                    ),
+                    hint="hold the CUDA wheels at the minor of the driver, or ask for a newer driver",
+                    packages=(use.name, toolkit.name),
+                    projects=installation.projects_with([use.name]),
+                    causes=installation.causes(use.name, toolkit.name),
+                    evidence=(
+                        use.binding.provenance.evidence(f"{use.name} hands PTX to the driver"),
+                        *toolkit.evidence,
+                    ),
+                )
+
+
+def _base(context: Context) -> Iterator[Finding]:
+    """The CUDA of a base image against the driver: the container runtime refuses to start, or programs do not."""
+    base, inventory = context.base, context.inventory
+    if not inventory.base or (base.known and not base.cuda):
+        return
+    refused: list[Target] = []
+    perhaps: list[Target] = []
+    cuda = base.cuda
+    for target in inventory.targets:
+        brought = base.cuda or target.cuda
+        offered = cuda_of(target, context.rules)
+        if brought is None or offered is None or offered.release[:2] >= brought.release[:2]:
+            continue
+        cuda = brought
+        lack = shortfall(brought, target, context.rules)
+        if lack is None and _forward_compatible(context, target):
+            continue
+        markets = _markets(context, target)
+        certain = lack is not None or (base.requires_driver and markets == {"geforce"})
+        (refused if certain else perhaps).append(target)
+    for targets, severity in ((refused, Severity.ERROR), (perhaps, Severity.WARNING)):
+        if not targets or cuda is None:
+            continue
+        wanted = Version(f"{cuda.major}.{cuda.minor}")
+        toolkit = context.rules.toolkit(wanted)
+        first = toolkit.linux_driver if toolkit else None
+        yield Finding(
+            kind=Kind.DRIVER_TOO_OLD,
+            severity=severity,
+            subject=inventory.base,
+            message=(
+                f"{inventory.base} brings CUDA {wanted}, newer than {drivers(targets)}: "
+                f"`unsatisfied condition: cuda>={wanted}`, or error 804 on hardware without forward compatibility"
+            ),
+            hint=ways(
+                "take a base image with the CUDA of the driver or none, since wheels bring their own",
+                f"ask for a driver of branch {first.major}" if first else "ask for a newer driver",
+            ),
+            packages=(inventory.base,),
+            projects=tuple(sorted(entry.project.name for entry in inventory.entries)),
+            evidence=_base_evidence(context, wanted),
+        )
+
+
+def _base_evidence(context: Context, cuda: Version) -> tuple[Evidence, ...]:
+    base = context.base
+    if base.provenance and base.cuda:
+        return (base.provenance.evidence(f"{base.reference} brings CUDA {base.cuda}"),)
+    toolkit = context.rules.toolkit(cuda)
+    return (toolkit.provenance.evidence(f"CUDA {cuda} comes with driver {toolkit.linux_driver}"),) if toolkit else ()
+
+
+def _markets(context: Context, target: Target) -> set[str]:
+    models = [context.rules.gpu(gpu.name) for gpu in target.gpus if gpu.name]
+    return {model.market for model in models if model}
+
+
+def _forward_compatible(context: Context, target: Target) -> bool:
+    """Whether its GPUs take the newer user-mode driver that an image carries (cuda-compat): data-centre ones do."""
+    return bool(target.gpus) and _markets(context, target) == {"data-centre"}
+
+
+RULE = Rule(
+    kind=Kind.DRIVER_TOO_OLD,
+    title="The driver is too old for the CUDA that is installed",
+    text="""\
+A wheel that is built for CUDA 12 needs a driver of branch 525 or newer, one for CUDA 13 a driver of branch 580 or
+newer, whatever its minor: below that floor nothing starts. Above it every minor of the same major runs (minor version
+compatibility), which is therefore no finding. Two things stay: GPU code that is compiled on the fly (PTX) is refused
+by a driver older than the toolkit that made it, and images such as nvidia/cuda make the container runtime compare
+their CUDA version with the driver's.
+
+Take another build of the same release (the PyTorch index has one per CUDA version), an older release, a base image
+without CUDA, or ask for the driver branch that the hint names.""",
+    check=check,
+)

@@ -1,0 +1,287 @@
+"""What one environment installs: a project's, or that of projects which share one.
+
+A lock tells all of it. Without one there is only what is declared: exact pins, and what the tables know of the
+requirements behind them. Where projects share an environment and nobody locked them together, a package of which they
+hold several versions is installed in one of them, and nobody knows in which.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from packaging.requirements import Requirement
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from depdoctor.model.distribution import Pin
+from depdoctor.model.finding import Cause
+from depdoctor.model.graph import Extras, chains, holds, without_marker
+from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.model.lock import Lock, LockOutcome
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Location
+from depdoctor.model.target import Environment
+from depdoctor.rules import Rules
+
+MOST_CAUSES = 4
+"""Causes that are shown of a package that many declared requirements lead to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package of an installation. `version` is None if unknown; `direct` if a project asks for it itself."""
+
+    name: NormalizedName
+    version: Version | None
+    requires: tuple[Requirement, ...] | None = None
+    direct: bool = False
+    download_bytes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}" if self.version else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A project's share of an installation: its lock (made of exact pins if there is none) and what it declares."""
+
+    project: str
+    lock: Lock
+    declared: tuple[DeclaredRequirement, ...]
+    manifest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """Everything that one environment installs. `complete` if a lock says so, and not only what is declared."""
+
+    name: str
+    environment: Environment
+    parts: tuple[Part, ...]
+    packages: Mapping[NormalizedName, Package]
+    complete: bool
+    shared: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells installations apart."""
+        return f"{self.name}\n{self.environment}\n{self.shared}"
+
+    @property
+    def platform(self) -> str:
+        """The platform as tables name it, such as linux-x86_64."""
+        return f"{self.environment.platform.system}-{self.environment.platform.machine}"
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        """The projects that install it."""
+        return tuple(sorted(part.project for part in self.parts))
+
+    def version(self, name: str) -> Version | None:
+        """The version of a package that is installed and known."""
+        package = self.packages.get(canonicalize_name(name))
+        return package.version if package else None
+
+    @cached_property
+    def parents(self) -> Mapping[NormalizedName, tuple[NormalizedName, ...]]:
+        """The packages that require each package here."""
+        found: dict[NormalizedName, set[NormalizedName]] = defaultdict(set)
+        for package in self.packages.values():
+            for requirement in package.requires or ():
+                name = canonicalize_name(requirement.name)
+                if name in self.packages and "extra" not in str(requirement.marker or ""):
+                    found[name].add(package.name)
+        return {name: tuple(sorted(parents)) for name, parents in found.items()}
+
+    def projects_with(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The projects whose own share has one of these packages."""
+        wanted = {canonicalize_name(name) for name in names}
+        return tuple(
+            sorted(
+                part.project
+                for part in self.parts
+                if wanted & {pin.name for pin in part.lock.pins} or wanted & {one.name for one in part.declared}
+            )
+        )
+
+    def causes(self, *names: str) -> tuple[Cause, ...]:
+        """The declared requirements that lead to these packages: those that name them, else the nearest ones."""
+        found: dict[Cause, None] = {}
+        for name in names:
+            for part in self.parts:
+                found.update(dict.fromkeys(_causes(part, canonicalize_name(name))))
+        return tuple(sorted(found))
+
+
+def _causes(part: Part, name: NormalizedName) -> tuple[Cause, ...]:
+    leading = chains(part.lock, part.declared, name)
+    shortest = min((len(chain) for _, chain in leading), default=0)
+    near = [(one, chain) for one, chain in leading if len(chain) == shortest] if shortest == 1 else leading
+    causes = [
+        Cause(project=part.project, location=one.location, requirement=without_marker(one.requirement), chain=chain)
+        for one, chain in sorted(near, key=lambda each: (len(each[1]), each[0].location))
+    ]
+    if causes:
+        return tuple(causes[:MOST_CAUSES])
+    pin = part.lock.by_name.get(name)
+    place = part.lock.origin or Location(path=part.manifest)
+    return (Cause(project=part.project, location=place, requirement=str(pin)),) if pin else ()
+
+
+def installations(inventory: Inventory, rules: Rules) -> tuple[Installation, ...]:
+    """Every installation of an inventory, each for the environments it was locked for."""
+    parts: dict[tuple[str, Environment], tuple[Part, bool]] = {}
+    for entry in inventory.entries:
+        for outcome in entry.outcomes:
+            parts[entry.project.name, outcome.environment] = _part(entry, outcome, rules)
+    alone = [
+        Installation(
+            name=project,
+            environment=environment,
+            parts=(part,),
+            packages=_packages((part,)),
+            complete=complete,
+        )
+        for (project, environment), (part, complete) in parts.items()
+    ]
+    return (*alone, *_together(inventory, parts))
+
+
+def _together(
+    inventory: Inventory, parts: Mapping[tuple[str, Environment], tuple[Part, bool]]
+) -> Iterator[Installation]:
+    for shared in inventory.shared:
+        for environment in sorted({environment for project, environment in parts if project in shared.projects}):
+            members = [parts[name, environment] for name in shared.projects if (name, environment) in parts]
+            if len(members) < 2:
+                continue
+            joint = [o for o in shared.outcomes if isinstance(o, Lock) and o.environment == environment]
+            chosen = tuple(part for part, _ in members)
+            yield Installation(
+                name=shared.name,
+                environment=environment,
+                parts=chosen,
+                packages=_locked(joint[0], chosen) if joint else _packages(chosen),
+                complete=bool(joint) or all(complete for _, complete in members),
+                shared=True,
+            )
+
+
+def _part(entry: Entry, outcome: LockOutcome, rules: Rules) -> tuple[Part, bool]:
+    groups = {DEFAULT_GROUP, *outcome.groups} if isinstance(outcome, Lock) else {DEFAULT_GROUP}
+    declared = tuple(one for one in entry.requirements() if one.group in groups)
+    lock = outcome if isinstance(outcome, Lock) else _declared_lock(entry, declared, outcome.environment, rules)
+    manifests = entry.reading.manifests
+    part = Part(
+        project=entry.project.name,
+        lock=lock,
+        declared=declared,
+        manifest=manifests[0].path if manifests else entry.project.root,
+    )
+    return part, isinstance(outcome, Lock)
+
+
+def _packages(parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:
+    versions: dict[NormalizedName, set[Version]] = defaultdict(set)
+    pins: dict[NormalizedName, Pin] = {}
+    asked: dict[NormalizedName, list[DeclaredRequirement]] = defaultdict(list)
+    for part in parts:
+        for one in part.declared:
+            if holds(one.requirement.marker, part.lock.environment):
+                asked[one.name].append(one)
+        for pin in part.lock.pins:
+            versions[pin.name].add(pin.version)
+            pins[pin.name] = pin
+    found: dict[NormalizedName, Package] = {}
+    for name in (*pins, *(name for name in asked if name not in pins)):
+        version = _agreed(versions[name], asked.get(name, ()))
+        chosen = pins.get(name)
+        found[name] = Package(
+            name=name,
+            version=version,
+            requires=chosen.requires if chosen and chosen.version == version else None,
+            direct=name in asked,
+            download_bytes=chosen.download_bytes if chosen else 0,
+        )
+    return found
+
+
+def _agreed(versions: set[Version], asked: Iterable[DeclaredRequirement]) -> Version | None:
+    if len(versions) > 1:
+        versions = {version for one in asked if (version := exact_version(one.requirement))}
+    return next(iter(versions)) if len(versions) == 1 else None
+
+
+def _locked(lock: Lock, parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:
+    direct = {one.name for part in parts for one in part.declared}
+    return {
+        pin.name: Package(
+            name=pin.name,
+            version=pin.version,
+            requires=pin.requires,
+            direct=pin.name in direct,
+            download_bytes=pin.download_bytes,
+        )
+        for pin in lock.pins
+    }
+
+
+def exact_version(requirement: Requirement) -> Version | None:
+    """The one version that a requirement allows: `==` without a wildcard, `===`, or the wheel that it links to."""
+    if requirement.url:
+        try:
+            return parse_wheel_filename(requirement.url.partition("#")[0].rpartition("/")[2].replace("%2B", "+"))[1]
+        except (InvalidWheelFilename, InvalidVersion):
+            return None
+    for specifier in requirement.specifier:
+        if specifier.operator in {"==", "==="} and not specifier.version.endswith(".*"):
+            try:
+                return Version(specifier.version)
+            except InvalidVersion:
+                return None
+    return None
+
+
+def _declared_lock(
+    entry: Entry, declared: tuple[DeclaredRequirement, ...], environment: Environment, rules: Rules
+) -> Lock:
+    """What is certain without a resolver: exact pins, and what the tables know that these require exactly."""
+    fixed = {
+        one.name: version
+        for manifest in entry.reading.manifests
+        for one in (*manifest.constraints, *manifest.requirements)
+        if (version := exact_version(one.requirement))
+    }
+    queue = [one.requirement for one in declared if holds(one.requirement.marker, environment)]
+    pins: dict[NormalizedName, Pin] = {}
+    seen: set[tuple[NormalizedName, Extras]] = set()
+    while queue:
+        requirement = queue.pop()
+        name = canonicalize_name(requirement.name)
+        extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
+        version = fixed.get(name) or exact_version(requirement)
+        if version is None or (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        edges = known_requirements(name, version, extras, rules)
+        pins[name] = Pin(
+            name=name,
+            version=version,
+            file=None,
+            requires=(*(pins[name].requires or () if name in pins else ()), *edges),
+        )
+        queue.extend(edge for edge in edges if holds(edge.marker, environment, extras))
+    return Lock(project=entry.project.name, environment=environment, pins=tuple(sorted(pins.values(), key=str)))
+
+
+def known_requirements(name: NormalizedName, version: Version, extras: Extras, rules: Rules) -> tuple[Requirement, ...]:
+    """What the tables know that a release requires, with these extras."""
+    public = Version(version.public)
+    return tuple(
+        requirement
+        for row in rules.metadata_by_package.get(name, ())
+        if row.first <= public <= row.last and (not row.extra or canonicalize_name(row.extra) in extras)
+        for requirement in row.requires
+    )

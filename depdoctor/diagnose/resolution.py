@@ -1,0 +1,176 @@
+"""Projects that could not be locked: versions that are gone, wheels for other platforms, builds that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+
+from packaging.utils import NormalizedName
+
+from depdoctor.diagnose.installation import exact_version
+from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.words import listed
+from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity, default_severity
+from depdoctor.model.graph import without_marker
+from depdoctor.model.inventory import Entry
+from depdoctor.model.lock import DeclaredOnly, Unresolvable, Why
+
+REASON_LIMIT = 300
+"""Characters of the resolver's reason that a message quotes."""
+
+MOST_BLAMED = 6
+"""Packages that a resolver may blame and be read as naming them; more name nothing."""
+
+
+def check(kind: Kind) -> Callable[[Context], Iterator[Finding]]:
+    """The rule that words refusals of one kind, and what is unknown for a reason of that kind."""
+
+    def findings(context: Context) -> Iterator[Finding]:
+        yield from refusals(context, kind)
+        for entry in context.inventory.entries:
+            for outcome in entry.outcomes:
+                if isinstance(outcome, DeclaredOnly) and _kind_of_unknown(outcome.reason.why) is kind:
+                    yield _unknown(entry, outcome, kind)
+
+    return findings
+
+
+def refusals(context: Context, kind: Kind, explained: Container[str] = ()) -> Iterator[Finding]:
+    """The resolver's refusals of one kind, but for projects whose refusal something else explains."""
+    for entry in context.inventory.entries:
+        for outcome in entry.outcomes:
+            if isinstance(outcome, Unresolvable) and _kind(outcome) is kind and outcome.project not in explained:
+                yield _refused(context, entry, outcome, kind)
+
+
+def _kind(outcome: Unresolvable) -> Kind:
+    kind = outcome.reason.kind
+    return Kind.SELF_CONFLICT if kind is Kind.VERSION_CONFLICT else kind
+
+
+def _kind_of_unknown(why: Why) -> Kind:
+    return Kind.NO_WHEEL if why is Why.NEEDS_BUILD else Kind.INDEX_MISSING
+
+
+def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) -> Finding:
+    blamed = outcome.reason.blamed[:MOST_BLAMED]
+    causes = tuple(cause for name in blamed for cause in _causes(entry, name))
+    subject = blamed[0] if blamed else entry.project.name
+    where = {
+        Kind.PYTHON_UNSUPPORTED: f"{subject} cannot be installed on Python {outcome.environment.python}",
+        Kind.GLIBC: f"{subject} has no wheel for {outcome.environment.platform}",
+        Kind.NO_WHEEL: f"{subject} has no wheel for {outcome.environment.platform}",
+        Kind.BUILD_FAILS: f"{subject} has no wheel and cannot be built",
+        Kind.VERSION_GONE: f"the index has no version of {subject} that is asked for",
+        Kind.INDEX_MISSING: f"no index that is configured has {subject}",
+    }.get(kind, f"the requirements of {subject} cannot be satisfied")
+    return Finding(
+        kind=kind,
+        severity=default_severity(kind),
+        subject=subject,
+        message=f"{where}: {_short(outcome.reason.message)}",
+        hint=_hint(context, entry, kind, subject),
+        packages=tuple(sorted(blamed)),
+        projects=(entry.project.name,),
+        causes=causes,
+        evidence=(
+            Evidence(
+                fact=f"resolution for {outcome.environment} is impossible",
+                source="uv",
+                date=context.date,
+                confidence=Confidence.PRIMARY,
+            ),
+        ),
+    )
+
+
+def _hint(context: Context, entry: Entry, kind: Kind, subject: str) -> str:
+    if kind is Kind.PYTHON_UNSUPPORTED:
+        pythons = _pythons(context, entry, subject)
+        return f"take Python {listed(pythons, 'or')}, or a newer {subject}" if pythons else f"take a newer {subject}"
+    if kind is Kind.GLIBC:
+        return f"take a base image with a newer glibc, or an older {subject}"
+    if kind is Kind.BUILD_FAILS:
+        return "take a release that has a wheel, or build it once and serve the wheel from an index of your own"
+    if kind is Kind.INDEX_MISSING:
+        return "configure the index that has it with `extra-index-url`"
+    if kind is Kind.VERSION_GONE:
+        return f"take a version of {subject} that the index has"
+    return "loosen one of these lines" if kind is Kind.SELF_CONFLICT else ""
+
+
+def _pythons(context: Context, entry: Entry, subject: str) -> tuple[str, ...]:
+    versions = [exact_version(one.requirement) for one in entry.requirements() if one.name == subject]
+    rows = [row for name, group in context.rules.wheels_by_package.items() if name == subject for row in group]
+    for version in versions:
+        for row in rows:
+            if version and row.first <= version <= row.last and row.pythons:
+                return row.pythons
+    return ()
+
+
+def _unknown(entry: Entry, outcome: DeclaredOnly, kind: Kind) -> Finding:
+    if kind is Kind.NO_WHEEL:
+        hint = "`--build-sdists` lets it be built to learn what it requires; a build runs code of the package"
+    elif outcome.reason.why is Why.BUDGET:
+        hint = "raise `--budget`"
+    else:
+        hint = "scan again when the index can be reached"
+    return Finding(
+        kind=kind,
+        severity=Severity.NOTE,
+        subject=entry.project.name,
+        message=f"known only by what it declares: {_short(outcome.reason.detail)}",
+        hint=hint,
+        projects=(entry.project.name,),
+    )
+
+
+def _causes(entry: Entry, name: NormalizedName) -> Iterator[Cause]:
+    for one in entry.requirements():
+        if one.name == name:
+            text = without_marker(one.requirement)
+            yield Cause(project=entry.project.name, location=one.location, requirement=text, chain=(text,))
+
+
+def _short(message: str) -> str:
+    """A resolver's explanation without its conclusions."""
+    reason = message.removeprefix("Because ").partition(", we can conclude")[0]
+    reason = reason if len(reason) <= REASON_LIMIT else reason[:REASON_LIMIT] + " ..."
+    return reason.rstrip(".")
+
+
+RULES = (
+    Rule(
+        kind=Kind.VERSION_GONE,
+        title="A version that is asked for does not exist",
+        text="""\
+A requirement names versions that the index does not have: never published, yanked, or newer than the moment as of
+which the index was asked. Take one that is there.""",
+        check=check(Kind.VERSION_GONE),
+    ),
+    Rule(
+        kind=Kind.BUILD_FAILS,
+        title="A package has no wheel and its build fails",
+        text="""\
+There is only a source archive for this platform, and building it fails, most often because a compiler, the CUDA
+toolkit or another package is missing at build time. Take a release that has a wheel, or build the wheel once and serve
+it from an index of your own.""",
+        check=check(Kind.BUILD_FAILS),
+    ),
+    Rule(
+        kind=Kind.NO_WHEEL,
+        title="A package has no wheel for the platform",
+        text="""\
+No wheel fits the platform, and source archives are not built unless `--build-sdists` allows it, since a build runs code
+of the package. What the project declares is still diagnosed.""",
+        check=check(Kind.NO_WHEEL),
+    ),
+    Rule(
+        kind=Kind.INDEX_MISSING,
+        title="A package is in no index that could be asked",
+        text="""\
+The index was not reachable, or the package is served by another one, as builds with a local version label (+cu118) are.
+Configure it with `extra-index-url`. Until then the project is known by what it declares.""",
+        check=check(Kind.INDEX_MISSING),
+    ),
+)

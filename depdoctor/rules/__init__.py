@@ -1,0 +1,85 @@
+"""The facts: dated, sourced tables in `rules/*.toml`, as typed rows, and the look-ups that the stages need.
+
+`rules/` stands beside the package in a checkout and inside it (`_rules`) once installed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from depdoctor.errors import RulesError
+from depdoctor.rules import rows
+from depdoctor.rules.lookup import Base, Rules
+from depdoctor.rules.schema import Table, parse
+
+__all__ = ["TABLES", "Base", "Rules", "load"]
+
+TABLES: tuple[Table[Any], ...] = (
+    Table("toolkits", "toolkit", rows.Toolkit, ("version",)),
+    Table("cuda_majors", "major", rows.CudaMajor, ("major",)),
+    Table("driver_branches", "branch", rows.DriverBranch, ("branch",)),
+    Table("architectures", "architecture", rows.Architecture, ("name", "capabilities")),
+    Table("gpus", "gpu", rows.GpuModel, ("name",)),
+    Table("builds", "build", rows.Build, ("package", "first", "variant", "platforms")),
+    Table("cuda_packages", "package", rows.CudaPackage, ("pattern",)),
+    Table("components", "component", rows.Component, ("package", "version", "toolkit")),
+    Table("metadata", "metadata", rows.Metadata, ("package", "first", "extra")),
+    Table("wheels", "wheels", rows.Wheels, ("package", "first")),
+    Table("shared_files", "files", rows.SharedFiles, ("module", "packages")),
+    Table("breaks", "break", rows.Break, ("package", "versions", "library")),
+    Table("system_libraries", "library", rows.SystemLibrary, ("package", "when", "apt")),
+    Table("distributions", "distribution", rows.Distribution, ("names",)),
+    Table("base_images", "base", rows.BaseImage, ("image", "tag")),
+    Table("error_packages", "package", rows.ErrorPackage, ("package", "versions", "extra")),
+    Table("import_names", "import", rows.ImportName, ("module",)),
+)
+"""Every table, in the order in which the fields of `Rules` follow."""
+
+
+def load(extra: Path | None = None) -> Rules:
+    """Read all tables, then those of `extra`: a folder of tables, or one table, named as the one that it adds to.
+
+    A row of `extra` with the key of a row that is there takes its place. Raises `RulesError` with the file and the key.
+    """
+    shipped = _folder()
+    found: dict[str, dict[tuple[str, ...], Any]] = {
+        table.stem: {table.key_of(row): row for row in _read(table, shipped / f"{table.stem}.toml")} for table in TABLES
+    }
+    if extra is not None:
+        for table, path in _extra_tables(extra):
+            found[table.stem].update({table.key_of(row): row for row in _read(table, path)})
+    return Rules(**{stem: tuple(rows_of.values()) for stem, rows_of in found.items()})
+
+
+def _folder() -> Path:
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_rules"
+    return installed if installed.is_dir() else package.parent / "rules"
+
+
+def _extra_tables(extra: Path) -> Iterator[tuple[Table[Any], Path]]:
+    if not extra.exists():
+        raise RulesError("there are no rules here", where=str(extra), hint="see `path` under `[rules]`")
+    known = {table.stem: table for table in TABLES}
+    for path in sorted(extra.glob("*.toml")) if extra.is_dir() else (extra,):
+        if path.stem not in known:
+            raise RulesError(
+                f"no table is called `{path.stem}`",
+                where=str(path),
+                hint=f"a table of your own has the name of one of these: {', '.join(known)}",
+            )
+        yield known[path.stem], path
+
+
+def _read(table: Table[Any], path: Path) -> tuple[Any, ...]:
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"the table cannot be read: {error}", where=where) from error
+    except tomllib.TOMLDecodeError as error:
+        raise RulesError(f"the table is not valid TOML: {error}", where=where) from error
+    return parse(table, document, where)

@@ -1,0 +1,234 @@
+"""All tables together, and what is asked of them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TypeVar
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from depdoctor.rules.rows import (
+    Architecture,
+    BaseImage,
+    Break,
+    Build,
+    Component,
+    CudaMajor,
+    CudaPackage,
+    Distribution,
+    DriverBranch,
+    ErrorPackage,
+    GpuModel,
+    ImportName,
+    Metadata,
+    Provenance,
+    SharedFiles,
+    SystemLibrary,
+    Toolkit,
+    Wheels,
+)
+
+OfPackage = TypeVar("OfPackage", Build, Metadata, Wheels, Break, Component)
+
+UNKNOWN_LIBC = ("glibc", (2, 28))
+"""What is assumed of a base that the tables do not know: the oldest glibc for which most wheels are made today."""
+
+_VARIANT = re.compile(r"(?:^|[._-]|\d)(cu(?:da)?\d{2,3}|cpu|rocm\d[\d.]*|xpu)(?![0-9])")
+_CUDA_OF_VARIANT = re.compile(r"^cu(?:da)?(\d{2})(\d?)$")
+_GPU_NOISE = re.compile(
+    r"\b(nvidia|tesla|quadro|geforce|graphics|gpu|rtx|gtx|\d+\s*gb|sxm\d?|pcie|hbm\d\w*|nvl|laptop|super)\b"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What the tag of a base image tells. `cuda` is None where it brings none, if `known`."""
+
+    reference: str
+    known: bool
+    libc: str = UNKNOWN_LIBC[0]
+    libc_version: tuple[int, int] = UNKNOWN_LIBC[1]
+    python: str = ""
+    family: str = ""
+    release: str = ""
+    cuda: Version | None = None
+    cudnn: Version | None = None
+    requires_driver: bool = False
+    renamed: tuple[str, ...] = ()
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The tables of `rules/`; each field is one."""
+
+    toolkits: tuple[Toolkit, ...] = ()
+    cuda_majors: tuple[CudaMajor, ...] = ()
+    driver_branches: tuple[DriverBranch, ...] = ()
+    architectures: tuple[Architecture, ...] = ()
+    gpus: tuple[GpuModel, ...] = ()
+    builds: tuple[Build, ...] = ()
+    cuda_packages: tuple[CudaPackage, ...] = ()
+    components: tuple[Component, ...] = ()
+    metadata: tuple[Metadata, ...] = ()
+    wheels: tuple[Wheels, ...] = ()
+    shared_files: tuple[SharedFiles, ...] = ()
+    breaks: tuple[Break, ...] = ()
+    system_libraries: tuple[SystemLibrary, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    base_images: tuple[BaseImage, ...] = ()
+    error_packages: tuple[ErrorPackage, ...] = ()
+    import_names: tuple[ImportName, ...] = ()
+
+    @cached_property
+    def builds_by_package(self) -> Mapping[NormalizedName, tuple[Build, ...]]:
+        """The builds of each package."""
+        return _grouped(self.builds)
+
+    @cached_property
+    def metadata_by_package(self) -> Mapping[NormalizedName, tuple[Metadata, ...]]:
+        """The known requirements of each package."""
+        return _grouped(self.metadata)
+
+    @cached_property
+    def wheels_by_package(self) -> Mapping[NormalizedName, tuple[Wheels, ...]]:
+        """For whom each package has wheels."""
+        return _grouped(self.wheels)
+
+    @cached_property
+    def breaks_by_package(self) -> Mapping[NormalizedName, tuple[Break, ...]]:
+        """The known breaks of each package."""
+        return _grouped(self.breaks)
+
+    @cached_property
+    def components_by_package(self) -> Mapping[NormalizedName, tuple[Component, ...]]:
+        """The toolkit releases that the versions of each CUDA library wheel belong to."""
+        return _grouped(self.components)
+
+    def build(self, package: NormalizedName, version: Version, platform: str) -> Build | None:
+        """The build that a pinned version is on a platform ("linux-x86_64"), by its local label or by default."""
+        variant = variant_of(version)
+        public = Version(version.public) if version.local else version
+        found = None
+        for row in self.builds_by_package.get(package, ()):
+            if not row.first <= public <= row.last or (row.platforms and platform not in row.platforms):
+                continue
+            if row.variant == variant if variant else row.default:
+                found = row
+        return found
+
+    def major(self, number: int) -> CudaMajor | None:
+        """The facts of one major of CUDA."""
+        return next((row for row in self.cuda_majors if row.major == number), None)
+
+    def toolkit(self, cuda: Version) -> Toolkit | None:
+        """The first release of a toolkit's minor ("12.4" gives 12.4.0), or exactly the one that is named."""
+        exact = [row for row in self.toolkits if row.version == cuda]
+        minor = [row for row in self.toolkits if row.version.release[:2] == cuda.release[:2]]
+        return min(exact or minor, key=lambda row: row.version, default=None)
+
+    def branch(self, driver: Version) -> DriverBranch | None:
+        """The branch that a Linux driver belongs to: the newest one that is not newer than it."""
+        known = [row for row in self.driver_branches if row.branch <= driver.major]
+        return max(known, key=lambda row: row.branch, default=None)
+
+    def architecture(self, capability: Version) -> Architecture | None:
+        """The generation that a compute capability belongs to."""
+        return next((row for row in self.architectures if capability in row.capabilities), None)
+
+    def gpu(self, name: str) -> GpuModel | None:
+        """The model that a GPU's name means, however it is dressed up ("NVIDIA A100-SXM4-80GB" is an A100)."""
+        return self._gpus.get(_plain(name))
+
+    def cuda_package(self, name: NormalizedName) -> tuple[CudaPackage, re.Match[str]] | None:
+        """How a distribution is bound to CUDA, None if no table says that it is."""
+        if name not in self._cuda_packages:
+            found = ((row, match) for row in self.cuda_packages if (match := row.pattern.match(name)))
+            self._cuda_packages[name] = next(found, None)
+        return self._cuda_packages[name]
+
+    def base(self, reference: str) -> Base:
+        """What the reference of a base image tells."""
+        if reference not in self._bases:
+            self._bases[reference] = _base(self, reference)
+        return self._bases[reference]
+
+    def libc_of_base(self, reference: str) -> tuple[str, tuple[int, int]]:
+        """The C library of a base image and its version."""
+        base = self.base(reference)
+        return base.libc, base.libc_version
+
+    @cached_property
+    def _gpus(self) -> Mapping[str, GpuModel]:
+        return {_plain(name): row for row in self.gpus for name in (*row.aliases, row.name)}
+
+    @cached_property
+    def _cuda_packages(self) -> dict[NormalizedName, tuple[CudaPackage, re.Match[str]] | None]:
+        return {}
+
+    @cached_property
+    def _bases(self) -> dict[str, Base]:
+        return {}
+
+
+def variant_of(version: Version) -> str:
+    """The build that a local version label names: "cu118" of 2.1.0+cu118, "cpu", "" where it names none."""
+    match = _VARIANT.search(version.local) if version.local else None
+    return match.group(1).replace("cuda", "cu") if match else ""
+
+
+@lru_cache(maxsize=256)
+def cuda_of_variant(variant: str) -> Version | None:
+    """The CUDA version of a label: cu118 is 11.8, cu92 is 9.2, cu12 is 12; None if it is not one of CUDA."""
+    match = _CUDA_OF_VARIANT.match(variant)
+    if match is None:
+        return None
+    digits = "".join(match.groups())
+    if len(digits) == 2 and digits[0] != "1":
+        return Version(f"{digits[0]}.{digits[1]}")
+    return Version(f"{digits[:2]}.{digits[2]}" if len(digits) > 2 else digits)
+
+
+def _grouped(table: tuple[OfPackage, ...]) -> Mapping[NormalizedName, tuple[OfPackage, ...]]:
+    groups: dict[NormalizedName, list[OfPackage]] = defaultdict(list)
+    for row in table:
+        groups[row.package].append(row)
+    return {name: tuple(group) for name, group in groups.items()}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", _GPU_NOISE.sub(" ", name.lower().replace("-", " ")))
+
+
+def _base(rules: Rules, reference: str) -> Base:
+    name, _, _ = reference.partition("@")
+    image, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
+    for row in rules.base_images:
+        if not row.image.match(image) or not (match := row.tag.match(tag)):
+            continue
+        told = {key: value for key, value in match.groupdict().items() if value}
+        release = told.get("release", row.release)
+        system = next((each for each in rules.distributions if release in each.names), None)
+        if system is None:
+            continue
+        major, minor = system.libc_version.release[:2]
+        return Base(
+            reference=reference,
+            known=True,
+            libc=system.libc,
+            libc_version=(major, minor),
+            python=told.get("python", row.python),
+            family=system.family,
+            release=release,
+            cuda=Version(told["cuda"]) if "cuda" in told else row.cuda,
+            cudnn=Version(told["cudnn"]) if "cudnn" in told else row.cudnn,
+            requires_driver=row.requires_driver,
+            renamed=system.renamed,
+            provenance=row.provenance,
+        )
+    return Base(reference=reference, known=False)

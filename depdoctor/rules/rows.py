@@ -1,0 +1,287 @@
+"""The rows of the tables in `rules/`: a class per table, and a field per column.
+
+A column is named as its field, with hyphens. Versions are PEP 440 versions, also those of drivers and toolkits;
+`first` and `last` are the inclusive ends of a run of releases that were looked at. Absent means unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from depdoctor.model.finding import Confidence, Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a row is from: `date` is the ISO date on which it was read."""
+
+    source: str
+    date: str
+    confidence: Confidence
+
+    def evidence(self, fact: str) -> Evidence:
+        """The row as the ground of a finding, worded as `fact`."""
+        return Evidence(fact=fact, source=self.source, date=self.date, confidence=self.confidence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Capability:
+    """What a piece of GPU code is compiled for: `sm_86` is machine code, `compute_80` is PTX.
+
+    `suffix` "a" binds machine code to exactly this capability, "f" to its family.
+    """
+
+    major: int
+    minor: int
+    ptx: bool = False
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return f"{'compute' if self.ptx else 'sm'}_{self.major}{self.minor}{self.suffix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolkit:
+    """A release of the CUDA toolkit, and the driver that comes with it: the one on which everything works."""
+
+    version: Version
+    linux_driver: Version | None = None
+    windows_driver: Version | None = None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CudaMajor:
+    """A major of CUDA. From 11 on a program of any minor starts on every driver from the floor on."""
+
+    major: int
+    minor_compatible: bool
+    linux_floor: Version | None = None
+    windows_floor: Version | None = None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverBranch:
+    """A branch of the Linux driver and the CUDA version that nvidia-smi shows with it."""
+
+    branch: int
+    cuda: Version
+    kind: str = ""
+    end_of_life: str = ""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A generation of GPUs: the toolkits that compile for it, and the driver branches that run it."""
+
+    name: str
+    capabilities: tuple[Version, ...]
+    first_toolkit: Version | None = None
+    last_toolkit: Version | None = None
+    first_branch: int | None = None
+    last_branch: int | None = None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuModel:
+    """A GPU: its compute capability, its market (data-centre, workstation, geforce, jetson) and its first driver."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    capability: Version
+    market: str
+    first_driver: Version | None = None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What a wheel of some releases of a package was built with.
+
+    `variant` is the local version label of the build ("cu118", "cpu"); a `default` build is what the bare version
+    gives on `platforms` (all, where none are named). `cuda` is absent in a build without GPU code. `cudnn` and `nccl`
+    are what it was built with. `targets` is complete: what is not in it is not in the wheel.
+    """
+
+    package: NormalizedName
+    first: Version
+    last: Version
+    variant: str = ""
+    default: bool = False
+    platforms: tuple[str, ...] = ()
+    cuda: Version | None = None
+    cudnn: Version | None = None
+    nccl: Version | None = None
+    targets: tuple[Capability, ...] = ()
+    supports: tuple[Version, ...] = ()
+    """The CUDA versions for which a package of many builds carries libraries."""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CudaPackage:
+    """How a family of distributions is bound to CUDA.
+
+    `pattern` matches its normalized names; its groups `major` and `minor` are CUDA's, where the name tells. `role` is
+    "framework", "extension", "binding" or "component" (a CUDA library). `libraries` says where the CUDA libraries come
+    from: "inside", "wheels" (its nvidia-* requirements) or "system" (whatever the loader finds). `follows` is the
+    package whose CUDA major it must share. With `version_is_cuda` the release number is CUDA's. Whoever requires one
+    that `is_runtime` uses CUDA of its version. `compiles` is set where code is compiled with the nvcc of the machine.
+    `jit` is the first release that no longer hands PTX to the driver, "always" if all do.
+    """
+
+    pattern: re.Pattern[str]
+    role: str
+    libraries: str = ""
+    follows: NormalizedName | None = None
+    version_is_cuda: bool = False
+    is_runtime: bool = False
+    compiles: bool = False
+    jit: str = ""
+    note: str = ""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """The version of a CUDA library wheel that belongs to a toolkit release."""
+
+    package: NormalizedName
+    version: Version
+    toolkit: Version
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What some releases of a package require, for when their metadata cannot be asked for.
+
+    `extra` is "" for what is always required. Only the requirements that matter to the rules are listed.
+    """
+
+    package: NormalizedName
+    first: Version
+    last: Version
+    extra: str = ""
+    requires: tuple[Requirement, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheels:
+    """For whom some releases of a package have wheels: CPython minors and the oldest glibc, on Linux x86_64."""
+
+    package: NormalizedName
+    first: Version
+    last: Version
+    pythons: tuple[str, ...] = ()
+    glibc: Version | None = None
+    note: str = ""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFiles:
+    """Distributions that install the same files; `unless` names those of them that are made to stand together."""
+
+    module: str
+    packages: tuple[NormalizedName, ...]
+    effect: str
+    unless: tuple[NormalizedName, ...] = ()
+    platforms: tuple[str, ...] = ()
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """Releases of a package that fail at run time with releases of a library, though their metadata allows both."""
+
+    package: NormalizedName
+    versions: SpecifierSet
+    library: NormalizedName
+    library_versions: SpecifierSet
+    effect: str
+    remedy: str
+    severity: str = "error"
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemLibrary:
+    """What a package expects of the operating system: shared objects or programs, and the Debian packages with them.
+
+    `when` is "import" or "use". `renamed` gives the package's name in later releases, as "release:old:new".
+    """
+
+    package: NormalizedName
+    when: str
+    versions: SpecifierSet = field(default_factory=SpecifierSet)
+    objects: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    apt: tuple[str, ...]
+    error: str = ""
+    instead: str = ""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """A release of a Linux distribution: `names` as image tags spell it, and the C library that it carries."""
+
+    names: tuple[str, ...]
+    family: str
+    libc: str
+    libc_version: Version
+    renamed: tuple[str, ...] = ()
+    """Debian packages that have another name here, each "old:new"."""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """Images that others stand on: how their tags are read.
+
+    `tag` has groups python, release (a name of `distributions`), cuda and cudnn, where a tag tells. What the image
+    brings whatever the tag says stands in the fields of these names. `requires_driver` is set for images whose
+    configuration makes the container runtime compare their CUDA version with the driver's.
+    """
+
+    image: re.Pattern[str]
+    tag: re.Pattern[str]
+    release: str = ""
+    python: str = ""
+    cuda: Version | None = None
+    cudnn: Version | None = None
+    requires_driver: bool = False
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPackage:
+    """Releases that cannot be what anyone wants: a stub that refuses to install, a placeholder, a wrong name."""
+
+    package: NormalizedName
+    versions: SpecifierSet = field(default_factory=SpecifierSet)
+    extra: str = ""
+    reason: str
+    instead: str
+    severity: str = "error"
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportName:
+    """A top-level module and the distributions that provide it, the usual one first."""
+
+    module: str
+    packages: tuple[NormalizedName, ...]
+    provenance: Provenance

@@ -1,0 +1,174 @@
+"""Reading a table: the fields of a row class are the schema of its table."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
+from types import NoneType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from depdoctor.errors import RulesError
+from depdoctor.model.finding import Confidence
+from depdoctor.rules.rows import Capability, Provenance
+
+SCHEMA = 1
+"""The version of the format that this release reads."""
+
+HEADER = ("schema", "title", "date", "source", "confidence")
+
+R = TypeVar("R")
+
+_TARGET = re.compile(r"^(sm|compute)_(\d+)(\d)([af]?)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[R]):
+    """A table: the stem of its file, the name of its rows there, their class, and the fields that tell rows apart."""
+
+    stem: str
+    row: str
+    type: type[R]
+    key: tuple[str, ...]
+
+    def key_of(self, row: R) -> tuple[str, ...]:
+        """What tells this row apart; a row of a later file with the same key takes its place."""
+        return tuple(str(getattr(row, name)) for name in self.key)
+
+
+def parse(table: Table[R], document: Mapping[str, Any], where: str) -> tuple[R, ...]:
+    """The rows of a parsed TOML document. Raises `RulesError` with the file and the key."""
+    if document.get("schema") != SCHEMA:
+        raise RulesError(f"`schema` must be {SCHEMA}", where=where, hint="this release reads no other format")
+    if unknown := set(document) - {*HEADER, table.row}:
+        raise RulesError(f"unknown key `{min(unknown)}`", where=where, hint=f"rows are `[[{table.row}]]`")
+    columns = _columns(table)
+    rows = []
+    for number, raw in enumerate(document.get(table.row, ()), start=1):
+        place = f"{where}: {table.row} {number}"
+        rows.append(_row(table.type, columns, raw, _provenance(raw, document, place), place))
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    field: str
+    convert: Callable[[Any], Any]
+    required: bool
+
+
+def _row(
+    kind: type[R], columns: Mapping[str, _Column], raw: Mapping[str, Any], provenance: Provenance, place: str
+) -> R:
+    values: dict[str, Any] = {"provenance": provenance}
+    for name, value in raw.items():
+        if name in {"source", "date", "confidence"}:
+            continue
+        column = columns.get(name)
+        if column is None:
+            raise RulesError(f"unknown key `{name}`", where=place, hint=f"known are {', '.join(sorted(columns))}")
+        try:
+            values[column.field] = column.convert(value)
+        except (ValueError, TypeError, InvalidVersion, InvalidSpecifier, InvalidRequirement, re.error) as error:
+            raise RulesError(f"`{name}` cannot be `{value}`: {error}", where=f"{place}: {name}") from error
+    for name, column in columns.items():
+        if column.required and column.field not in values:
+            raise RulesError(f"`{name}` is missing", where=place)
+    return kind(**values)
+
+
+def _provenance(raw: Mapping[str, Any], document: Mapping[str, Any], place: str) -> Provenance:
+    found = {name: raw.get(name, document.get(name)) for name in ("source", "date", "confidence")}
+    if missing := [name for name, value in found.items() if value is None]:
+        raise RulesError(f"`{missing[0]}` is missing", where=place, hint="a fact needs source, date and confidence")
+    if type(found["date"]) is not datetime.date:
+        raise RulesError("`date` must be a date, as in 2026-11-22", where=f"{place}: date")
+    try:
+        confidence = Confidence(found["confidence"])
+    except ValueError as error:
+        raise RulesError(f"`confidence` cannot be `{found['confidence']}`", where=f"{place}: confidence") from error
+    return _interned(str(found["source"]), found["date"].isoformat(), confidence)
+
+
+@lru_cache(maxsize=1024)
+def _interned(source: str, date: str, confidence: Confidence) -> Provenance:
+    return Provenance(source=source, date=date, confidence=confidence)
+
+
+@lru_cache(maxsize=64)
+def _columns(table: Table[Any]) -> Mapping[str, _Column]:
+    hints = get_type_hints(table.type)
+    return {
+        field.name.replace("_", "-"): _Column(
+            field.name,
+            _converter(hints[field.name]),
+            field.default is MISSING and field.default_factory is MISSING,
+        )
+        for field in fields(table.type)
+        if field.name != "provenance"
+    }
+
+
+def _converter(hint: Any) -> Callable[[Any], Any]:
+    if get_origin(hint) is tuple:
+        return _each(_converter(get_args(hint)[0]))
+    if get_origin(hint) is re.Pattern:
+        return _pattern
+    if NoneType in get_args(hint):
+        return _converter(next(each for each in get_args(hint) if each is not NoneType))
+    return _CONVERTERS[hint]
+
+
+def _each(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def values(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise ValueError("a list is wanted")
+        return tuple(convert(each) for each in value)
+
+    return values
+
+
+def _exactly(kind: type) -> Callable[[Any], Any]:
+    def same(value: Any) -> Any:
+        if type(value) is not kind:
+            raise ValueError(f"{kind.__name__} is wanted")
+        return value
+
+    return same
+
+
+@lru_cache(maxsize=4096)
+def _version(value: str) -> Version:
+    return Version(value)
+
+
+@lru_cache(maxsize=1024)
+def _capability(value: str) -> Capability:
+    match = _TARGET.match(value)
+    if match is None:
+        raise ValueError("a target is written sm_86 or compute_80")
+    kind, major, minor, suffix = match.groups()
+    return Capability(major=int(major), minor=int(minor), ptx=kind == "compute", suffix=suffix)
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{value})\\Z")
+
+
+_CONVERTERS: dict[Any, Callable[[Any], Any]] = {
+    str: _exactly(str),
+    int: _exactly(int),
+    bool: _exactly(bool),
+    Version: _version,
+    SpecifierSet: SpecifierSet,
+    Requirement: Requirement,
+    NormalizedName: canonicalize_name,
+    Capability: _capability,
+}

@@ -1,0 +1,203 @@
+"""Inventories out of case files.
+
+A case is a TOML file: what projects declare and what they lock to, where they must run, and what must be said of them.
+`pins` are a lock (with `requires` for the edges); a project without them is known only by what it declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from depdoctor import rules
+from depdoctor.diagnose import diagnose
+from depdoctor.model.conflict import Conflict, Conflicts
+from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.finding import Cause, Diagnosis, Kind
+from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
+from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Unknown, Unresolvable, Why
+from depdoctor.model.project import (
+    DeclaredRequirement,
+    Import,
+    Location,
+    Manifest,
+    Problem,
+    Project,
+    Reading,
+    UnreadableManifest,
+)
+from depdoctor.model.target import Environment, Gpu, Platform, Target
+from depdoctor.rules import Rules
+
+DAY = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def facts() -> Rules:
+    return rules.load()
+
+
+@pytest.fixture
+def inventory_of() -> Callable[[Mapping[str, Any]], Inventory]:
+    return build_inventory
+
+
+@pytest.fixture
+def diagnosed(facts: Rules) -> Callable[[Mapping[str, Any]], Diagnosis]:
+    def run(case: Mapping[str, Any], tables: Rules = facts) -> Diagnosis:
+        inventory = build_inventory(case)
+        return diagnose(inventory, conflicts_of(case, inventory), tables)
+
+    return run
+
+
+def build_inventory(case: Mapping[str, Any]) -> Inventory:
+    targets = tuple(_target(raw) for raw in case.get("target", [{}]))
+    entries = tuple(_entry(raw, targets) for raw in case.get("project", []))
+    names = tuple(entry.project.name for entry in entries)
+    shared = (SharedEnvironment(name="shared", projects=names),) if case.get("shared") else ()
+    return Inventory(
+        root="fleet", entries=entries, targets=targets, shared=shared, index_date=DAY, base=case.get("base", "")
+    )
+
+
+def conflicts_of(case: Mapping[str, Any], inventory: Inventory) -> Conflicts:
+    environment = Environment(python="3.11", platform=inventory.targets[0].platform)
+    return Conflicts(
+        conflicts=tuple(
+            Conflict(
+                subject=canonicalize_name(raw["subject"]),
+                projects=tuple(sorted({cause["project"] for cause in raw["causes"]})),
+                causes=tuple(
+                    Cause(
+                        project=cause["project"],
+                        location=Location(path=f"{cause['project']}/requirements.txt", line=cause["line"]),
+                        requirement=cause["chain"][0],
+                        chain=tuple(cause["chain"]),
+                    )
+                    for cause in raw["causes"]
+                ),
+                environment=environment,
+                proof="a proof",
+            )
+            for raw in case.get("conflict", [])
+        )
+    )
+
+
+def _target(raw: Mapping[str, Any]) -> Target:
+    system, _, machine = raw.get("platform", "linux-x86_64").partition("-")
+    major, minor = (int(part) for part in raw.get("glibc", "2.36").split("."))
+    libc = raw.get("libc", "glibc")
+
+    def version(key: str) -> Version | None:
+        return Version(raw[key]) if key in raw else None
+
+    return Target(
+        name=raw.get("name", "here"),
+        platform=Platform(system=system, machine=machine, libc=libc, libc_version=(major, minor)),
+        driver=version("driver"),
+        driver_cuda=version("driver-cuda"),
+        gpus=tuple(_gpu(text) for text in raw.get("gpus", ())),
+        cuda=version("cuda"),
+        cudnn=version("cudnn"),
+    )
+
+
+def _gpu(text: str) -> Gpu:
+    name, _, capability = text.partition(" (")
+    if not capability and "." in name:
+        name, capability = "", name
+    if not capability:
+        return Gpu(name=name, capability=None)
+    major, minor = capability.rstrip(")").split(".")
+    return Gpu(name=name, capability=(int(major), int(minor)))
+
+
+def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
+    name = raw["name"]
+    path = f"{name}/requirements.txt"
+    declared = tuple(
+        DeclaredRequirement(
+            requirement=Requirement(text),
+            location=Location(path=path, line=line),
+            text=text,
+            group=raw.get("group", ""),
+        )
+        for line, text in enumerate(raw.get("requirements", ()), start=1)
+    )
+    problems = tuple(
+        Problem(location=Location(path=path, line=one["line"]), reason=one["reason"], kind=one["kind"])
+        for one in raw.get("problems", ())
+    )
+    unreadable = tuple(
+        UnreadableManifest(
+            path=broken, format="requirements", problem=Problem(location=Location(path=broken), reason="is not text")
+        )
+        for broken in raw.get("unreadable", ())
+    )
+    manifests = (
+        (Manifest(path=path, format="requirements", requirements=declared, problems=problems),)
+        if declared or problems
+        else ()
+    )
+    project = Project(name=name, root=name, manifests=(path,))
+    imports = tuple(
+        Import(module=module, guarded=False, testing=False, location=Location(path=f"{name}/app.py", line=line))
+        for line, module in enumerate(raw.get("imports", ()), start=1)
+    )
+    reading = Reading(
+        project=project,
+        manifests=manifests,
+        unreadable=unreadable,
+        imported=imports,
+        imports=tuple(raw.get("imports", ())),
+    )
+    python = raw.get("python", "3.11")
+    platforms = sorted({target.platform for target in targets})
+    outcomes = tuple(_outcome(raw, Environment(python=python, platform=platform)) for platform in platforms)
+    return Entry(reading=reading, outcomes=outcomes if manifests else ())
+
+
+def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
+    name = raw["name"]
+    if "refused" in raw:
+        refused = raw["refused"]
+        reason = Impossible(
+            kind=Kind(refused["kind"]),
+            message=refused["message"],
+            blamed=tuple(canonicalize_name(one) for one in refused["blamed"]),
+        )
+        return Unresolvable(project=name, environment=environment, reason=reason)
+    if "pins" not in raw:
+        why = Unknown(why=Why(raw.get("why", "offline")), detail=raw.get("detail", "the network is off"))
+        return DeclaredOnly(project=name, environment=environment, reason=why)
+    edges = raw.get("requires", {})
+    sizes = raw.get("bytes", {})
+    pins = []
+    for text in raw["pins"]:
+        requirement = Requirement(text)
+        (specifier,) = requirement.specifier
+        package = canonicalize_name(requirement.name)
+        known = [Requirement(edge) for edge in edges.get(package, ())]
+        filename = f"{package.replace('-', '_')}-{specifier.version}-py3-none-any.whl"
+        file = DistributionFile(
+            filename=filename,
+            url=f"https://index.example/{filename}",
+            sha256=f"{abs(hash(filename)):064x}",
+            size_bytes=sizes.get(package),
+        )
+        pins.append(Pin(name=package, version=Version(specifier.version), file=file, requires=tuple(known)))
+    origin = Location(path=f"{name}/uv.lock") if raw.get("lockfile") else None
+    return Lock(project=name, environment=environment, pins=tuple(sorted(pins, key=str)), origin=origin)
+
+
+def with_driver(inventory: Inventory, driver: str) -> Inventory:
+    return replace(inventory, targets=tuple(replace(target, driver=Version(driver)) for target in inventory.targets))
