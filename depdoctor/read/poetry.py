@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import reduce
 from typing import Any
 
 from packaging.markers import Marker
@@ -149,7 +148,11 @@ def _requirement(
         declarations.problems.extend(address.problems(where, declarations.location(*place)))
         required = parse_requirement(f"{named} @ {where}", declarations.folder)
     else:
-        required = Requirement(f"{named}{specifiers(text_of(table.get('version')) or '*')}")
+        required = Requirement(named)
+        try:
+            required.specifier = specifiers(text_of(table.get("version")) or "*")
+        except _GapError as error:
+            declarations.problem(place, f"any version of `{name}` is taken: {error}", "write one range")
     if isinstance(required, Requirement):
         required.marker = _marker(table)
     return required
@@ -194,18 +197,46 @@ _COMPARED = re.compile(r"(===|==|!=|<=|>=|~=|<|>|=)?\s*v?(.+)$")
 _SPLIT = re.compile(r"\s*,\s*|(?<=[\w*])\s+(?=[<>=!~^])")
 
 
-def specifiers(constraint: str) -> SpecifierSet:
-    """A Poetry constraint as specifiers: caret, tilde, wildcards and bare versions translated, `||` by its exact union.
+class _GapError(ValueError):
+    """Alternatives with versions between them that none allows."""
 
-    Raises `ValueError` for what is no constraint, and for a union that specifiers cannot say.
+
+def specifiers(constraint: str) -> SpecifierSet:
+    """A Poetry constraint as specifiers: caret, tilde, wildcards and bare versions translated, adjoining `||` joined.
+
+    Raises `ValueError` for what is no constraint, and for alternatives that specifiers cannot say.
     """
-    first, *others = [_all_of(part) for part in constraint.split("||")]
-    if not others:
-        return first
-    union = reduce(lambda versions, part: versions.union(part.to_range()), others, first.to_range())
-    if (joined := union.to_specifier_set()) is None:
-        raise ValueError(f"`{constraint}` cannot be written as one set of versions")
-    return joined
+    alternatives = [_all_of(part) for part in constraint.split("||")]
+    return alternatives[0] if len(alternatives) == 1 else _joined(alternatives)
+
+
+def _joined(alternatives: list[SpecifierSet]) -> SpecifierSet:
+    """Intervals that overlap or touch, as one."""
+    (low, high), *others = sorted((_interval(alternative) for alternative in alternatives), key=lambda pair: pair[0])
+    for start, end in others:
+        if high is not None and start > high:
+            raise _GapError(f"no set of specifiers allows what is below {high} and from {start}")
+        high = None if high is None or end is None else max(high, end)
+    return SpecifierSet(",".join([f">={low}"] * (low != _LOWEST) + [f"<{high}"] * (high is not None)))
+
+
+_LOWEST = Version("0.dev0")
+
+
+def _interval(alternative: SpecifierSet) -> tuple[Version, Version | None]:
+    """The lower bound, inclusive, and the upper one, exclusive (None: no such bound)."""
+    low, high = _LOWEST, None
+    for specifier in alternative:
+        if specifier.operator == ">=":
+            low = Version(specifier.version)
+        elif specifier.operator == "<":
+            high = Version(specifier.version)
+        elif specifier.operator == "==" and specifier.version.endswith(".*"):
+            low = Version(specifier.version.removesuffix(".*"))
+            high = Version(_raised(low.release, len(low.release) - 1))
+        else:
+            raise _GapError(f"`{specifier}` cannot be part of alternatives")
+    return low, high
 
 
 def _all_of(constraint: str) -> SpecifierSet:
