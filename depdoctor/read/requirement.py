@@ -23,7 +23,7 @@ from depdoctor.read.errors import ManifestError
 _NAMED_ADDRESS = re.compile(r"^[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@")
 _ADDRESS = re.compile(r"^(?!file:)(?:(?:git|hg|svn|bzr)\+|[A-Za-z][A-Za-z0-9+.-]*://|git@)")
 _PATH = re.compile(r"^(?:file:|\.{1,2}(?:[/\\\[]|$)|[/~]|[A-Za-z]:\\|[^\s;=<>!~\[@]*[/\\])")
-_ARCHIVE = re.compile(r"\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"^\S+\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
 _EGG = re.compile(r"(?:^|&)egg=(?P<name>[A-Za-z0-9][\w.-]*?)(?P<extras>\[[^\]]*\])?(?:&|$)")
 _SINGLE_EQUALS = re.compile(r"^[\w.-]+\s*=\s*[\w.]")
 _MARKER = re.compile(r"(?:(?<=\s);|;(?=\s))(?P<marker>.+)$")
@@ -56,7 +56,7 @@ def parse_requirement(text: str, folder: str) -> Requirement | LocalFolder:
         )
     if _ADDRESS.match(text):
         return _addressed(text)
-    if not _NAMED_ADDRESS.match(text) and (_PATH.match(text) or _ARCHIVE.search(_split_marker(text)[0])):
+    if not _NAMED_ADDRESS.match(text) and (_PATH.match(text) or _ARCHIVE.match(_split_marker(text)[0])):
         return _local(text, folder)
     try:
         requirement = Requirement(text)
@@ -116,7 +116,7 @@ def _local(text: str, folder: str, *, name: str = "", marker: Marker | str | Non
     if inner is None:
         problem = f"`{path}` leads out of the folder that is scanned"
         raise ManifestError(problem, hint="scan the folder that holds both", kind="outside")
-    if _ARCHIVE.search(path):
+    if _ARCHIVE.match(posixpath.basename(inner)):
         return _assemble(
             name or _name_of_file(posixpath.basename(inner)), extras, f"./{inner}", marker or written_marker
         )

@@ -74,7 +74,8 @@ def theirs(text: str, folder: Path) -> list[tuple[int, str, str, str]]:
             sorted(f"{name}:{value}" for name, values in (line.opts.hashes or {}).items() for value in values)
         )
         if line.is_requirement:
-            found.append((line.lineno, "editable" if line.is_editable else "requirement", line.requirement, hashes))
+            kind = "editable" if line.is_editable else "requirement"
+            found.append((line.lineno, kind, line.requirement, "" if line.is_editable else hashes))
         for kind, paths in (("requirements", line.opts.requirements), ("constraints", line.opts.constraints)):
             found += [(line.lineno, kind, path, "") for path in paths or ()]
     return found
@@ -86,7 +87,7 @@ def ours(manifest: Manifest) -> list[tuple[int, str, str, str]]:
             declared.location.line,
             "editable" if declared.editable else "requirement",
             declared.text,
-            ",".join(declared.hashes),
+            "" if declared.editable else ",".join(declared.hashes),
         )
         for declared in manifest.requirements
     ]
@@ -96,9 +97,10 @@ def ours(manifest: Manifest) -> list[tuple[int, str, str, str]]:
             found.append((include.location.line, "editable", text, ""))
         else:
             found.append((include.location.line, include.role, include.path, ""))
-    for problem in manifest.problems:
-        if "follows an option" not in problem.reason:  # pip drops such words without a sound
-            found.append((problem.location.line, "requirement", problem.reason.split("`")[1], ""))
+    told = (
+        problem for problem in manifest.problems if "follows an option" not in problem.reason
+    )  # pip drops such words
+    found += [(problem.location.line, "requirement", problem.reason.split("`")[1], "") for problem in told]
     return found
 
 
