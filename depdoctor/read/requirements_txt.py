@@ -173,8 +173,9 @@ class _Reader:
         hashes = values.hash or ()
         if written:
             self._requirement(written, location, hashes, editable=False)
-        for editable in values.editable or ():
-            self._requirement(editable, location, hashes, editable=True)
+        else:
+            for editable in values.editable or ():
+                self._requirement(editable, location, hashes, editable=True)
         self._files(values, location)
         self._sources(values, location)
 
