@@ -1,4 +1,7 @@
-"""One Dockerfile for the fleet: a stage for every node of the tree, a target for every image.
+"""One Dockerfile for the fleet: a stage for every layer, one for every node of the tree, a target for every image.
+
+A layer is made once, in a stage of its own, and copied into the chains that hold it: so it is the same blob in all of
+them, layers are made in parallel, and one that changes leaves those above it alone.
 
 For BuildKit 0.12 and later, whose own frontend is used: a `# syntax` line would fetch another one. The build context is
 the folder that was scanned. Two more are named: `bundle`, the folder of this file, and `uv`, a folder that holds the uv
@@ -11,8 +14,8 @@ from collections.abc import Iterator, Mapping
 
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
 from depdoctor.generate.requirements import all_wheels, requirements_path
-from depdoctor.generate.stages import Stage, buildable, image_stage, leaf_name, obstacle, root_name, stages
-from depdoctor.model.context import PROBE
+from depdoctor.generate.stages import Stage, buildable, image_stage, layer_name, leaf_name, obstacle, root_name, stages
+from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
 from depdoctor.model.label import labels
@@ -20,6 +23,14 @@ from depdoctor.model.plan import Image, Layer, Plan
 
 MOUNT_ROOT = "/depdoctor"
 """Where things are mounted while a layer is made: a top-level path of its own, so that no other directory changes."""
+
+LAYER_ROOT = "/layer"
+"""Where the wheels of a layer are installed before they are copied into the environment."""
+
+PROBE_TIMES = (
+    f"--interval={PROBE_INTERVAL_S}s --timeout={PROBE_TIMEOUT_S}s "
+    f"--start-period={PROBE_START_S}s --retries={PROBE_RETRIES}"
+)
 
 NAMED = 4
 """Packages and images that a comment names before it counts the rest."""
@@ -29,9 +40,12 @@ def dockerfile(plan: Plan) -> str:
     """The Dockerfile of a plan. Raises `UsageError` if a base is not an image reference."""
     images = buildable(plan)
     packages = plan.by_hash()
+    nodes = stages(plan)
+    layers = {layer.key: (stage, layer) for stage in reversed(nodes) for layer in reversed(stage.node.layers)}
     blocks = ["# Made by `depdoctor generate`; make it again rather than edit it."]
     blocks += [_root(image) for image in {root_name(image): image for image in images}.values()]
-    blocks += [_stage(stage, packages) for stage in stages(plan)]
+    blocks += [_layer(stage, layer, packages) for stage, layer in reversed(layers.values())]
+    blocks += [_node(stage) for stage in nodes]
     blocks += [_image(plan, image) for image in images]
     blocks += [
         f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
@@ -42,27 +56,23 @@ def dockerfile(plan: Plan) -> str:
 
 
 def _root(image: Image) -> str:
+    """The base with an empty environment, which is copied in so that the layer holds nothing else."""
     python = image.environment.python
+    root, maker = root_name(image), f"{root_name(image)}_maker"
     venv = f"venv --python {python} --no-config --no-managed-python --no-python-downloads --no-cache {ENVIRONMENT_ROOT}"
     return "\n".join(
         [
             f"# The empty environment for Python {python}.",
-            f"FROM {reference(image.base.pinned)} AS {root_name(image)}",
-            f"RUN --mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv \\",
-            f"    {MOUNT_ROOT}/uv {venv}",
+            f"FROM {reference(image.base.pinned)} AS {maker}",
+            f"RUN --mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv {MOUNT_ROOT}/uv {venv}",
+            f"FROM {reference(image.base.pinned)} AS {root}",
+            f"COPY --link --from={maker} {ENVIRONMENT_ROOT}/ {ENVIRONMENT_ROOT}/",
         ]
     )
 
 
-def _stage(stage: Stage, packages: Mapping[str, Pin]) -> str:
-    names = [image.name for image in stage.images]
-    heading = f"# For {_some(names)}." if len(names) > 1 else f"# For {names[0]} alone."
-    return "\n".join(
-        [heading, f"FROM {stage.on} AS {stage.name}", *(_install(layer, packages) for layer in stage.node.layers)]
-    )
-
-
-def _install(layer: Layer, packages: Mapping[str, Pin]) -> str:
+def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
+    """A layer, made by itself: a change below it or beside it does not make it again."""
     pins = sorted((packages[wheel] for wheel in layer.wheels), key=lambda pin: (-pin.download_bytes, pin.name))
     flags = "--no-deps --require-hashes --index-strategy unsafe-best-match --link-mode copy"
     if all_wheels(layer, packages):
@@ -70,20 +80,29 @@ def _install(layer: Layer, packages: Mapping[str, Pin]) -> str:
     return "\n".join(
         [
             f"# {_some([str(pin) for pin in pins])}",
+            f"FROM {root_name(stage.images[0])} AS {layer_name(layer)}",
             f"RUN --mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv \\",
             f"    --mount=type=bind,from=bundle,source={requirements_path(layer)},target={MOUNT_ROOT}/layer.txt \\",
             f"    --mount=type=cache,id=depdoctor-uv,target={MOUNT_ROOT}/cache \\",
             f"    --mount=type=secret,id=ca,target={MOUNT_ROOT}/ca.pem \\",
             f"    --mount=type=secret,id=netrc,target={MOUNT_ROOT}/netrc \\",
-            "    set -e; \\",
             f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then export SSL_CERT_FILE={MOUNT_ROOT}/ca.pem; fi; \\",
             f"    if [ -e {MOUNT_ROOT}/netrc ]; then export NETRC={MOUNT_ROOT}/netrc; fi; \\",
-            f"    {MOUNT_ROOT}/uv pip install --python {ENVIRONMENT_ROOT}/bin/python --cache-dir {MOUNT_ROOT}/cache \\",
-            f"        --no-config {flags} \\",
-            f"        --requirements {MOUNT_ROOT}/layer.txt; \\",
-            f"    rm -f {ENVIRONMENT_ROOT}/.lock",
+            f"    {MOUNT_ROOT}/uv pip install --python {ENVIRONMENT_ROOT}/bin/python --prefix {LAYER_ROOT} \\",
+            f"        --cache-dir {MOUNT_ROOT}/cache --no-config {flags} \\",
+            f"        --requirements {MOUNT_ROOT}/layer.txt \\",
+            f"    && rm -f {LAYER_ROOT}/.lock",
         ]
     )
+
+
+def _node(stage: Stage) -> str:
+    names = [image.name for image in stage.images]
+    heading = f"# For {_some(names)}." if len(names) > 1 else f"# For {names[0]} alone."
+    copies = [
+        f"COPY --link --from={layer_name(layer)} {LAYER_ROOT}/ {ENVIRONMENT_ROOT}/" for layer in stage.node.layers
+    ]
+    return "\n".join([heading, f"FROM {stage.on} AS {stage.name}", *copies])
 
 
 def _image(plan: Plan, image: Image) -> str:
@@ -104,7 +123,7 @@ def _configuration(plan: Plan, image: Image) -> Iterator[str]:
         yield f"EXPOSE {image.port}"
     if image.port and image.health:
         probe = ["python", "-c", PROBE, f"http://127.0.0.1:{image.port}{image.health}"]
-        yield f"HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 CMD {exec_form(probe)}"
+        yield f"HEALTHCHECK {PROBE_TIMES} CMD {exec_form(probe)}"
     if image.command:
         yield f"CMD {exec_form(image.command)}"
     values = labels(plan, image)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from depdoctor.model.plan import SCRATCH, Image, Node, Plan, node_key
+from depdoctor.model.plan import SCRATCH, Image, Layer, Node, Plan, node_key
 
 RESERVED = frozenset({"bundle", "context", "default", "scratch", "uv"})
 """Names with a meaning of their own for BuildKit, bake, or the build contexts used here."""
@@ -48,7 +48,12 @@ def image_stage(image: Image) -> str:
 
 def leaf_name(image: Image) -> str:
     """The stage that an image's own stage stands on."""
-    return f"layers_{image.node[:SHORT]}" if image.node else root_name(image)
+    return f"node_{image.node[:SHORT]}" if image.node else root_name(image)
+
+
+def layer_name(layer: Layer) -> str:
+    """The stage that a layer is made in."""
+    return f"layer_{layer.key[:SHORT]}"
 
 
 def stages(plan: Plan) -> tuple[Stage, ...]:
@@ -62,5 +67,5 @@ def stages(plan: Plan) -> tuple[Stage, ...]:
 
 def _stage(node: Node, images: Mapping[str, list[Image]]) -> Stage:
     sharing = images[node.key]
-    on = f"layers_{node.parent[:SHORT]}" if node.parent else root_name(sharing[0])
-    return Stage(name=f"layers_{node.key[:SHORT]}", on=on, node=node, images=tuple(sharing))
+    on = f"node_{node.parent[:SHORT]}" if node.parent else root_name(sharing[0])
+    return Stage(name=f"node_{node.key[:SHORT]}", on=on, node=node, images=tuple(sharing))

@@ -37,17 +37,46 @@ def test_bundle_holds_what_is_asked_for() -> None:
         generate(small(), only=["makefile"])
 
 
-def test_shared_node_is_one_stage() -> None:
-    text = generate(small()).files["Dockerfile"]
-    stages = [line.split() for line in text.splitlines() if line.startswith("FROM ")]
-    assert [stage[1] for stage in stages].count(BASE.pinned) == 1
-    names = [stage[3] for stage in stages]
-    assert names[-2:] == ["a", "b-c"]
-    shared = names[1]
-    assert [stage[1] for stage in stages].count(shared) == 2
-    assert len(names) == len(set(names)) == 5
-    for number, stage in enumerate(stages[1:], start=1):
-        assert stage[1] in names[:number], "a stage stands on an earlier one"
+def stages(text: str) -> dict[str, list[str]]:
+    """The instructions of each stage by its name, the image it stands on first."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("FROM "):
+            _, on, _, name = line.split()
+            assert name not in found
+            found[name] = [on]
+        elif line.startswith(("COPY ", "RUN ")):
+            found[name].append(line)
+    return found
+
+
+def test_shared_node_is_one_stage_and_every_layer_another() -> None:
+    found = stages(generate(small()).files["Dockerfile"])
+    names = list(found)
+    for number, (name, lines) in enumerate(found.items()):
+        assert lines[0] == BASE.pinned or lines[0] in names[:number], f"{name} stands on an earlier stage"
+    assert sum(lines[0] == BASE.pinned for lines in found.values()) == 2
+    layers = {name for name in names if name.startswith("layer_")}
+    assert len(layers) == 2
+    heavy, light = found[found["a"][0]][0], found["a"][0]
+    assert found["b-c"][0] == heavy
+    copied = [[line.split("--from=")[1].split()[0] for line in found[node][1:]] for node in (heavy, light)]
+    assert [len(one) for one in copied] == [1, 1]
+    assert {one for both in copied for one in both} == layers
+
+
+def test_layer_of_two_branches_is_made_once() -> None:
+    both, left, right = (
+        pin(name, size_bytes=size) for name, size in [("x", 2_000_000), ("y", 9_000_000), ("z", 8_000_000)]
+    )
+    found = stages(
+        generate(plan(fleet({"a": [left, both], "b": [left], "c": [right, both], "d": [right]}), Config(), {})).files[
+            "Dockerfile"
+        ]
+    )
+    copies = [line for lines in found.values() for line in lines[1:] if "--from=layer_" in line]
+    assert len(copies) == 4
+    assert sum(name.startswith("layer_") for name in found) == 3
 
 
 def test_image_is_configured_as_the_project_says() -> None:
@@ -152,7 +181,7 @@ def test_image_without_packages_stands_on_the_empty_environment() -> None:
     found = inventory([entry("a", lock("a", []), root=".")])
     text = generate(plan(found, Config(), {})).files["Dockerfile"]
     assert 'COPY --link --chmod=755 ["./", "/app/"]' in text
-    assert text.count("FROM") == 2
+    assert text.count("\nFROM ") == 3
 
 
 def test_secrets_and_histories_stay_out_of_the_code() -> None:
