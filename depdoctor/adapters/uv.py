@@ -192,7 +192,7 @@ class UvResolver:
         newer = newer_platform(probe.question.environment.platform, found.wheel_tags)
         if not newer or newer == probe.platform:
             return None
-        answer = self._answer(replace(probe, platform=newer), 1)
+        answer = self._answer(replace(probe, platform=newer), 0)
         if not isinstance(answer, Resolved):
             return None
         if all(_installs(pin, probe.question.environment) for pin in answer.pins):
@@ -201,7 +201,7 @@ class UvResolver:
 
     def _on_another_python(self, probe: _Probe, found: Failure) -> Impossible | None:
         for python in other_pythons(found.message, found.wheel_tags, probe.python)[:2]:
-            if isinstance(self._answer(replace(probe, python=python), 1), Resolved):
+            if isinstance(self._answer(replace(probe, python=python), 0), Resolved):
                 return self._refusal(Kind.PYTHON_UNSUPPORTED, probe, found, f"It resolves for Python {python}.")
         return None
 
@@ -243,7 +243,7 @@ class UvResolver:
         if unknown := {name: key for name, key in keys.items() if key not in self._newest}:
             texts = tuple(sorted(key[0] for key in unknown.values()))
             asked = replace(question, requirements=texts, constraints=(), with_dependencies=False)
-            answer = self._answer(replace(probe, question=asked, sdists=sdists, excludes=frozenset()), 1)
+            answer = self._answer(replace(probe, question=asked, sdists=sdists, excludes=frozenset()), 0)
             if not isinstance(answer, Resolved):
                 return {}
             found = {pin.name: pin for pin in answer.pins}

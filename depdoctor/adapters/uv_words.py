@@ -47,7 +47,8 @@ _OFFLINE = (
 )
 _UNREACHABLE = (
     "Failed to fetch",
-    "Failed to download",
+    "Failed to download `",
+    "Failed to download metadata",
     "error sending request",
     "could not be fetched from the network",
     "could not be queried due to a lack of valid authentication",
@@ -151,8 +152,8 @@ def names_in(text: str) -> tuple[NormalizedName, ...]:
 
 
 def _shown(text: str, hints: list[str]) -> str:
-    _, _, cause = text.partition(" cause: ")
-    message = " ".join([cause or text.removeprefix("error: "), *hints])
+    head, _, cause = text.partition(" cause: ")
+    message = " ".join([cause if head.startswith("error: No solution") else text.removeprefix("error: "), *hints])
     return redacted(message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + " ...")
 
 

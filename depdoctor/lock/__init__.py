@@ -103,4 +103,10 @@ def _with_facts(pin: Pin, facts: Mapping[str, WheelFacts | Unknown]) -> Pin:
     if not pin.file or not isinstance(found, WheelFacts):
         return pin
     file = replace(pin.file, size_bytes=found.size_bytes)
-    return replace(pin, file=file, requires=found.requires, unpacked_bytes=found.unpacked_bytes)
+    return replace(
+        pin,
+        file=file,
+        requires=found.requires,
+        requires_python=found.requires_python,
+        unpacked_bytes=found.unpacked_bytes,
+    )

@@ -1,0 +1,41 @@
+"""What tests of every part share: the small package index of `fixtures/index`, as a folder and on loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+def _make_index() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("make_index", FIXTURES / "make_index.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def index_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small package index as a folder: `files/` with its distributions, `simple/` with its pages."""
+    folder: Path = _make_index().write_index(tmp_path_factory.mktemp("index"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package_index(index_folder: Path) -> str:
+    """The address of its distributions for `--find-links`; such a folder states no times and no yanked releases."""
+    return (index_folder / "files").as_uri()
+
+
+@pytest.fixture(scope="session")
+def package_server(index_folder: Path) -> Iterator[str]:
+    """The address of its simple API on loopback: JSON with upload times, sizes and yanked releases; byte ranges."""
+    with _make_index().served(index_folder) as address:
+        yield address
