@@ -90,14 +90,14 @@ def demand(entry: Entry, environment: Environment, indexes: IndexOptions) -> Dem
     """
     outcome = next((known for known in entry.outcomes if known.environment == environment), None)
     lock = outcome if isinstance(outcome, Lock) else None
-    groups = (DEFAULT_GROUP, *(lock.groups if lock else ()))
+    groups = lock.groups if lock else ()
     own = {canonicalize_name(manifest.name) for manifest in entry.reading.manifests if manifest.name}
     lines = [
         (line, constraint)
         for manifest in entry.reading.manifests
         for some, constraint in ((manifest.requirements, False), (manifest.constraints, True))
         for line in some
-        if (line.group in groups or line.group.partition(":")[2] in groups)
+        if (line.group in (DEFAULT_GROUP, *groups) or line.group.partition(":")[2] in groups)
         and line.name not in own
         and not line.requirement.url
         and holds(line.requirement.marker, environment)

@@ -90,13 +90,13 @@ def merged(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
 def gaps(search: Search, scopes: Scopes) -> Iterator[str]:
     """Which projects could not be compared, and why: a line per reason."""
     unions = [(group, search.mask(elements(group))) for group in scopes.asked]
-    reasons: dict[str, dict[Group, None]] = {}
+    reasons: dict[str, dict[str, None]] = {}
     for mask, reason in search.undecided.items():
         holding = [group for group, union in unions if within(mask, union)]
         if holding and (isinstance(reason, Unknown) or len(min(holding, key=len)) > 1):
             detail = reason.detail if isinstance(reason, Unknown) else reason.message
-            reasons.setdefault(detail, {})[min(holding, key=len)] = None
+            names = " and ".join(demand.project for demand in min(holding, key=len))
+            reasons.setdefault(detail, {})[names] = None
     for detail, groups in reasons.items():
-        names = " and ".join(demand.project for demand in next(iter(groups)))
         others = f" and {len(groups) - 1} other groups of projects" if len(groups) > 1 else ""
-        yield f"conflicts of {names}{others}: {detail}"
+        yield f"conflicts of {next(iter(groups))}{others}: {detail}"

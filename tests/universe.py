@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import combinations, product
+from pathlib import Path
+from zipfile import ZipFile
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -16,7 +18,7 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import Answer, Impossible, Lock, LockOutcome, Question, Resolved, Unresolvable
-from depdoctor.model.project import DeclaredRequirement, Location, Manifest, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, IndexOptions, Location, Manifest, Project, Reading
 from depdoctor.model.target import Environment, Platform
 
 HERE = Environment(python="3.11", platform=Platform())
@@ -108,6 +110,20 @@ def met(text: str, versions: Mapping[str, Version]) -> bool:
     """Whether a requirement is met by what is installed."""
     requirement = Requirement(text)
     return requirement.name in versions and requirement.specifier.contains(versions[requirement.name])
+
+
+def write_wheels(releases: Releases, folder: Path) -> IndexOptions:
+    """Every release as a wheel that holds nothing but its metadata, and the options that make a resolver look there."""
+    for name, versions in releases.items():
+        for version, requires in versions.items():
+            info = f"{name}-{version}.dist-info"
+            metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+            metadata += [f"Requires-Dist: {text}" for text in requires]
+            with ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+                wheel.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
+                wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+                wheel.writestr(f"{info}/RECORD", "")
+    return IndexOptions(find_links=(str(folder),), no_index=True)
 
 
 def closure(releases: Releases, versions: Mapping[str, Version], roots: Sequence[str]) -> set[str]:
