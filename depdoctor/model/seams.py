@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -77,6 +78,18 @@ class Store(Protocol):
     def add(self, digest: str, chunks: Iterable[bytes]) -> Path:
         """Store a blob while checking it. Raises `StoreError` if the bytes are not those of the digest."""
 
+    def draft(self) -> AbstractContextManager[BinaryIO]:
+        """A temporary file for a blob whose digest is not known yet; gone afterwards unless it is kept."""
+
+    def keep(self, draft: BinaryIO, digest: str) -> Path:
+        """Give a draft its name; the caller has computed the digest. Raises `StoreError`."""
+
+    def recall(self, key: str) -> str | None:
+        """The note under a key, None if there is none. Notes may be lost: they only save time."""
+
+    def remember(self, key: str, text: str) -> None:
+        """Write a note."""
+
 
 class Fetcher(Protocol):
     """Brings distribution files into the store, in parallel, checked by hash; what is there already costs nothing."""
@@ -90,6 +103,9 @@ class Registry(Protocol):
 
     def manifest(self, reference: str) -> tuple[Blob, bytes]:
         """The manifest or index at a reference. Raises `RegistryError`."""
+
+    def digest(self, reference: str) -> str:
+        """The digest of the manifest at a reference, "" if there is none. Raises `RegistryError`."""
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """The bytes of a blob in chunks, checked against the digest. Raises `RegistryError`."""

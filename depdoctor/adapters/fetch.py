@@ -1,0 +1,180 @@
+"""Brings wheels into the store: in parallel, resumed where they broke off, and checked against their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from depdoctor.errors import FetchError, StoreError
+from depdoctor.model.distribution import DistributionFile
+from depdoctor.model.seams import Progress, Store
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from depdoctor.adapters.http import Session
+
+CHUNK_BYTES = 1 << 20
+CONNECTIONS = 6
+TRIES = 5
+FIRST_PAUSE_S = 0.5
+TASK = "Fetching wheels"
+
+
+class WheelFetcher:
+    """Matches `seams.Fetcher`. Addresses are http(s) and file URLs, and paths relative to `root`."""
+
+    def __init__(self, store: Store, *, root: Path | None = None, offline: bool = False) -> None:
+        self._store = store
+        self._root = root or Path()
+        self._offline = offline
+        self._session: Session | None = None
+
+    def fetch(self, files: Iterable[DistributionFile], progress: Progress) -> Mapping[str, Path]:
+        """The path of each file by its SHA-256. Raises `FetchError`, naming the file."""
+        wanted = {file.sha256: file for file in files}
+        missing = [file for sha256, file in sorted(wanted.items()) if not self._store.has(f"sha256:{sha256}")]
+        if missing:
+            progress.start(TASK, sum(file.size_bytes or 0 for file in missing) or None, "B")
+            if any(_is_remote(file) for file in missing) and not self._offline:
+                from depdoctor.adapters.http import session
+
+                self._session = session(connections=CONNECTIONS, retries=0)
+            largest_first = sorted(missing, key=lambda file: (-(file.size_bytes or 0), file.sha256))
+            with ThreadPoolExecutor(CONNECTIONS) as pool:
+                futures = [pool.submit(self._fetch, file, progress) for file in largest_first]
+                try:
+                    for future in futures:
+                        future.result()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            progress.finish(TASK)
+        return {sha256: self._store.path(f"sha256:{sha256}") for sha256 in wanted}
+
+    def _fetch(self, file: DistributionFile, progress: Progress) -> None:
+        place = redacted(file.url)
+        try:
+            if not _is_remote(file):
+                self._store.add(f"sha256:{file.sha256}", _counted(_local(file, self._root), progress))
+                return
+            with self._store.draft() as draft:
+                actual = self._download(file, draft, progress)
+                if actual != file.sha256:
+                    raise _other_content(file, actual)
+                self._store.keep(draft, f"sha256:{file.sha256}")
+        except FileNotFoundError as error:
+            raise FetchError(f"{file.filename} is not there", where=str(error.filename or place)) from error
+        except StoreError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            raise _other_content(file, str(error)) from error
+
+    def _download(self, file: DistributionFile, draft: BinaryIO, progress: Progress) -> str:
+        """Write the file to a draft, going on where a connection broke off; the SHA-256 of what came."""
+        from requests import RequestException
+
+        part = _Part(file=file, draft=draft, progress=progress)
+        for attempt in range(TRIES):
+            try:
+                with self._get(file, part.received) as answer:
+                    if answer.status_code in (200, 206):
+                        part.take(answer)
+                    elif not _is_passing(answer.status_code) or attempt + 1 == TRIES:
+                        raise _refused(file, answer.status_code)
+                if part.received and part.received == (file.size_bytes or part.received):
+                    return part.actual.hexdigest()
+            except RequestException as error:
+                if attempt + 1 == TRIES:
+                    raise _unreachable(file, error) from None
+            time.sleep(FIRST_PAUSE_S * 2**attempt)
+        raise _other_content(file, f"{part.received} bytes long")
+
+    def _get(self, file: DistributionFile, received: int) -> Response:
+        if self._offline or self._session is None:
+            raise FetchError(
+                f"{file.filename} is not in the cache, and `--offline` forbids to fetch it",
+                where=redacted(file.url),
+                hint="Run once without `--offline`, or name a folder that holds it with `find-links`",
+            )
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={received}-"} if received else {})}
+        return self._session.get(file.url, headers=headers, stream=True)
+
+
+class _Part:
+    """What has come of a file so far."""
+
+    def __init__(self, *, file: DistributionFile, draft: BinaryIO, progress: Progress) -> None:
+        self.received = 0
+        self.actual = hashlib.sha256()
+        self._file = file
+        self._draft = draft
+        self._progress = progress
+
+    def take(self, answer: Response) -> None:
+        """Take in what an answer brings, which is the rest of the file, or the whole of it again."""
+        if answer.status_code == 200 and self.received:
+            self.received, self.actual = 0, hashlib.sha256()
+            self._draft.seek(0)
+            self._draft.truncate()
+        for chunk in answer.iter_content(CHUNK_BYTES):
+            if self._file.size_bytes and self.received + len(chunk) > self._file.size_bytes:
+                raise _other_content(self._file, f"over {self._file.size_bytes} bytes long")
+            self._draft.write(chunk)
+            self.actual.update(chunk)
+            self.received += len(chunk)
+            self._progress.advance(TASK, len(chunk))
+
+
+def redacted(url: str) -> str:
+    """An address without the credentials in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def _is_remote(file: DistributionFile) -> bool:
+    return urlsplit(file.url).scheme in ("http", "https")
+
+
+def _local(file: DistributionFile, root: Path) -> Iterator[bytes]:
+    parts = urlsplit(file.url)
+    path = Path(unquote(parts.path)) if parts.scheme == "file" else root / file.url
+    with path.open("rb") as source:
+        yield from iter(lambda: source.read(CHUNK_BYTES), b"")
+
+
+def _counted(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        progress.advance(TASK, len(chunk))
+
+
+def _is_passing(status: int) -> bool:
+    return status in (408, 429) or status >= 500
+
+
+def _refused(file: DistributionFile, status: int) -> FetchError:
+    hint = "Put credentials for this host into netrc" if status in (401, 403) else ""
+    message = f"cannot fetch {file.filename}: the server answers {status}"
+    return FetchError(message, where=redacted(file.url), hint=hint)
+
+
+def _unreachable(file: DistributionFile, error: Exception) -> FetchError:
+    return FetchError(
+        f"cannot fetch {file.filename}: {type(error).__name__}",
+        where=redacted(file.url),
+        hint="Check the network, HTTPS_PROXY and, for a private authority, SSL_CERT_FILE",
+    )
+
+
+def _other_content(file: DistributionFile, actual: str) -> FetchError:
+    return FetchError(
+        f"{file.filename} is not the file that was locked: its SHA-256 should be {file.sha256}, and it is {actual}",
+        where=redacted(file.url),
+        hint="If the file was replaced on purpose, lock again; if not, do not trust it",
+    )

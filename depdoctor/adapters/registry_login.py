@@ -1,0 +1,83 @@
+"""Logs in to registries: the token exchange of the distribution specification, as `docker login` left credentials."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from depdoctor.errors import RegistryError
+
+if TYPE_CHECKING:
+    from requests import Session
+
+    from depdoctor.adapters.registry import Access
+
+_FIELD = re.compile(r'(\w+)="([^"]*)"')
+_HUB_HOST = "registry-1.docker.io"
+_HUB_LOGIN = "https://index.docker.io/v1/"
+_TIMEOUT_S = (10, 60)
+
+
+def authorization(session: Session, access: Access, challenge: str) -> str:
+    """The Authorization header that answers a registry's challenge (RFC 7235), "" if there is none to give.
+
+    Raises `RegistryError` where the token service or a credential helper fails.
+    """
+    kind, _, rest = challenge.partition(" ")
+    fields = dict(_FIELD.findall(rest))
+    user, password, identity = _login(access.name.host)
+    if kind.lower() == "basic":
+        return _basic(user, password) if user else ""
+    if kind.lower() != "bearer" or "realm" not in fields:
+        return ""
+    realm = fields["realm"]
+    if urlsplit(realm).scheme != "https" and urlsplit(access.name.base).scheme == "https":
+        raise RegistryError("the registry asks for credentials over plain HTTP", where=realm)
+    scopes = [f"repository:{access.name.repository}:{'pull,push' if access.push else 'pull'}"]
+    if access.source:
+        scopes.append(f"repository:{access.source}:pull")
+    question = {"service": fields.get("service", ""), "scope": scopes}
+    if identity:
+        form = {**question, "scope": " ".join(scopes), "grant_type": "refresh_token", "refresh_token": identity}
+        answer = session.post(realm, data={**form, "client_id": "depdoctor"}, timeout=_TIMEOUT_S)
+    else:
+        headers = {"Authorization": _basic(user, password)} if user else {}
+        answer = session.get(realm, params=question, headers=headers, auth=lambda it: it, timeout=_TIMEOUT_S)
+    if answer.status_code != 200:
+        raise RegistryError(
+            f"the registry {access.name.host} gives no token: {answer.status_code}",
+            where=realm,
+            hint=f"Log in with `docker login {access.name.host}`",
+        )
+    try:
+        document = answer.json()
+        token = document.get("token") or document.get("access_token")
+    except (ValueError, AttributeError):
+        token = None
+    if not isinstance(token, str):
+        raise RegistryError("the token service answers without a token", where=realm)
+    return f"Bearer {token}"
+
+
+def _login(host: str) -> tuple[str, str, str]:
+    """User, password and identity token for a host, each "" if there is none."""
+    from docker import auth, errors
+
+    key = _HUB_LOGIN if host == _HUB_HOST else host
+    try:
+        found = auth.load_config().resolve_authconfig(None if key == _HUB_LOGIN else key) or {}
+    except (errors.DockerException, OSError) as error:
+        raise RegistryError(
+            f"the credentials for {host} cannot be read: {error}", hint="See `credsStore` in Docker's config.json"
+        ) from error
+    return (
+        str(found.get("Username") or found.get("username") or ""),
+        str(found.get("Password") or found.get("password") or ""),
+        str(found.get("IdentityToken") or found.get("identitytoken") or ""),
+    )
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -1,0 +1,138 @@
+"""The top layer of an image: the project's own files, and nothing that does not belong there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pathspec import PathSpec
+
+from depdoctor.build.oci.stream import CHUNK_BYTES, LayerStream, WrongContentError
+from depdoctor.errors import BuildError
+from depdoctor.model.context import IGNORED
+from depdoctor.model.image import APP_ROOT
+
+_ROOT = APP_ROOT.removeprefix("/")
+_IGNORE_FILE = ".dockerignore"
+_MARKS = ("oci-layout", "pyvenv.cfg")
+"""Files that tell that the folder they stand in is an image or an environment, whatever it is called."""
+
+
+class Found(NamedTuple):
+    """A file, folder or link of a project: its path relative to the project, and what it is."""
+
+    path: str
+    status: os.stat_result
+    link: str
+
+
+def write_code(stream: LayerStream, project: Path, skipped: Sequence[str] = ()) -> None:
+    """Write a project's folder, sorted by path. `skipped` are folders of other projects, relative to this one.
+
+    Raises `BuildError` for a link that leaves the folder, and for a file that changes while it is read.
+    """
+    stream.folder(_ROOT)
+    walk = _Walk(project, frozenset(skipped))
+    for found in sorted(walk.below(project), key=lambda found: found.path):
+        path = f"{_ROOT}/{found.path}"
+        if found.link:
+            stream.link(path, found.link)
+        elif stat.S_ISDIR(found.status.st_mode):
+            stream.folder(path)
+        else:
+            _write_file(stream, path, project / found.path, found.status)
+
+
+def _write_file(stream: LayerStream, path: str, file: Path, status: os.stat_result) -> None:
+    mode = 0o755 if status.st_mode & 0o100 else 0o644
+    try:
+        with file.open("rb") as source:
+            chunks = iter(lambda: source.read(CHUNK_BYTES), b"")
+            stream.file_in_chunks(path, status.st_size, chunks, mode)
+    except OSError as error:
+        raise BuildError(f"cannot read it: {error.strerror}", where=str(file)) from error
+    except WrongContentError as error:
+        raise BuildError(f"{error}", where=str(file), hint="Build again when nothing writes to the project") from error
+
+
+def _ignore_lines(project: Path) -> list[str]:
+    try:
+        return (project / _IGNORE_FILE).read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BuildError(f"cannot read it: {error}", where=str(project / _IGNORE_FILE)) from error
+
+
+def _anchored(line: str) -> str:
+    """A pattern of `.dockerignore`, which is always relative to the folder's root, as one of `.gitignore`."""
+    pattern = line.strip()
+    if not pattern or pattern.startswith("#"):
+        return ""
+    negated, pattern = ("!", pattern[1:].strip()) if pattern.startswith("!") else ("", pattern)
+    pattern = pattern.removeprefix("./").strip("/")
+    return f"{negated}/{pattern}" if pattern not in ("", ".") else ""
+
+
+class _Walk:
+    """A walk through a project that leaves out what its `.dockerignore` and ours say."""
+
+    def __init__(self, project: Path, skipped: frozenset[str]) -> None:
+        self._project = project
+        self._skipped = skipped
+        lines = [*IGNORED, *_ignore_lines(project)]
+        self._ignored = PathSpec.from_lines("gitwildmatch", filter(None, map(_anchored, lines)))
+        self._takes_back = any(line.startswith("!") for line in lines)
+
+    def below(self, folder: Path) -> Iterator[Found]:
+        """All that stays of a folder. Folders of which nothing stays are left out if they are ignored themselves."""
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            raise BuildError(f"cannot read it: {error.strerror}", where=str(folder)) from error
+        if folder != self._project and any(entry.name in _MARKS for entry in entries):
+            return
+        for entry in entries:
+            path = Path(entry.path).relative_to(self._project).as_posix()
+            left_out = self._ignored.match_file(path)
+            if path in self._skipped or (left_out and not self._takes_back):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                below = list(self.below(Path(entry.path)))
+                if below or not left_out:
+                    yield self._found(path, entry)
+                yield from below
+            elif not left_out and (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
+                yield self._found(path, entry)
+
+    def _found(self, path: str, entry: os.DirEntry[str]) -> Found:
+        _check_name(path, entry)
+        link = _link(self._project, entry) if entry.is_symlink() else ""
+        return Found(path, entry.stat(follow_symlinks=False), link)
+
+
+def _check_name(path: str, entry: os.DirEntry[str]) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(entry.path).decode("utf-8", "replace")
+        raise BuildError("the name of this file is no UTF-8", where=shown, hint="Rename it") from error
+    if entry.name.startswith(".wh."):
+        raise BuildError("in an image this name would delete a file", where=entry.path, hint="Rename it")
+
+
+def _link(project: Path, entry: os.DirEntry[str]) -> str:
+    """Where a link points, if that is inside the project."""
+    target = Path(entry.path).readlink()
+    resolved = os.path.normpath(os.path.join(os.path.dirname(entry.path), target))  # noqa: PTH118, PTH120 - not resolved
+    inside = Path(resolved).is_relative_to(project) and Path(entry.path).resolve().is_relative_to(project.resolve())
+    if target.is_absolute() or not inside:
+        raise BuildError(
+            f"this link leaves the project: {target}",
+            where=entry.path,
+            hint="Copy what it points to into the project, or name it in .dockerignore",
+        )
+    return target.as_posix()

@@ -1,0 +1,29 @@
+"""The bottom layer of an image: an empty virtual environment on the base's interpreter (PEP 405)."""
+
+from __future__ import annotations
+
+from depdoctor.build.oci.layer import enter
+from depdoctor.build.oci.stream import LayerStream
+from depdoctor.model.image import ENVIRONMENT_ROOT
+
+_ROOT = ENVIRONMENT_ROOT.removeprefix("/")
+
+
+def links(python: str) -> tuple[str, ...]:
+    """The names of the interpreter in an environment, without a leading slash."""
+    return tuple(f"{_ROOT}/bin/{name}" for name in ("python", "python3", f"python{python}"))
+
+
+def write_environment(stream: LayerStream, interpreter: str, python: str) -> None:
+    """Write an environment whose interpreter is a link to the one at this absolute path."""
+    first, *others = links(python)
+    folders: set[str] = set()
+    enter(stream, first, folders)
+    stream.link(first, interpreter)
+    for other in others:
+        stream.link(other, "python")
+    enter(stream, f"{_ROOT}/lib/python{python}/site-packages/", folders)
+    home = interpreter.rpartition("/")[0]
+    settings = {"home": home, "include-system-site-packages": "false", "version": python}
+    text = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    stream.file(f"{_ROOT}/pyvenv.cfg", text.encode())

@@ -1,0 +1,143 @@
+"""Wheels into one layer: the compressed streams of their files are copied, and checked on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from isal import isal_zlib
+
+from depdoctor.build.oci.archive import STORED, Archive, Entry
+from depdoctor.build.oci.members import DEFLATE_ERROR
+from depdoctor.build.oci.stream import CHUNK_BYTES, Digest, LayerStream, WrongContentError
+from depdoctor.build.oci.wheel import Installed, Wheel, inflated, record_hash, recorded
+from depdoctor.errors import BuildError
+from depdoctor.model.image import Blob
+
+_LARGE_BYTES = 4 << 20
+"""Files over this size are read in pieces, so that memory does not grow with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """A wheel on disk, and the name that it was published under, which says what it is."""
+
+    path: Path
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeLayer:
+    """A layer that was written, and what it owns: a short hash of the content of each path."""
+
+    blob: Blob
+    owned: Mapping[str, str]
+
+
+def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO) -> MadeLayer:
+    """Write the layer that installs these wheels for one Python minor version; the same bytes on every machine.
+
+    Raises `UnsafeWheelError` for a wheel that breaks a rule, `BuildError` if two wheels own one path.
+    """
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_opened(wheel, python)) for wheel in wheels]
+        files = sorted(((file, wheel) for wheel in opened for file in wheel.files()), key=lambda pair: pair[0].path)
+        stream = LayerStream(out)
+        owned: dict[str, str] = {}
+        owner: dict[str, Wheel] = {}
+        folders: set[str] = set()
+        for file, wheel in files:
+            sign = _sign(file)
+            if file.path in owned:
+                if owned[file.path] != sign:
+                    raise clash(file.path, owner[file.path].archive.where, wheel.archive.where)
+                continue
+            owned[file.path], owner[file.path] = sign, wheel
+            enter(stream, file.path, folders)
+            _write(stream, file, wheel.archive)
+        return MadeLayer(blob=stream.close(), owned=owned)
+
+
+def clash(path: str, one: str, other: str) -> BuildError:
+    """The error for a path that two wheels own with different content."""
+    return BuildError(
+        f"{one} and {other} both install /{path}, with different content",
+        where=f"/{path}",
+        hint="Keep only one of the two in the project's requirements",
+    )
+
+
+@contextmanager
+def _opened(wheel: WheelFile, python: str) -> Iterator[Wheel]:
+    descriptor = os.open(wheel.path, os.O_RDONLY)
+    try:
+        yield Wheel(Archive(descriptor, wheel.filename), wheel.filename, python)
+    finally:
+        os.close(descriptor)
+
+
+def enter(stream: LayerStream, path: str, folders: set[str]) -> None:
+    """Add the folders above a path that are not there yet, outermost first."""
+    missing: list[str] = []
+    folder = path.rpartition("/")[0]
+    while folder and folder not in folders:
+        missing.append(folder)
+        folders.add(folder)
+        folder = folder.rpartition("/")[0]
+    for folder in reversed(missing):
+        stream.folder(folder)
+
+
+def _sign(file: Installed) -> str:
+    """A few characters that differ where the content of two files differs."""
+    if file.entry is None:
+        return record_hash(file.content)[7:23]
+    return f"{file.entry.crc32:08x}{file.entry.size_bytes:x}"
+
+
+def _write(stream: LayerStream, file: Installed, archive: Archive) -> None:
+    entry = file.entry
+    if entry is None:
+        stream.file(file.path, file.content, file.mode)
+    elif entry.size_bytes > _LARGE_BYTES or entry.compressed_bytes > _LARGE_BYTES:
+        _write_large(stream, file, entry, archive)
+    else:
+        raw, content = inflated(archive, entry)
+        if file.expected and record_hash(content, file.expected) != file.expected:
+            raise archive.refuse(f"{entry.name}: its content is not what RECORD says")
+        if entry.method == STORED:
+            stream.file(file.path, content, file.mode)
+        else:
+            stream.deflated(file.path, raw, content, entry.crc32, file.mode)
+
+
+def _write_large(stream: LayerStream, file: Installed, entry: Entry, archive: Archive) -> None:
+    algorithm = file.expected.partition("=")[0] or "sha256"
+    digest = hashlib.new(algorithm)
+    pieces = archive.chunks(entry, CHUNK_BYTES)
+    try:
+        if entry.method == STORED:
+            pieces = _checked(pieces, entry, digest)
+            stream.file_in_chunks(file.path, entry.size_bytes, pieces, file.mode)
+        else:
+            stream.deflated_in_chunks(file.path, pieces, entry.size_bytes, entry.crc32, file.mode, digest)
+    except (WrongContentError, DEFLATE_ERROR) as error:
+        raise archive.refuse(f"{entry.name}: {error}") from error
+    if file.expected and recorded(algorithm, digest.digest()) != file.expected:
+        raise archive.refuse(f"{entry.name}: its content is not what RECORD says")
+
+
+def _checked(pieces: Iterator[bytes], entry: Entry, digest: Digest) -> Iterator[bytes]:
+    """The pieces of a stored file, on their way. Raises `WrongContentError` at their end if the checksum is another."""
+    crc = 0
+    for piece in pieces:
+        digest.update(piece)
+        crc = isal_zlib.crc32(piece, crc)
+        yield piece
+    if crc != entry.crc32:
+        raise WrongContentError("its content is not what its checksum says")

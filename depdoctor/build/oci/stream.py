@@ -1,0 +1,151 @@
+"""One layer as it is written: a tar archive inside a gzip file of many members, hashed on both sides at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import BinaryIO, Protocol
+
+from isal import isal_zlib
+
+from depdoctor.build.oci import members, tar
+from depdoctor.model.image import Blob
+
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+CHUNK_BYTES = 1 << 20
+_SMALL_BYTES = 128
+"""Content so short that a member of its own would be longer than storing it beside its header."""
+
+
+class Digest(Protocol):
+    """A hash that is being computed."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes in."""
+
+
+class WrongContentError(Exception):
+    """A deflate stream does not hold what its entry says."""
+
+
+class LayerStream:
+    """Writes entries to `out` in the order in which they come, and tells the blob that this made.
+
+    `text` gathers what no deflate stream holds yet; `ready` gathers gzip members until they are worth a write.
+    """
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._text: list[bytes | memoryview] = []
+        self._text_bytes = 0
+        self._ready: list[bytes | memoryview] = []
+        self._ready_bytes = 0
+        self._written_bytes = 0
+        self._diff_id = hashlib.sha256()
+        self._digest = hashlib.sha256()
+
+    def folder(self, path: str) -> None:
+        """Add a folder."""
+        self._gather(tar.header(f"{path}/", 0, 0o755, tar.FOLDER))
+
+    def link(self, path: str, to: str) -> None:
+        """Add a symbolic link."""
+        self._gather(tar.header(path, 0, 0o777, tar.LINK, to))
+
+    def file(self, path: str, content: bytes | memoryview, mode: int = 0o644) -> None:
+        """Add a file from its content."""
+        self._gather(tar.header(path, len(content), mode))
+        self._gather(content)
+        self._gather(tar.padding(len(content)))
+
+    def file_in_chunks(self, path: str, size_bytes: int, chunks: Iterable[bytes], mode: int = 0o644) -> None:
+        """Add a file from pieces of its content. Raises `WrongContentError` if they are not `size_bytes` long."""
+        self._gather(tar.header(path, size_bytes, mode))
+        left = size_bytes
+        for chunk in chunks:
+            self._gather(chunk)
+            left -= len(chunk)
+        if left:
+            raise WrongContentError(f"its size changed by {-left} bytes while it was read")
+        self._gather(tar.padding(size_bytes))
+
+    def deflated(self, path: str, raw: memoryview, content: bytes, crc32: int, mode: int) -> None:
+        """Add a file whose content is at hand both compressed (a deflate stream) and not; the caller has checked it."""
+        if len(content) < _SMALL_BYTES:
+            self.file(path, content, mode)
+            return
+        self._gather(tar.header(path, len(content), mode))
+        self._pack()
+        self._diff_id.update(content)
+        self._emit(members.begin(), raw, members.end(crc32, len(content)))
+        self._gather(tar.padding(len(content)))
+
+    def deflated_in_chunks(
+        self, path: str, raw: Iterable[bytes], size_bytes: int, crc32: int, mode: int, digest: Digest
+    ) -> None:
+        """Add a file from pieces of its deflate stream. Raises `WrongContentError` if it does not hold what is said."""
+        self._gather(tar.header(path, size_bytes, mode))
+        self._pack()
+        self._emit(members.begin())
+        inflate = isal_zlib.decompressobj(-15)
+        size, crc = 0, 0
+        for piece in raw:
+            if inflate.eof:
+                raise WrongContentError("bytes follow the end of its data")
+            self._emit(piece)
+            left = piece
+            while not inflate.eof:
+                content = inflate.decompress(left, CHUNK_BYTES)
+                size += len(content)
+                if size > size_bytes:
+                    raise WrongContentError(f"it is longer than {size_bytes} bytes, which it says it has")
+                crc = isal_zlib.crc32(content, crc)
+                self._diff_id.update(content)
+                digest.update(content)
+                left = inflate.unconsumed_tail
+                if not left and len(content) < CHUNK_BYTES:
+                    break
+        if not inflate.eof or inflate.unused_data or size != size_bytes or crc != crc32:
+            raise WrongContentError("its content is not what its size and checksum say")
+        self._emit(members.end(crc, size))
+        self._gather(tar.padding(size_bytes))
+
+    def close(self) -> Blob:
+        """End the archive; the blob that was written."""
+        self._gather(tar.END)
+        self._pack()
+        self._flush()
+        return Blob(
+            digest=f"sha256:{self._digest.hexdigest()}",
+            size_bytes=self._written_bytes,
+            media_type=LAYER_TYPE,
+            diff_id=f"sha256:{self._diff_id.hexdigest()}",
+        )
+
+    def _gather(self, data: bytes | memoryview) -> None:
+        self._text.append(data)
+        self._text_bytes += len(data)
+        if self._text_bytes > CHUNK_BYTES:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Turn what was gathered into a member."""
+        if self._text:
+            text = b"".join(self._text)
+            self._diff_id.update(text)
+            self._text, self._text_bytes = [], 0
+            self._emit(members.packed(text))
+
+    def _emit(self, *pieces: bytes | memoryview) -> None:
+        self._ready += pieces
+        self._ready_bytes += sum(map(len, pieces))
+        if self._ready_bytes > CHUNK_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._ready)
+        self._ready, self._ready_bytes = [], 0
+        self._digest.update(data)
+        self._out.write(data)
+        self._written_bytes += len(data)

@@ -1,0 +1,52 @@
+"""Headers of a tar archive (POSIX.1-1988 ustar, and pax where that is too narrow) that are the same everywhere.
+
+Whatever the machine would add is fixed: owner 0:0 without names, one modification time, modes 0644 and 0755.
+"""
+
+from __future__ import annotations
+
+import tarfile
+
+BLOCK = 512
+MTIME = 315532800
+"""1980-01-01 00:00 UTC, the earliest time that a ZIP archive can tell."""
+
+FILE = b"0"
+LINK = b"2"
+FOLDER = b"5"
+
+_NAME_BYTES = 100
+_MAX_SIZE = 0o77777777777
+_MODES = {mode: b"%07o\x00" % mode for mode in (0o644, 0o755, 0o777)}
+_OWNERS = b"0000000\x00" * 2
+_TIME = b"%011o\x00" % MTIME
+_BLANKS = b" " * 8
+_MAGIC = b"ustar\x0000"
+END = bytes(2 * BLOCK)
+
+
+def header(path: str, size_bytes: int, mode: int, kind: bytes = FILE, link: str = "") -> bytes:
+    """The header of one entry, 512 bytes or, with a pax header before it, 1536 and more."""
+    name = path.encode()
+    if len(name) > _NAME_BYTES or size_bytes > _MAX_SIZE or link or not path.isascii():
+        return _wide(path, size_bytes, mode, kind, link)
+    fields = b"".join((_MODES[mode], _OWNERS, b"%011o\x00" % size_bytes, _TIME, _BLANKS, kind))
+    checksum = sum(name) + sum(fields) + sum(_MAGIC)
+    return b"".join(
+        (name.ljust(_NAME_BYTES, b"\x00"), fields[:-9], b"%06o\x00 " % checksum, kind, bytes(100), _MAGIC, bytes(247))
+    )
+
+
+def _wide(path: str, size_bytes: int, mode: int, kind: bytes, link: str) -> bytes:
+    info = tarfile.TarInfo(path)
+    info.size = size_bytes
+    info.mode = mode
+    info.mtime = MTIME
+    info.type = kind
+    info.linkname = link
+    return info.tobuf(format=tarfile.PAX_FORMAT, encoding="utf-8", errors="strict")
+
+
+def padding(size_bytes: int) -> bytes:
+    """What fills the last block of a file."""
+    return bytes(-size_bytes % BLOCK)

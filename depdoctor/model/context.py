@@ -1,0 +1,45 @@
+"""What every builder must agree on about a project's folder and a running image."""
+
+from __future__ import annotations
+
+IGNORED = (
+    "**/.git",
+    "**/.hg",
+    "**/.svn",
+    "**/.venv",
+    "**/venv",
+    "**/node_modules",
+    "**/__pycache__",
+    "**/*.py[cod]",
+    "**/*.egg-info",
+    "**/.cache",
+    "**/.eggs",
+    "**/.hypothesis",
+    "**/.ipynb_checkpoints",
+    "**/.mypy_cache",
+    "**/.nox",
+    "**/.pytest_cache",
+    "**/.ruff_cache",
+    "**/.tox",
+    "**/.aws",
+    "**/.env",
+    "**/.env.*",
+    "**/.netrc",
+    "**/.pypirc",
+    "**/.ssh",
+    "**/*.key",
+    "**/*.pem",
+    "**/depdoctor.plan.json",
+)
+"""What of a project never goes into an image: histories, environments, caches, and files that hold secrets.
+
+Patterns of `.dockerignore`, relative to the project's folder.
+"""
+
+PROBE = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=4).close()"
+"""What an image is asked by to tell whether it is healthy: Python, since a slim base has no curl."""
+
+PROBE_INTERVAL_S = 30
+PROBE_TIMEOUT_S = 5
+PROBE_START_S = 120
+PROBE_RETRIES = 3

@@ -1,0 +1,166 @@
+"""Images to a registry: every blob once, and none that stands there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from depdoctor.errors import BuildError
+from depdoctor.model.image import Blob, BuiltImage, PushedImage
+from depdoctor.model.seams import Progress, Registry, Store
+
+CONNECTIONS = 4
+
+
+def push(
+    built: BuiltImage, destination: str, registry: Registry, store: Store, tags: Sequence[str], progress: Progress
+) -> PushedImage:
+    """Push one image to `destination` (REGISTRY/PREFIX), under its name and these tags. Raises `RegistryError`."""
+    return push_all([built], destination, registry, store, tags, progress)[0]
+
+
+def push_all(
+    images: Sequence[BuiltImage],
+    destination: str,
+    registry: Registry,
+    store: Store,
+    tags: Sequence[str],
+    progress: Progress,
+) -> tuple[PushedImage, ...]:
+    """Push images to `destination` (REGISTRY/PREFIX), each under its own name and these tags. Raises `RegistryError`.
+
+    A blob that several images hold is sent for the first of them and mounted for the others; a manifest is put only
+    when all of its blobs stand. An image whose manifest is there already sends nothing.
+    """
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        work = _Push(destination=destination, registry=registry, store=store, progress=progress)
+        standing = _gather(pool, images, lambda image: registry.digest(work.by_digest(image)))
+        absent = [image for image, digest in zip(images, standing, strict=True) if digest != image.manifest.digest]
+        work.begin(absent)
+        _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
+        _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
+        _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
+        _gather(pool, [(image, tag) for image in images for tag in tags], lambda one: work.tag(*one))
+        work.end()
+    return tuple(work.pushed(image, tags) for image in images)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Push:
+    """What is known while images are pushed: where each blob stands by now, and what was sent for each image."""
+
+    destination: str
+    registry: Registry
+    store: Store
+    progress: Progress
+    homes: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, list[int]] = field(default_factory=dict)
+    task: str = ""
+
+    def repository(self, image: BuiltImage) -> str:
+        return f"{self.destination.rstrip('/')}/{image.name}"
+
+    def by_digest(self, image: BuiltImage) -> str:
+        return f"{self.repository(image)}@{image.manifest.digest}"
+
+    def begin(self, images: Iterable[BuiltImage]) -> None:
+        total = sum(blob.size_bytes for image in images for blob, _ in _blobs(image))
+        if total:
+            self.task = f"Pushing to {self.destination}"
+            self.progress.start(self.task, total, "B")
+
+    def end(self) -> None:
+        if self.task:
+            self.progress.finish(self.task)
+
+    def bring(self, image: BuiltImage, blob: Blob, source: str) -> None:
+        """See to it that an image's repository holds a blob. `source` is where it can be had besides the store."""
+        repository = self.repository(image)
+        if not self._stands(repository, blob, source):
+            self._send(repository, blob, source)
+            self.sent.setdefault(image.name, []).append(blob.size_bytes)
+        self.homes.setdefault(blob.digest, repository)
+        self.progress.advance(self.task, blob.size_bytes)
+
+    def _stands(self, repository: str, blob: Blob, source: str) -> bool:
+        home = self.homes.get(blob.digest, "")
+        if home and home != repository and self.registry.mount(repository, blob.digest, home):
+            return True
+        if self.registry.has_blob(repository, blob.digest):
+            return True
+        return bool(source) and self.registry.mount(repository, blob.digest, source)
+
+    def _send(self, repository: str, blob: Blob, source: str) -> None:
+        if not self.store.has(blob.digest):
+            if not source:
+                raise BuildError(
+                    f"a layer is gone from the cache: {blob.digest}", where=repository, hint="Build the image again"
+                )
+            self.store.add(blob.digest, self.registry.blob(source, blob.digest))
+        with self.store.path(blob.digest).open("rb") as content:
+            self.registry.upload(repository, blob, content)
+
+    def put(self, image: BuiltImage, reference: str) -> None:
+        self.registry.put_manifest(reference, image.manifest, self.store.path(image.manifest.digest).read_bytes())
+
+    def tag(self, image: BuiltImage, tag: str) -> None:
+        reference = f"{self.repository(image)}:{tag}"
+        if self.registry.digest(reference) != image.manifest.digest:
+            self.put(image, reference)
+
+    def pushed(self, image: BuiltImage, tags: Sequence[str]) -> PushedImage:
+        uploaded = sum(self.sent.get(image.name, ()))
+        return PushedImage(
+            name=image.name,
+            reference=f"{self.repository(image)}:{tags[0]}" if tags else self.by_digest(image),
+            digest=image.manifest.digest,
+            uploaded_bytes=uploaded,
+            reused_bytes=sum(blob.size_bytes for blob, _ in _blobs(image)) - uploaded,
+        )
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+Home = tuple[BuiltImage, Blob, str]
+
+
+def _blobs(image: BuiltImage) -> Iterator[tuple[Blob, str]]:
+    """The blobs of an image, each once, and where else it can be had."""
+    seen: set[str] = set()
+    for place, blob in enumerate((*image.layers, image.config)):
+        if blob.digest not in seen:
+            seen.add(blob.digest)
+            yield blob, image.base_reference if place < image.base_layers else ""
+
+
+def _first_homes(images: Sequence[BuiltImage]) -> list[Home]:
+    """Every blob with the first image that holds it, the largest first."""
+    homes: dict[str, Home] = {}
+    for image in images:
+        for blob, source in _blobs(image):
+            homes.setdefault(blob.digest, (image, blob, source))
+    return sorted(homes.values(), key=lambda home: (-home[1].size_bytes, home[1].digest))
+
+
+def _other_homes(images: Sequence[BuiltImage]) -> list[Home]:
+    """Every blob with every further image that holds it."""
+    first = {(image.name, blob.digest) for image, blob, _ in _first_homes(images)}
+    return [
+        (image, blob, source)
+        for image in images
+        for blob, source in _blobs(image)
+        if (image.name, blob.digest) not in first
+    ]
+
+
+def _gather(pool: ThreadPoolExecutor, items: Iterable[T], do: Callable[[T], R]) -> list[R]:
+    """Do something with every item in parallel; the first error stops what has not begun."""
+    futures: list[Future[R]] = [pool.submit(do, item) for item in items]
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
