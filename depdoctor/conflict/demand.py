@@ -106,7 +106,7 @@ def demand(entry: Entry, environment: Environment, indexes: IndexOptions) -> Dem
     for line, constraint in lines:
         place = Place(location=line.location, text=line.text)
         places.setdefault(_element(line, constraint=constraint), []).append(place)
-    if lock and all(element.constraint for element in places):
+    if lock and lock.origin and not any(True for _ in entry.requirements()):
         places.update(_pinned(lock, entry))
     tied = tuple(dict.fromkeys(line.index for line, _ in lines if "://" in line.index))
     named = (*(manifest.indexes for manifest in entry.reading.manifests), IndexOptions(extra_index_urls=tied))

@@ -73,7 +73,7 @@ def test_many_pairs_are_asked_about_at_once() -> None:
 @pytest.mark.parametrize("why", list(Why))
 def test_what_is_not_known_is_never_a_conflict(why: Why) -> None:
     class Unsure(Universe):
-        def ask(self, question: Question) -> Answer:
+        def ask(self, _: Question) -> Answer:
             return Unknown(why=why, detail="nobody knows")
 
     world = Unsure(releases=WORLD)
@@ -104,9 +104,8 @@ def test_what_one_question_cannot_answer_does_not_hide_the_rest() -> None:
             return super().resolve(question)
 
     world = Picky(releases=WORLD)
-    inventory = world.inventory(
-        {"rag": ["langchain-upstage"], "evaluate": ["vllm"], "old": ["numpy<2", "tokenizers<0.22"]}
-    )
+    old = ["numpy<2", "tokenizers<0.22"]
+    inventory = world.inventory({"rag": ["langchain-upstage"], "evaluate": ["vllm"], "old": old})
     result = conflict.find(inventory, world, deadline=lambda: False)
     assert {found.projects for found in result.conflicts} == {("evaluate", "rag")}
     assert result.incomplete == ("conflicts of evaluate and old: numpy and vllm",)
