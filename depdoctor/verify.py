@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -11,18 +11,16 @@ from packaging.version import InvalidVersion, Version
 from depdoctor.model.finding import CODES, Diagnosis, Finding, Kind, default_severity, worst_first
 from depdoctor.model.image import ENVIRONMENT_ROOT, Inspection
 from depdoctor.model.plan import Image, Plan
+from depdoctor.rules import Rules
 
 KINDS = (Kind.NOT_INSTALLED, Kind.NOT_IMPORTABLE, Kind.PYTHON_UNSUPPORTED)
 
+_LIBRARY = re.compile(r"\b((?:lib|ld-)[\w.+-]*\.so(?:\.\d+)*): cannot open shared object file")
 _MODULE = re.compile(r"No module named '([^']+)'")
 _LIKELY = (
     (
         re.compile(r"version `((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)' not found"),
         "the base `{base}` is older than the wheel: it lacks the symbol version {0}; take a newer base",
-    ),
-    (
-        re.compile(r"\b((?:lib|ld-)[\w.+-]*\.so(?:\.\d+)*): cannot open shared object file"),
-        "the base `{base}` lacks the system library `{0}`; add the system package that holds it",
     ),
     (
         re.compile(r"Read-only file system|Permission denied"),
@@ -40,12 +38,15 @@ _LIKELY = (
 """What a reason means, first match first; a pattern's groups fill {0}, {1}..."""
 
 
-def verify(plan: Plan, image: Image, inspection: Inspection) -> Diagnosis:
-    """Compare an image with its section of the plan. Nothing but the locked packages may stand in the environment."""
+def verify(plan: Plan, image: Image, inspection: Inspection, rules: Rules | None = None) -> Diagnosis:
+    """Compare an image with its section of the plan. Nothing but the locked packages may stand in the environment.
+
+    `rules` tell which system package holds a library that is missing.
+    """
     findings = (
         *_interpreter(image, inspection),
         *_installed(plan, image, inspection),
-        *_imports(image, inspection),
+        *_imports(image, inspection, _system_packages(rules)),
     )
     return Diagnosis(findings=worst_first(findings), rules_run=tuple(sorted(CODES[kind][0] for kind in KINDS)))
 
@@ -101,14 +102,26 @@ def _same(locked: Version, found: str) -> bool:
         return False
 
 
-def _imports(image: Image, inspection: Inspection) -> Iterator[Finding]:
+def _system_packages(rules: Rules | None) -> dict[str, str]:
+    """The Debian package of each shared library that the tables know, where a row leaves no doubt."""
+    rows = rules.system_libraries if rules else ()
+    return {row.objects[0]: row.apt[0] for row in rows if len(row.objects) == len(row.apt) == 1}
+
+
+def _imports(image: Image, inspection: Inspection, system_packages: Mapping[str, str]) -> Iterator[Finding]:
     for module, reason in sorted(inspection.import_errors.items()):
         message = f"`import {module}` fails in image `{image.name}`: {reason}"
-        yield _finding(Kind.NOT_IMPORTABLE, image, module, message, _likely(module, image, reason), ())
+        hint = _likely(module, image, reason, system_packages)
+        yield _finding(Kind.NOT_IMPORTABLE, image, module, message, hint, ())
 
 
-def _likely(module: str, image: Image, reason: str) -> str:
+def _likely(module: str, image: Image, reason: str, system_packages: Mapping[str, str]) -> str:
     """What probably is the cause, and what to do about it."""
+    if match := _LIBRARY.search(reason):
+        package = system_packages.get(match[1], "")
+        named = f", such as Debian's `{package}`" if package else ""
+        base = image.base.reference
+        return f"the base `{base}` lacks the system library `{match[1]}`; add the system package that holds it{named}"
     if match := _MODULE.search(reason):
         return _missing(module, match[1], image.project)
     for pattern, likely in _LIKELY:

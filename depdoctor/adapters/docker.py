@@ -42,8 +42,8 @@ class Limits:
 
     memory_bytes: int = 8 << 30
     processes: int = 1024
-    import_s: float = 120
-    total_s: float = 900
+    import_s: float = 300
+    total_s: float = 1800
 
 
 @dataclass(frozen=True, kw_only=True)

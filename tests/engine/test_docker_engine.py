@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -26,8 +27,10 @@ class Lines(NoProgress):
         self.said.append(text)
 
 
-def containers(engine: DockerEngine) -> set[str]:
-    return {str(container.name) for container in engine.client.containers.list(all=True)}
+def containers(engine: DockerEngine, reference: str) -> set[str]:
+    """The names of the containers of one image, since others may be at work on the same engine."""
+    found = engine.client.containers.list(all=True, filters={"ancestor": engine.api.inspect_image(reference)["Id"]})
+    return {str(container.name) for container in found}
 
 
 def test_images_run_without_an_entrypoint_or_network(engine: DockerEngine, images: dict[str, str]) -> None:
@@ -58,24 +61,21 @@ def test_images_of_one_build_share_their_layers(engine: DockerEngine, images: di
 
 
 def test_inspect_lists_what_is_installed_and_what_does_not_import(engine: DockerEngine, images: dict[str, str]) -> None:
-    before = containers(engine)
     inspection = engine.inspect(images["one"], ["alpha", "json", "beta"])
     assert inspection.installed == {"alpha": "1.2.0"}
     assert inspection.import_errors == {"beta": "ModuleNotFoundError: No module named 'beta'"}
     assert inspection.python.startswith("3.11.")
-    assert containers(engine) <= before
+    assert containers(engine, images["one"]) == set()
 
 
 def test_a_container_is_removed_when_its_time_is_up(engine: DockerEngine, images: dict[str, str]) -> None:
     hasty = DockerEngine(limits=Limits(total_s=1))
-    before = containers(engine)
     with pytest.raises(EngineError, match="did not end within 1 s"):
         hasty.run(images["one"], ["python", "-c", "import time; time.sleep(60)"])
-    assert containers(engine) <= before
+    assert containers(engine, images["one"]) == set()
 
 
 def test_a_container_is_removed_on_an_interrupt(engine: DockerEngine, images: dict[str, str]) -> None:
-    before = containers(engine)
     program = (
         "from depdoctor.adapters.docker import DockerEngine\n"
         f"with DockerEngine().container({images['one']!r}, command=['sleep', '60']) as container:\n"
@@ -85,9 +85,9 @@ def test_a_container_is_removed_on_an_interrupt(engine: DockerEngine, images: di
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         name = child.stdout.readline().decode().strip()
-        assert name in containers(engine)
+        assert containers(engine, images["one"]) == {name}
         child.send_signal(signal.SIGINT)
-    assert containers(engine) <= before
+    assert containers(engine, images["one"]) == set()
 
 
 def test_an_image_that_fails_says_why(engine: DockerEngine, images: dict[str, str]) -> None:
@@ -179,6 +179,47 @@ def test_a_failing_step_is_named(
     assert "RUN echo precisely" in caught.value.message.splitlines()[0]
     assert "exit code: 7" in caught.value.message
     assert caught.value.where.endswith("Dockerfile:2")
+
+
+INTERRUPTED = """
+import json, sys
+from pathlib import Path
+from depdoctor.adapters.buildx import Buildx
+from depdoctor.model.image import Bundle
+from depdoctor.model.seams import NoProgress
+
+class Tells(NoProgress):
+    def say(self, text):
+        print(text, flush=True)
+
+uv, context, *files = sys.argv[1:]
+bundle = Bundle(files=dict(zip(["Dockerfile", "docker-bake.json"], files)))
+Buildx(uv=Path(uv)).build(bundle, Path(context), ["one"], Tells())
+"""
+
+
+def test_an_interrupt_in_a_build_leaves_nothing(
+    engine: DockerEngine,
+    base: str,
+    project: Path,
+    bundle: Callable[[str], Bundle],
+    uv_binary: Path,
+    tmp_path: Path,
+) -> None:
+    made = bundle(f"FROM {base} AS one\nRUN sleep 300 && echo {time.time_ns()}\nFROM one AS two\n")
+    files = [made.files["Dockerfile"], made.files["docker-bake.json"].replace("${TAG}", "interrupted")]
+    command = [sys.executable, "-c", INTERRUPTED, str(uv_binary), str(project), *files]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
+    ) as child:
+        assert child.stdout is not None
+        assert any("RUN sleep 300" in line for line in child.stdout)
+        os.killpg(child.pid, signal.SIGINT)
+        _, stderr = child.communicate(timeout=60)
+    assert stderr.rstrip().endswith("KeyboardInterrupt")
+    assert list(tmp_path.iterdir()) == []
+    assert not [tag for image in engine.client.images.list() for tag in image.tags if tag.endswith(":interrupted")]
 
 
 def test_an_unreachable_base_is_named(engine: DockerEngine, project: Path, bundle: Callable[[str], Bundle]) -> None:

@@ -4,6 +4,7 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from depdoctor import rules
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Finding, Kind, Severity
 from depdoctor.model.image import Inspection
@@ -111,3 +112,12 @@ def test_the_worst_order_is_total() -> None:
     findings = verify(PLAN, IMAGE, inspection).findings
     assert [finding.code for finding in findings] == ["DD401"] + ["DD604"] * 5 + ["DD605"] * 2
     assert [finding.subject for finding in findings[1:6]] == ["alpha", "beta-one", "eta", "gamma", "zeta"]
+
+
+def test_the_tables_name_the_system_package() -> None:
+    reason = "OSError: libgomp.so.1: cannot open shared object file: No such file or directory"
+    inspection = Inspection(installed=PINS, import_errors={"alpha": reason})
+    (with_rules,) = verify(PLAN, IMAGE, inspection, rules.load()).findings
+    (without,) = verify(PLAN, IMAGE, inspection).findings
+    assert "`libgomp1`" in with_rules.hint
+    assert "libgomp1" not in without.hint
