@@ -16,17 +16,13 @@ from packaging.version import InvalidVersion, Version
 from depdoctor.errors import ConfigError
 from depdoctor.model.config import DEFAULT_BASE, DEFAULT_PYTHON, Config, EnvironmentConfig, ImageConfig, ProjectConfig
 from depdoctor.model.project import IndexOptions
-from depdoctor.model.target import Gpu, Platform, Target
+from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
 
 CONFIG_NAME = "depdoctor.toml"
-
-PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
 
 MUSL_VERSION = (1, 2)
 """musl 1.2 is what every Alpine since 3.13 (2021) carries."""
 
-GPU_WITH_CAPABILITY = re.compile(r"^(?P<name>.*?)\s*\(\s*(?P<capability>\d{1,2}\.\d)\s*\)$")
-CAPABILITY = re.compile(r"^\d{1,2}\.\d$")
 PYTHON = re.compile(r"^3\.\d{1,2}$")
 
 LibcOfBase = Callable[[str], tuple[str, tuple[int, int]]]
@@ -248,17 +244,7 @@ def _two_numbers(value: Any) -> tuple[int, int] | None:
 
 
 def _gpu(value: Any) -> Gpu:
-    text = _text(value).strip()
-    if CAPABILITY.match(text):
-        return Gpu(name="", capability=_capability(text))
-    if match := GPU_WITH_CAPABILITY.match(text):
-        return Gpu(name=match["name"], capability=_capability(match["capability"]))
-    return Gpu(name=text, capability=None)
-
-
-def _capability(text: str) -> tuple[int, int]:
-    major, minor = text.split(".")
-    return int(major), int(minor)
+    return Gpu.parse(_text(value))
 
 
 def _address(value: Any) -> str:

@@ -40,7 +40,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     common, resolving = _common(), _resolving()
-    for add in (_scan, _plan, _generate, _build, _push, _verify):
+    for add in (_scan, _plan, _generate, _build, _push, _verify, _host):
         add(commands, common, resolving)
     options = parser.parse_args(arguments)
     if not options.version and not options.command:
@@ -179,3 +179,13 @@ def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> N
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
     )
     command.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")
+
+
+def _host(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+    _command(
+        commands,
+        "host",
+        "print this machine as a [[target]] of the configuration",
+        "  depdoctor host >> depdoctor.toml\n  DEPDOCTOR_HOST_DRIVER=535.129.03 DEPDOCTOR_HOST_GPUS=A10 depdoctor host",
+        parents[:1],
+    )

@@ -158,6 +158,16 @@ def verify(options: argparse.Namespace) -> int:
     return _verdict(diagnosis, options.fail_on)
 
 
+def host(options: argparse.Namespace) -> int:
+    """Print this machine as a target."""
+    from depdoctor.adapters import host as machine
+    from depdoctor.report import target
+
+    found = machine.read()
+    sys.stdout.write(target.json(found) if options.format == "json" else target.block(found))
+    return CLEAN
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "scan": scan,
     "plan": plan,
@@ -165,6 +175,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "build": build,
     "push": push,
     "verify": verify,
+    "host": host,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,8 +10,13 @@ from functools import lru_cache
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
+PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
+"""What a target can be."""
+
 LEGACY_MANYLINUX = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 """The aliases of PEP 600."""
+
+_GPU = re.compile(r"^(?P<name>.*?)\s*\(\s*(?P<major>\d{1,2})\.(?P<minor>\d)\s*\)$|^(?P<alone>\d{1,2}\.\d)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -33,6 +39,16 @@ class Gpu:
 
     name: str
     capability: tuple[int, int] | None
+
+    @classmethod
+    def parse(cls, text: str) -> Gpu:
+        """Read a model's name, a compute capability, or both ("A10", "8.6", "GeForce RTX 3090 (8.6)")."""
+        text = text.strip()
+        match = _GPU.match(text)
+        if match is None:
+            return cls(name=text, capability=None)
+        major, minor = (match["alone"] or f"{match['major']}.{match['minor']}").split(".")
+        return cls(name=match["name"] or "", capability=(int(major), int(minor)))
 
     def __str__(self) -> str:
         capability = f"{self.capability[0]}.{self.capability[1]}" if self.capability else ""
