@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depdoctor.adapters.buildx import Buildx
-from depdoctor.adapters.docker_archive import archive
+from depdoctor.adapters.docker_archive import archive, full_name
 from depdoctor.errors import EngineError
 from depdoctor.model.image import ENVIRONMENT_ROOT, Blob, BuiltImage, Bundle, Inspection, StoredImage
 from depdoctor.model.label import PROJECT, SECTION
@@ -185,9 +185,10 @@ class DockerEngine:
                         f"cannot push {reference}: {problem}", hint="`docker login` if it asks for rights"
                     )
                 digest = (line.get("aux") or {}).get("Digest", digest)
-        if not digest:
-            raise EngineError(f"the engine does not say under which digest {reference} was pushed")
-        return digest
+            known = self.api.inspect_image(reference).get("RepoDigests") or ()
+        if digest := digest or _digest_in(reference, known):
+            return digest
+        raise EngineError(f"the engine does not say under which digest {reference} was pushed")
 
     def images(self) -> tuple[StoredImage, ...]:
         """What depdoctor built and the engine holds, by project, newest first. Told by labels, never by names."""
@@ -255,6 +256,13 @@ def speaking(task: str) -> Iterator[None]:
         raise EngineError(f"cannot {task}: {error.explanation or error}", hint=_hint(str(error))) from None
     except (DockerException, requests.RequestException) as error:
         raise EngineError(f"cannot {task}: {error}", hint="is the engine still running?") from None
+
+
+def _digest_in(reference: str, known: Iterable[str]) -> str:
+    """The digest of an image in the repository of a reference; the containerd store tells it nowhere else."""
+    repository = full_name(reference).rpartition(":")[0]
+    pairs = (name.rpartition("@")[::2] for name in known)
+    return next((digest for name, digest in pairs if full_name(name).rpartition(":")[0] == repository), "")
 
 
 def _stored(image: Mapping[str, Any]) -> StoredImage:
