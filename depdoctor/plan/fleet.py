@@ -18,18 +18,13 @@ from depdoctor.model.plan import (
     SCRATCH,
     Base,
     Image,
-    Layer,
     Node,
     Plan,
     Skipped,
-    layer_key,
-    node_key,
 )
 from depdoctor.model.project import DEFAULT_GROUP
 from depdoctor.model.target import Environment
-from depdoctor.plan.layers import Held, cut, flatten
-from depdoctor.plan.sizes import weight
-from depdoctor.plan.tree import Tree, grow
+from depdoctor.plan.chains import Chain, lay_out, nodes_of
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
 """Characters in a path that no Dockerfile, label or plan file should have to carry."""
@@ -45,9 +40,10 @@ class _Draft:
     wheels: frozenset[str]
 
 
-def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base]) -> Plan:
+def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previous: Plan | None = None) -> Plan:
     """One image for every project that has a lock, and one tree of layers for the images that can share any.
 
+    With a `previous` plan, an image whose wheels it knows keeps its layers, and others build upon what stands there.
     `bases` holds the bases that could be looked up, by the reference as configured; one that is missing is planned
     without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where the
     configuration names a base or a health check that cannot be one.
@@ -68,9 +64,11 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base]) -> Pla
     nodes: list[Node] = []
     images: list[Image] = []
     for cohort in _cohorts(drafts):
-        cohort_nodes, cohort_images = _grown(cohort, packages)
-        nodes += cohort_nodes
-        images += cohort_images
+        environment, base = cohort[0].image.environment, cohort[0].image.base
+        chains = lay_out((draft.wheels for draft in cohort), packages, _standing(previous, environment))
+        tree, ends = nodes_of(list(chains.values()), environment, base)
+        nodes += tree
+        images += [replace(draft.image, node=ends[chains[draft.wheels]]) for draft in cohort]
     return Plan(
         packages=tuple(sorted(packages.values(), key=_package_order)),
         nodes=tuple(nodes),
@@ -211,65 +209,9 @@ def _cohorts(drafts: Iterable[_Draft]) -> list[list[_Draft]]:
     return [sorted(cohorts[key], key=lambda draft: (draft.image.name, draft.image.project)) for key in sorted(cohorts)]
 
 
-def _grown(cohort: Sequence[_Draft], packages: Mapping[str, Pin]) -> tuple[list[Node], list[Image]]:
-    """The nodes, parents first, and the images of one cohort."""
-    distinct = list(dict.fromkeys(draft.wheels for draft in cohort))
-    atoms = _atoms(distinct)
-    items = {wheel: number for number, atom in enumerate(atoms) for wheel in atom}
-    sizes = {wheel: weight(packages[wheel]) for wheel in items}
-    tree = grow(
-        [frozenset(items[wheel] for wheel in wheels) for wheels in distinct],
-        [sum(sizes[wheel] for wheel in atom) for atom in atoms],
-    )
-    held, leaves = _held(tree, atoms)
-    held, leaves = flatten(held, leaves, sizes)
-    cuts = cut(held, leaves, packages)
-    environment, base = cohort[0].image.environment, cohort[0].image.base
-    keys: list[str] = []
-    nodes: list[Node] = []
-    for node, wheels in zip(held, cuts, strict=True):
-        layers = tuple(Layer(key=layer_key(environment, own), wheels=tuple(sorted(own))) for own in wheels)
-        parent = keys[node.parent] if node.parent >= 0 else ""
-        keys.append(node_key(parent, base, layers))
-        nodes.append(Node(key=keys[-1], parent=parent, layers=layers))
-    node_of = {wheels: keys[leaf] if leaf >= 0 else "" for wheels, leaf in zip(distinct, leaves, strict=True)}
-    return nodes, [replace(draft.image, node=node_of[draft.wheels]) for draft in cohort]
-
-
-def _atoms(sets: Sequence[frozenset[str]]) -> list[tuple[str, ...]]:
-    """Wheels that always come together, since the planner may treat them as one."""
-    users: defaultdict[str, list[int]] = defaultdict(list)
-    for number, wheels in enumerate(sets):
-        for wheel in wheels:
-            users[wheel].append(number)
-    together: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
-    for wheel, numbers in users.items():
-        together[tuple(numbers)].append(wheel)
-    return sorted(tuple(sorted(wheels)) for wheels in together.values())
-
-
-def _held(tree: Tree, atoms: Sequence[Sequence[str]]) -> tuple[list[Held], list[int]]:
-    """The tree without its empty nodes, parents first, and for each leaf the node that it stands on (-1: none)."""
-    held: list[Held] = []
-    leaves = [-1] * tree.leaves
-    first = _first_leaf(tree)
-    stack = [(tree.parent.index(-1), -1)]
-    while stack:
-        node, above = stack.pop()
-        wheels = frozenset(wheel for atom in tree.held(node) for wheel in atoms[atom])
-        if wheels:
-            held.append(Held(parent=above, wheels=wheels))
-            above = len(held) - 1
-        if node < tree.leaves:
-            leaves[node] = above
-        stack.extend((child, above) for child in sorted(tree.children[node], key=first.__getitem__, reverse=True))
-    return held, leaves
-
-
-def _first_leaf(tree: Tree) -> list[int]:
-    """The lowest-numbered leaf below each node, for an order that depends on names alone."""
-    first = list(range(len(tree.parent)))
-    for leaf in reversed(range(tree.leaves)):
-        for node in tree.ancestors(leaf):
-            first[node] = leaf
-    return first
+def _standing(previous: Plan | None, environment: Environment) -> list[Chain]:
+    """The chains of the images that a plan has for an environment."""
+    if previous is None:
+        return []
+    images = [image for image in previous.images if image.environment == environment]
+    return [tuple(layer.wheels for layer in previous.layers(image)) for image in images]

@@ -20,6 +20,9 @@ LAYER_LIMIT = 100
 RESERVED_LAYERS = 4
 """Of these, what is not wheels: the environment's root, the working directory, weights and code."""
 
+Wheels = tuple[str, ...]
+"""The wheels of one layer, by SHA-256, sorted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -68,38 +71,57 @@ def cut(
     nodes: Sequence[Held],
     leaves: Sequence[int],
     packages: Mapping[str, Pin],
+    known: Sequence[Wheels] = (),
     limit: int = LAYER_LIMIT - RESERVED_LAYERS,
-) -> list[list[tuple[str, ...]]]:
-    """The layers of every node, bottom first: the heavy wheels by falling size, then the light ones as one.
+) -> list[list[Wheels]]:
+    """The layers of every node, bottom first.
 
-    `leaves` are the nodes that images stand on. Where a path from a root to one of them has more than `limit` layers,
-    the lightest wheels of that path join the light ones of their nodes until it has not. Parents precede children.
+    Layers that are `known` from before stay whole where a node holds all of one, in the order given. Then come the
+    heavy wheels by falling size, and the light ones as one layer. `leaves` are the nodes that images stand on: where a
+    path from a root to one of them has more than `limit` layers, the lightest of them join the light ones of their
+    nodes until it has not.
     """
 
-    def by_size(wheel: str) -> tuple[int, str, str]:
-        pin = packages[wheel]
-        return (-pin.download_bytes, pin.name, wheel)
+    def by_size(layer: Wheels) -> tuple[int, Wheels]:
+        return (-sum(packages[wheel].download_bytes for wheel in layer), layer)
 
-    heavy = [
-        sorted((wheel for wheel in node.wheels if packages[wheel].download_bytes >= OWN_LAYER_BYTES), key=by_size)
-        for node in nodes
-    ]
+    alone = [_alone(node.wheels, packages, known) for node in nodes]
     for leaf in leaves:
         path = list(_path(nodes, leaf))
-        while sum(_count(nodes[node], heavy[node]) for node in path) > limit:
-            spare = [node for node in path if heavy[node] and len(nodes[node].wheels) > 1]
+        while sum(_count(nodes[node], alone[node]) for node in path) > limit:
+            spare = [
+                (by_size(layer), node) for node in path if _can_join(nodes[node], alone[node]) for layer in alone[node]
+            ]
             if not spare:
                 break
-            heavy[max(spare, key=lambda node: by_size(heavy[node][-1]))].pop()
+            (_, lightest), node = max(spare)
+            alone[node].remove(lightest)
     return [
-        [*((wheel,) for wheel in own), *filter(None, [tuple(sorted(node.wheels.difference(own)))])]
-        for node, own in zip(nodes, heavy, strict=True)
+        [*layers, *filter(None, [tuple(sorted(node.wheels.difference(*layers)))])]
+        for node, layers in zip(nodes, alone, strict=True)
     ]
 
 
-def _light(node: Held, heavy: Sequence[str]) -> bool:
-    return len(node.wheels) > len(heavy)
+def _alone(wheels: frozenset[str], packages: Mapping[str, Pin], known: Sequence[Wheels]) -> list[Wheels]:
+    """The layers of a node other than that of its light wheels."""
+    layers: list[Wheels] = []
+    rest = set(wheels)
+    for layer in known:
+        if rest.issuperset(layer):
+            layers.append(layer)
+            rest.difference_update(layer)
+    heavy = [wheel for wheel in rest if packages[wheel].download_bytes >= OWN_LAYER_BYTES]
+    heavy.sort(key=lambda wheel: (-packages[wheel].download_bytes, packages[wheel].name, wheel))
+    return layers + [(wheel,) for wheel in heavy]
 
 
-def _count(node: Held, heavy: Sequence[str]) -> int:
-    return len(heavy) + _light(node, heavy)
+def _can_join(node: Held, alone: Sequence[Wheels]) -> bool:
+    return len(alone) > 1 or (len(alone) == 1 and _has_light(node, alone))
+
+
+def _has_light(node: Held, alone: Sequence[Wheels]) -> bool:
+    return len(node.wheels) > sum(map(len, alone))
+
+
+def _count(node: Held, alone: Sequence[Wheels]) -> int:
+    return len(alone) + _has_light(node, alone)
