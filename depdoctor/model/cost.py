@@ -48,3 +48,38 @@ class Costs:
     bound_bytes: int
     images: tuple[ImageCost, ...]
     sizes_unknown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Move:
+    """A package that an image has in another version than before; "" where it had or has none."""
+
+    name: NormalizedName
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDiff:
+    """One image of two plans. `change` is "added", "removed" or "changed"; "changed" without moves: how it is started.
+
+    Bytes are as downloaded. `push_bytes` are blobs that no image of the earlier plan had, counted for the first image
+    that needs them. A node that holds the earlier image fetches `fetch_bytes` if its engine keeps blobs by content, and
+    `pull_bytes` if it is a classic one.
+    """
+
+    name: str
+    change: str
+    moves: tuple[Move, ...] = ()
+    new_layers: int = 0
+    push_bytes: int = 0
+    fetch_bytes: int = 0
+    pull_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDiff:
+    """What changes from one plan to another, by image; images that stay as they are are left out."""
+
+    images: tuple[ImageDiff, ...]
+    push_bytes: int
