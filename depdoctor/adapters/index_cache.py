@@ -42,6 +42,7 @@ class WheelFactsCache:
         """Remember facts. Raises `StoreError` if the cache folder cannot be used."""
         rows = [(sha256, _dumps(found)) for sha256, found in facts.items()]
         with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT OR REPLACE INTO wheel VALUES (?, ?)", rows)
 
     @contextmanager
@@ -61,15 +62,16 @@ class WheelFactsCache:
             raise StoreError(f"the cache cannot be used: {error}", where=str(self._path)) from error
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=BUSY_S)
+        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
         try:
-            if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+            if not _is_ready(connection):
+                connection.execute("PRAGMA journal_mode = WAL")
                 with connection:
-                    connection.execute("PRAGMA journal_mode = WAL")
                     connection.execute("BEGIN IMMEDIATE")
-                    connection.execute("DROP TABLE IF EXISTS wheel")
-                    connection.execute("CREATE TABLE wheel (sha256 TEXT PRIMARY KEY, facts BLOB) WITHOUT ROWID")
-                    connection.execute(f"PRAGMA user_version = {FORMAT}")
+                    if not _is_ready(connection):  # nobody else was quicker
+                        connection.execute("DROP TABLE IF EXISTS wheel")
+                        connection.execute("CREATE TABLE wheel (sha256 TEXT PRIMARY KEY, facts BLOB) WITHOUT ROWID")
+                        connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("SELECT count(*) FROM (SELECT 1 FROM wheel LIMIT 1)")
         except sqlite3.Error:
@@ -81,6 +83,10 @@ class WheelFactsCache:
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 self._path.with_name(self._path.name + suffix).unlink()
+
+
+def _is_ready(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == FORMAT)
 
 
 def _dumps(facts: WheelFacts) -> bytes:

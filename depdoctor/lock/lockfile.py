@@ -78,13 +78,13 @@ def from_lockfile(
 def best_file(files: Iterable[DistributionFile], environment: Environment) -> DistributionFile | None:
     """The file to install in an environment: the wheel with the best tag, else a source distribution, else None."""
     ranks = _ranks(environment)
-    rated: list[tuple[int, tuple[int, ...], DistributionFile]] = []
+    rated: list[tuple[int, int, DistributionFile]] = []
     for file in files:
         if not file.is_wheel:
-            rated.append((len(ranks), (), file))
+            rated.append((len(ranks), 0, file))
         elif found := [ranks[tag] for tag in _tags(file) if tag in ranks]:
             build = parse_wheel_filename(file.filename)[2]
-            rated.append((min(found), tuple(-number for number in build[:1]), file))
+            rated.append((min(found), -build[0] if build else 1, file))
     return min(rated, key=lambda rating: rating[:2])[2] if rated else None
 
 
