@@ -9,7 +9,8 @@ from depdoctor.adapters.uv_words import MESSAGE_LIMIT, lacks_upload_times, read_
 CONFLICT = """\
 error: No solution found when resolving dependencies
   cause: Because torch==2.4.0 depends on
-         nvidia-nccl-cu12{platform_machine == 'x86_64' and sys_platform == 'linux'}==2.20.5 and tensorflow[and-cuda]==2.16.1 depends on nvidia-nccl-cu12==2.19.3, we can conclude that torch==2.4.0 and
+         nvidia-nccl-cu12{platform_machine == 'x86_64' and sys_platform == 'linux'}==2.20.5 and
+         tensorflow[and-cuda]==2.16.1 depends on nvidia-nccl-cu12==2.19.3, we can conclude that torch==2.4.0 and
          tensorflow[and-cuda]==2.16.1 are incompatible.
          And because you require torch==2.4.0 and tensorflow[and-cuda]==2.16.1, we can conclude that your requirements
          are unsatisfiable.
