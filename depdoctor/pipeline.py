@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -64,12 +64,19 @@ def scan(settings: Settings, progress: Progress) -> Scan:
 
     Raises `ConfigError`, and `ResolverError` if uv cannot be run at all.
     """
-    out_of_time = _timer(settings.budget_s)
+    end = time.monotonic() + settings.budget_s
+
+    def remaining_s() -> float:
+        return end - time.monotonic()
+
+    def out_of_time() -> bool:
+        return remaining_s() <= 0
+
     facts = rules.load()
     config = _config(settings, facts)
     readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
     moment = settings.exclude_newer or config.exclude_newer or datetime.now(UTC).replace(microsecond=0)
-    with closing(UvResolver(settings.cache, offline=settings.offline)) as resolver:
+    with closing(UvResolver(settings.cache, offline=settings.offline, remaining_s=remaining_s)) as resolver:
         oracle = MemoOracle(resolver, deadline=out_of_time)
         entries = _locked(readings, config, settings, moment, oracle, progress)
         shared = _locked_together(_shared(config, entries), entries, config, settings, moment, oracle)
@@ -92,11 +99,6 @@ def scan(settings: Settings, progress: Progress) -> Scan:
 
 def _config(settings: Settings, facts: Rules) -> Config:
     return configuration.load(settings.root, facts.libc_of_base)
-
-
-def _timer(budget_s: float) -> Callable[[], bool]:
-    end = time.monotonic() + budget_s
-    return lambda: time.monotonic() > end
 
 
 def _locked(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,16 +51,26 @@ class _Probe:
         return not self.question.builds_allowed and self.question.with_dependencies
 
 
+TIMEOUT_S = 300.0
+"""How long one uv process may take where nobody says otherwise."""
+
+
 class UvResolver:
     """Implements `model.seams.Resolver` with the uv that is installed beside depdoctor, configured as the user's is.
 
-    `cache` is depdoctor's cache folder. Raises `ResolverError` where uv cannot be run at all.
+    `cache` is depdoctor's cache folder; `remaining_s` tells how long an answer may still take. Raises `ResolverError`
+    where uv cannot be run at all.
     """
 
     def __init__(
-        self, cache: Path, *, offline: bool = False, interpreter: str = sys.executable, timeout_s: float = 300
+        self,
+        cache: Path,
+        *,
+        offline: bool = False,
+        interpreter: str = sys.executable,
+        remaining_s: Callable[[], float] = lambda: TIMEOUT_S,
     ) -> None:
-        self._uv = UvProcess(cache, interpreter=interpreter, offline=offline, timeout_s=timeout_s)
+        self._uv = UvProcess(cache, interpreter=interpreter, offline=offline, remaining_s=remaining_s)
         self._lock = threading.Lock()
         self._undated: set[IndexOptions] = set()
         self._down: dict[str, Unknown] = {}

@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,11 +60,11 @@ class UvProcess:
     Thread-safe. `close` ends what still runs. Raises `ResolverError` where uv cannot be started at all.
     """
 
-    def __init__(self, cache: Path, *, interpreter: str, offline: bool, timeout_s: float) -> None:
+    def __init__(self, cache: Path, *, interpreter: str, offline: bool, remaining_s: Callable[[], float]) -> None:
         self._cache = cache.absolute()
         self._interpreter = interpreter
         self._offline = offline
-        self._timeout_s = timeout_s
+        self._remaining_s = remaining_s
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
 
@@ -136,6 +136,8 @@ class UvProcess:
         return folder
 
     def _run(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Outcome:
+        if (remaining_s := self._remaining_s()) <= 0:
+            return Outcome(status=1, stdout="", stderr="", timed_out=True)
         command = [_uv(), "pip", "compile", "--color", "never", "--no-progress", *arguments]
         try:
             process = subprocess.Popen(
@@ -155,7 +157,7 @@ class UvProcess:
         with self._lock:
             self._running.add(process)
         try:
-            stdout, stderr = process.communicate(timeout=self._timeout_s)
+            stdout, stderr = process.communicate(timeout=remaining_s)
         except subprocess.TimeoutExpired:
             process.kill()
             stdout, stderr = process.communicate()
