@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from depdoctor.errors import UsageError
 from depdoctor.generate.bake import bake_file
+from depdoctor.generate.compose import compose_file
 from depdoctor.generate.dockerfile import dockerfile
 from depdoctor.generate.dockerignore import dockerignore
 from depdoctor.generate.requirements import requirement_files
@@ -24,13 +25,19 @@ KINDS: Mapping[str, Callable[[Plan], dict[str, str]]] = MappingProxyType(
     {
         "dockerfile": _dockerfiles,
         "bake": lambda plan: {"docker-bake.json": bake_file(plan)},
+        "compose": lambda plan: {"compose.yaml": compose_file(plan)},
     }
 )
 """What can be generated: for each kind, the files that it adds."""
 
+TO_BUILD = ("dockerfile", "bake")
 
-def generate(plan: Plan, *, only: Sequence[str] = tuple(KINDS)) -> Bundle:
-    """The files of these kinds. Raises `UsageError` for a kind that there is not."""
+
+def generate(plan: Plan, *, only: Sequence[str] = TO_BUILD) -> Bundle:
+    """The files of these kinds: those to build with, unless others are asked for.
+
+    Raises `UsageError` for a kind that there is not.
+    """
     for kind in only:
         if kind not in KINDS:
             raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join(KINDS)}")

@@ -1,0 +1,48 @@
+"""The Compose file of a plan."""
+
+from __future__ import annotations
+
+import yaml
+from fleets import fleet, pin
+
+from depdoctor.generate import generate
+from depdoctor.generate.compose import host_ports
+from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.model.plan import Image, Plan
+from depdoctor.plan import plan
+
+
+def made(*settings: ProjectConfig) -> Plan:
+    return plan(fleet({one.path: [pin("x")] for one in settings}), Config(projects=settings), {})
+
+
+def served(path: str, port: int | None = None) -> ProjectConfig:
+    return ProjectConfig(path=path, command=("uvicorn", "app:app"), port=port)
+
+
+def test_service_is_confined_and_comes_back() -> None:
+    text = generate(made(served("asr/fast", 8000)), only=["compose"]).files["compose.yaml"]
+    (service,) = yaml.safe_load(text)["services"].values()
+    assert service["image"] == "${REGISTRY:-depdoctor}/asr-fast:${TAG:-latest}"
+    assert service["ports"] == ["${BIND:-127.0.0.1}:8000:8000"]
+    assert service["restart"] == "unless-stopped"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+    assert "command" not in service, "the command is the image's own"
+
+
+def test_model_that_nobody_starts_is_named_and_left_out() -> None:
+    text = generate(made(served("a"), ProjectConfig(path="b")), only=["compose"]).files["compose.yaml"]
+    assert set(yaml.safe_load(text)["services"]) == {"a"}
+    assert "# Not here: b," in text
+    assert "ports" not in yaml.safe_load(text)["services"]["a"]
+
+
+def images(*ports: int | None) -> tuple[Image, ...]:
+    return made(*(served(f"p{number}", port) for number, port in enumerate(ports))).images
+
+
+def test_ports_never_clash() -> None:
+    assert host_ports(images(8000, 8000, 8001, None, 8000)) == {"p0": 8000, "p1": 8002, "p2": 8001, "p4": 8003}
+    assert host_ports(images(65535, 65535)) == {"p0": 65535, "p1": 1024}
