@@ -1,0 +1,75 @@
+"""The published schema says what the reader and the writer do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleets import fleet, pin, six
+from jsonschema import Draft202012Validator
+
+from depdoctor import planfile
+from depdoctor.errors import PlanFileError
+from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.plan import plan
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "plan-schema.json").read_text())
+FULL = ProjectConfig(path="a", command=("python", "app.py"), port=80, health="/healthz")
+
+
+def small() -> dict[str, Any]:
+    found = fleet({"a": [pin("x", unpacked_bytes=5), pin("y")], "b": [pin("x")], "empty": []})
+    made = plan(found, Config(projects=(FULL,)), {})
+    document: dict[str, Any] = json.loads(planfile.dumps(made))
+    return document
+
+
+def test_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("document", [small(), json.loads(planfile.dumps(plan(six(), Config(), {})))])
+def test_plans_fit(document: dict[str, Any]) -> None:
+    Draft202012Validator(SCHEMA).validate(document)
+
+
+EDITS: list[Callable[[dict[str, Any]], object]] = [
+    lambda d: d.update(schema_version=2),
+    lambda d: d.update(extra=1),
+    lambda d: d.pop("nodes"),
+    lambda d: d["packages"][0].update(sha256="ab"),
+    lambda d: d["packages"][0].update(name="X_y"),
+    lambda d: d["packages"][0].update(filename="../x.whl"),
+    lambda d: d["packages"][0].update(size_bytes=-1),
+    lambda d: d["packages"][0].pop("url"),
+    lambda d: d["images"][0].update(name="a/b"),
+    lambda d: d["images"][0].update(code="../secret"),
+    lambda d: d["images"][0].update(code="/etc"),
+    lambda d: d["images"][0].update(code="a/.."),
+    lambda d: d["images"][0].update(port=0),
+    lambda d: d["images"][0].update(health="x"),
+    lambda d: d["images"][0].update(platform="windows-x86_64"),
+    lambda d: d["images"][0]["base"].update(reference="x\nRUN y"),
+    lambda d: d["nodes"][0]["layers"][0].update(wheels={}),
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_the_schema_refuses_the_reader_refuses(edit: Callable[[dict[str, Any]], object]) -> None:
+    document = small()
+    edit(document)
+    assert not Draft202012Validator(SCHEMA).is_valid(document)
+    with pytest.raises(PlanFileError):
+        planfile.loads(json.dumps(document))
+
+
+def test_every_key_that_is_written_is_described() -> None:
+    found = fleet({"a": [pin("x", unpacked_bytes=5)]})
+    document = json.loads(planfile.dumps(plan(found, Config(projects=(FULL,)), {})))
+    described = SCHEMA["$defs"]
+    assert set(document) <= set(SCHEMA["properties"])
+    assert set(document["packages"][0]) <= set(described["package"]["properties"])
+    assert set(document["images"][0]) <= set(described["image"]["properties"])
