@@ -9,7 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from depdoctor.diagnose import arch, conflicts, driver, libc, manifests, python, resolution
+from depdoctor.diagnose import (
+    abi,
+    arch,
+    clobber,
+    conflicts,
+    cudnn,
+    driver,
+    errors,
+    frameworks,
+    libc,
+    manifests,
+    python,
+    resolution,
+    system,
+)
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Cause, Diagnosis, Finding, worst_first
@@ -23,10 +37,16 @@ RULES: tuple[Rule, ...] = (
     conflicts.BETWEEN,
     conflicts.INSIDE,
     *resolution.RULES,
+    *errors.RULES,
     driver.RULE,
+    cudnn.RULE,
+    frameworks.RULE,
     arch.RULE,
+    clobber.RULE,
+    abi.RULE,
     python.RULE,
     libc.RULE,
+    *system.RULES,
     *manifests.RULES,
 )
 """Every rule, by family."""

@@ -120,10 +120,11 @@ RULE = Rule(
     kind=Kind.GPU_ARCH,
     title="The wheel has no code for the GPU",
     text="""\
-GPU code is compiled for compute capabilities. Machine code (`sm_80`) runs on GPUs of the same major from its minor on,
-and on no other; PTX (`compute_80`) is compiled by the driver for every later GPU, if the driver is as new as the
+GPU code is compiled for compute capabilities. Machine code (`sm_80`) runs on GPUs of the same major from its minor
+on, and on no other; PTX (`compute_80`) is compiled by the driver for every later GPU, if the driver is as new as the
 toolkit that made it. A wheel with neither stops with `no kernel image is available for execution on the device`. It
-happens on new GPUs with old wheels, and on old GPUs since CUDA 13 and some CUDA 12.8 builds left Maxwell, Pascal and Volta out.
+happens on new GPUs with old wheels, and on old GPUs since CUDA 13 and some CUDA 12.8 builds left Maxwell, Pascal and
+Volta out.
 
 A newer driver does not help. Take a build of another CUDA version, or the nearest release that has the code.""",
     check=check,

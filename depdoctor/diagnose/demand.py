@@ -15,7 +15,7 @@ from packaging.version import Version
 from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.model.finding import Confidence, Evidence
 from depdoctor.rules import Rules
-from depdoctor.rules.lookup import cuda_of_variant, variant_of
+from depdoctor.rules.lookup import cuda_of_variant, cudnn_of, variant_of
 from depdoctor.rules.rows import Build, CudaPackage
 
 LOCK = "the locked version"
@@ -23,11 +23,15 @@ LOCK = "the locked version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CudaUse:
-    """How one package is bound to CUDA. `cuda` is None if its CUDA is not known; its second number may be unknown."""
+    """How one package is bound to CUDA.
+
+    `cuda` is None if its CUDA is not known; its second number may be unknown. `cudnn` is what it was built with.
+    """
 
     package: Package
     binding: CudaPackage
     cuda: Version | None
+    cudnn: Version | None
     build: Build | None
     evidence: tuple[Evidence, ...]
 
@@ -85,7 +89,8 @@ def _use(where: _Where, package: Package, binding: CudaPackage, match: re.Match[
     if build and build.cuda is None and not build.supports and not build.targets:
         return None
     cuda, evidence = _cuda(where, package, binding, match, build)
-    return CudaUse(package=package, binding=binding, cuda=cuda, build=build, evidence=evidence)
+    cudnn = (cudnn_of(version) if version else None) or (build.cudnn if build else None)
+    return CudaUse(package=package, binding=binding, cuda=cuda, cudnn=cudnn, build=build, evidence=evidence)
 
 
 def _cuda(

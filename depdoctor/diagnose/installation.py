@@ -51,6 +51,8 @@ class Part:
     lock: Lock
     declared: tuple[DeclaredRequirement, ...]
     manifest: str
+    loose: tuple[NormalizedName, ...] = ()
+    """What is required for certain, in a version that nobody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +93,21 @@ class Installation:
         for package in self.packages.values():
             for requirement in package.requires or ():
                 name = canonicalize_name(requirement.name)
-                if name in self.packages and "extra" not in str(requirement.marker or ""):
+                asked = self.extras.get(package.name, frozenset())
+                if name in self.packages and holds(requirement.marker, self.environment, asked):
                     found[name].add(package.name)
         return {name: tuple(sorted(parents)) for name, parents in found.items()}
+
+    @cached_property
+    def extras(self) -> Mapping[NormalizedName, Extras]:
+        """The extras that anyone asks for of each package."""
+        found: dict[NormalizedName, set[NormalizedName]] = defaultdict(set)
+        declared = [one.requirement for part in self.parts for one in part.declared]
+        edges = [requirement for package in self.packages.values() for requirement in package.requires or ()]
+        for requirement in (*declared, *edges):
+            if requirement.extras:
+                found[canonicalize_name(requirement.name)].update(map(canonicalize_name, requirement.extras))
+        return {name: frozenset(extras) for name, extras in found.items()}
 
     def projects_with(self, names: Iterable[str]) -> tuple[str, ...]:
         """The projects whose own share has one of these packages."""
@@ -172,13 +186,18 @@ def _together(
 def _part(entry: Entry, outcome: LockOutcome, rules: Rules) -> tuple[Part, bool]:
     groups = {DEFAULT_GROUP, *outcome.groups} if isinstance(outcome, Lock) else {DEFAULT_GROUP}
     declared = tuple(one for one in entry.requirements() if one.group in groups)
-    lock = outcome if isinstance(outcome, Lock) else _declared_lock(entry, declared, outcome.environment, rules)
+    loose: tuple[NormalizedName, ...] = ()
+    if isinstance(outcome, Lock):
+        lock = outcome
+    else:
+        lock, loose = _declared_lock(entry, declared, outcome.environment, rules)
     manifests = entry.reading.manifests
     part = Part(
         project=entry.project.name,
         lock=lock,
         declared=declared,
         manifest=manifests[0].path if manifests else entry.project.root,
+        loose=loose,
     )
     return part, isinstance(outcome, Lock)
 
@@ -195,7 +214,8 @@ def _packages(parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:
             versions[pin.name].add(pin.version)
             pins[pin.name] = pin
     found: dict[NormalizedName, Package] = {}
-    for name in (*pins, *(name for name in asked if name not in pins)):
+    loose = [*asked, *(name for part in parts for name in part.loose)]
+    for name in dict.fromkeys((*pins, *loose)):
         version = _agreed(versions[name], asked.get(name, ()))
         chosen = pins.get(name)
         found[name] = Package(
@@ -246,7 +266,7 @@ def exact_version(requirement: Requirement) -> Version | None:
 
 def _declared_lock(
     entry: Entry, declared: tuple[DeclaredRequirement, ...], environment: Environment, rules: Rules
-) -> Lock:
+) -> tuple[Lock, tuple[NormalizedName, ...]]:
     """What is certain without a resolver: exact pins, and what the tables know that these require exactly."""
     fixed = {
         one.name: version
@@ -262,9 +282,11 @@ def _declared_lock(
         name = canonicalize_name(requirement.name)
         extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
         version = fixed.get(name) or exact_version(requirement)
-        if version is None or (name, extras) in seen:
+        if (name, extras) in seen:
             continue
         seen.add((name, extras))
+        if version is None:
+            continue
         edges = known_requirements(name, version, extras, rules)
         pins[name] = Pin(
             name=name,
@@ -273,7 +295,8 @@ def _declared_lock(
             requires=(*(pins[name].requires or () if name in pins else ()), *edges),
         )
         queue.extend(edge for edge in edges if holds(edge.marker, environment, extras))
-    return Lock(project=entry.project.name, environment=environment, pins=tuple(sorted(pins.values(), key=str)))
+    lock = Lock(project=entry.project.name, environment=environment, pins=tuple(sorted(pins.values(), key=str)))
+    return lock, tuple(sorted({name for name, _ in seen if name not in pins}))
 
 
 def known_requirements(name: NormalizedName, version: Version, extras: Extras, rules: Rules) -> tuple[Requirement, ...]:

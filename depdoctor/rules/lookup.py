@@ -33,12 +33,13 @@ from depdoctor.rules.rows import (
     Wheels,
 )
 
-OfPackage = TypeVar("OfPackage", Build, Metadata, Wheels, Break, Component)
+OfPackage = TypeVar("OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, SystemLibrary)
 
 UNKNOWN_LIBC = ("glibc", (2, 28))
 """What is assumed of a base that the tables do not know: the oldest glibc for which most wheels are made today."""
 
 _VARIANT = re.compile(r"(?:^|[._-]|\d)(cu(?:da)?\d{2,3}|cpu|rocm\d[\d.]*|xpu)(?![0-9])")
+_CUDNN = re.compile(r"cudnn(\d)(\d+)")
 _CUDA_OF_VARIANT = re.compile(r"^cu(?:da)?(\d{2})(\d?)$")
 _GPU_NOISE = re.compile(
     r"\b(nvidia|tesla|quadro|geforce|graphics|gpu|rtx|gtx|\d+\s*gb|sxm\d?|pcie|hbm\d\w*|nvl|laptop|super)\b"
@@ -47,7 +48,10 @@ _GPU_NOISE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What the tag of a base image tells. `cuda` is None where it brings none, if `known`."""
+    """What the tag of a base image tells. `cuda` is None where it brings none, if `known`.
+
+    A `slim` one has no libraries beyond those of C and C++.
+    """
 
     reference: str
     known: bool
@@ -60,6 +64,7 @@ class Base:
     cudnn: Version | None = None
     requires_driver: bool = False
     renamed: tuple[str, ...] = ()
+    slim: bool = False
     provenance: Provenance | None = None
 
 
@@ -109,6 +114,25 @@ class Rules:
     def components_by_package(self) -> Mapping[NormalizedName, tuple[Component, ...]]:
         """The toolkit releases that the versions of each CUDA library wheel belong to."""
         return _grouped(self.components)
+
+    @cached_property
+    def files_by_package(self) -> Mapping[NormalizedName, tuple[SharedFiles, ...]]:
+        """The files that each package shares with others."""
+        groups: dict[NormalizedName, list[SharedFiles]] = defaultdict(list)
+        for row in self.shared_files:
+            for name in row.packages:
+                groups[name].append(row)
+        return {name: tuple(group) for name, group in groups.items()}
+
+    @cached_property
+    def errors_by_package(self) -> Mapping[NormalizedName, tuple[ErrorPackage, ...]]:
+        """The releases of each package that cannot be what anyone wants."""
+        return _grouped(self.error_packages)
+
+    @cached_property
+    def libraries_by_package(self) -> Mapping[NormalizedName, tuple[SystemLibrary, ...]]:
+        """What each package expects of the operating system."""
+        return _grouped(self.system_libraries)
 
     def build(self, package: NormalizedName, version: Version, platform: str) -> Build | None:
         """The build that a pinned version is on a platform ("linux-x86_64"), by its local label or by default."""
@@ -182,6 +206,12 @@ def variant_of(version: Version) -> str:
     return match.group(1).replace("cuda", "cu") if match else ""
 
 
+def cudnn_of(version: Version) -> Version | None:
+    """The cuDNN that a local version label names: 8.9 of 0.4.20+cuda12.cudnn89."""
+    match = _CUDNN.search(version.local) if version.local else None
+    return Version(f"{match.group(1)}.{match.group(2)}") if match else None
+
+
 @lru_cache(maxsize=256)
 def cuda_of_variant(variant: str) -> Version | None:
     """The CUDA version of a label: cu118 is 11.8, cu92 is 9.2, cu12 is 12; None if it is not one of CUDA."""
@@ -229,6 +259,7 @@ def _base(rules: Rules, reference: str) -> Base:
             cudnn=Version(told["cudnn"]) if "cudnn" in told else row.cudnn,
             requires_driver=row.requires_driver,
             renamed=system.renamed,
+            slim=row.slim,
             provenance=row.provenance,
         )
     return Base(reference=reference, known=False)

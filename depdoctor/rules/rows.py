@@ -136,7 +136,8 @@ class CudaPackage:
     from: "inside", "wheels" (its nvidia-* requirements) or "system" (whatever the loader finds). `follows` is the
     package whose CUDA major it must share. With `version_is_cuda` the release number is CUDA's. Whoever requires one
     that `is_runtime` uses CUDA of its version. `compiles` is set where code is compiled with the nvcc of the machine.
-    `jit` is the first release that no longer hands PTX to the driver, "always" if all do.
+    `jit` is the first release that no longer hands PTX to the driver, "always" if all do. A `strict` package refuses a
+    cuDNN whose minor is older than the one it was built with.
     """
 
     pattern: re.Pattern[str]
@@ -147,6 +148,7 @@ class CudaPackage:
     is_runtime: bool = False
     compiles: bool = False
     jit: str = ""
+    strict: bool = False
     note: str = ""
     provenance: Provenance
 
@@ -252,7 +254,8 @@ class BaseImage:
 
     `tag` has groups python, release (a name of `distributions`), cuda and cudnn, where a tag tells. What the image
     brings whatever the tag says stands in the fields of these names. `requires_driver` is set for images whose
-    configuration makes the container runtime compare their CUDA version with the driver's.
+    configuration makes the container runtime compare their CUDA version with the driver's, and `slim` for images that
+    have no libraries beyond those of C and C++.
     """
 
     image: re.Pattern[str]
@@ -262,6 +265,7 @@ class BaseImage:
     cuda: Version | None = None
     cudnn: Version | None = None
     requires_driver: bool = False
+    slim: bool = False
     provenance: Provenance
 
 

@@ -196,7 +196,13 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
         )
         pins.append(Pin(name=package, version=Version(specifier.version), file=file, requires=tuple(known)))
     origin = Location(path=f"{name}/uv.lock") if raw.get("lockfile") else None
-    return Lock(project=name, environment=environment, pins=tuple(sorted(pins, key=str)), origin=origin)
+    return Lock(
+        project=name,
+        environment=environment,
+        pins=tuple(sorted(pins, key=str)),
+        origin=origin,
+        warnings=tuple(raw.get("warnings", ())),
+    )
 
 
 def with_driver(inventory: Inventory, driver: str) -> Inventory:

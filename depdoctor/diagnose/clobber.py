@@ -1,0 +1,72 @@
+"""Distributions that install the same files over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.utils import NormalizedName
+
+from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.words import listed
+from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.rules import Rules
+from depdoctor.rules.rows import SharedFiles
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Every set of distributions in one environment that tables know to share files."""
+    for installation in context.installations:
+        for row, present in overlaps(installation, context.rules):
+            if not is_cuda(row, context.rules):
+                yield _finding(installation, row, present)
+
+
+def overlaps(installation: Installation, rules: Rules) -> Iterator[tuple[SharedFiles, tuple[NormalizedName, ...]]]:
+    """The rows of which more than one distribution is installed, but for those that are made to stand together."""
+    rows = {
+        (row.module, row.packages): row
+        for name in installation.packages
+        for row in rules.files_by_package.get(name, ())
+        if not row.platforms or installation.platform in row.platforms
+    }
+    for row in rows.values():
+        present = tuple(name for name in row.packages if name in installation.packages)
+        if len(present) - len(set(present) & set(row.unless)) > 1 or (len(present) > 1 and not row.unless):
+            yield row, present
+
+
+def is_cuda(row: SharedFiles, rules: Rules) -> bool:
+    """Whether the files are libraries of CUDA itself, whose clash is one of frameworks."""
+    bound = [rules.cuda_package(name) for name in row.packages]
+    return all(found is not None and found[0].role == "component" for found in bound)
+
+
+def _finding(installation: Installation, row: SharedFiles, present: tuple[NormalizedName, ...]) -> Finding:
+    return Finding(
+        kind=Kind.CLOBBER,
+        severity=Severity.WARNING,
+        subject=present[0],
+        message=f"{listed(sorted(present))} install the same files (`{row.module}`): {row.effect}",
+        hint=f"keep one of them, and override the others away where something else requires them: {_override(present)}",
+        packages=tuple(sorted(present)),
+        projects=installation.projects_with(present),
+        causes=installation.causes(*present),
+        evidence=(row.provenance.evidence(f"{listed(present)} own `{row.module}`"),),
+    )
+
+
+def _override(present: tuple[NormalizedName, ...]) -> str:
+    return f"`{present[-1]}; sys_platform == 'never'` under `override-dependencies` of uv"
+
+
+RULE = Rule(
+    kind=Kind.CLOBBER,
+    title="Distributions install the same files",
+    text="""\
+Several distributions on the index own the same module: opencv-python and opencv-python-headless both are `cv2`,
+onnxruntime and onnxruntime-gpu both are `onnxruntime`. No resolver minds. The one that is installed last wins, in an
+order that nothing fixes, so that the GPU, or a window, is gone after the next build; and removing one of them breaks
+the others. Keep one, and override the others away where other packages require them.""",
+    check=check,
+)

@@ -1,0 +1,141 @@
+"""Shared objects and programs that a slim base image lacks, and CUDA that is carried twice or for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from depdoctor.diagnose.installation import Installation, Package
+from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.words import listed
+from depdoctor.model.config import DEFAULT_BASE
+from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.rules.rows import SystemLibrary
+
+SMALLEST_BYTES = 50_000_000
+"""CUDA that costs less than this is not worth a word."""
+
+
+def check_libraries(context: Context) -> Iterator[Finding]:
+    """What packages expect of the operating system, with the Debian packages that bring it.
+
+    Until there is a plan, the base that nobody chose is only a guess.
+    """
+    for installation in context.installations:
+        if installation.environment.platform.system != "linux" or installation.shared:
+            continue
+        for name, package in sorted(installation.packages.items()):
+            for row in context.rules.libraries_by_package.get(name, ()):
+                if not row.versions or (package.version and row.versions.contains(package.version, prereleases=True)):
+                    yield _library(context, installation, package, row)
+
+
+def _library(context: Context, installation: Installation, package: Package, row: SystemLibrary) -> Finding:
+    base = context.base
+    renamed = dict(each.split(":") for each in base.renamed)
+    debian = listed((f"`{renamed.get(name, name)}`" for name in row.apt), "and")
+    wants = listed(f"`{one}`" for one in (*row.objects, *row.programs))
+    effect = f": `{row.error}`" if row.error else ""
+    chosen = context.plan is not None or base.reference != DEFAULT_BASE
+    certain = row.when == "import" and base.slim and chosen
+    return Finding(
+        kind=Kind.SYSTEM_LIBRARY,
+        severity=Severity.WARNING if certain else Severity.NOTE,
+        subject=package.name,
+        message=(
+            f"{package.name} needs {wants} of the operating system {'at' if row.when == 'import' else 'in'} {row.when}"
+            f"{effect}"
+        ),
+        hint=f"install {debian}{f', or take {row.instead}' if row.instead else ''}",
+        packages=(package.name,),
+        projects=installation.projects_with([package.name]),
+        causes=installation.causes(package.name),
+        evidence=(row.provenance.evidence(f"{row.package} needs {wants}"),),
+    )
+
+
+def check_twice(context: Context) -> Iterator[Finding]:
+    """CUDA libraries as wheels, on a base image that brings CUDA too; or for two majors."""
+    for installation in context.installations:
+        if installation.shared:
+            continue
+        wheels = _wheels(context, installation)
+        size = sum(package.download_bytes for package in wheels)
+        majors = sorted(
+            {use.cuda.major for use in context.uses(installation) if use.binding.is_runtime and use.cuda is not None}
+        )
+        if not majors:
+            continue
+        if context.base.cuda is not None:
+            where = f"{context.base.reference} brings CUDA {context.base.cuda}, and wheels bring it again"
+        elif len(majors) > 1:
+            where = f"wheels bring CUDA {listed(majors)}"
+        else:
+            continue
+        subject = context.base.reference if context.base.cuda else wheels[0].name
+        yield Finding(
+            kind=Kind.CUDA_TWICE,
+            severity=Severity.NOTE,
+            subject=subject,
+            message=f"{where}{_costs(size)}",
+            hint="take a base image without CUDA where wheels bring it, and packages of one CUDA major",
+            packages=(subject,) if context.base.cuda else tuple(package.name for package in wheels),
+            projects=installation.projects,
+        )
+
+
+def check_on_cpu(context: Context) -> Iterator[Finding]:
+    """CUDA libraries in projects whose targets all say that they have a driver, or a GPU, of no kind."""
+    if any(target.gpus or target.driver or target.driver_cuda for target in context.inventory.targets):
+        return
+    for installation in context.installations:
+        size = sum(package.download_bytes for package in _wheels(context, installation))
+        if size < SMALLEST_BYTES or installation.shared:
+            continue
+        mains = sorted(use.name for use in context.uses(installation) if use.binding.role == "framework")
+        yield Finding(
+            kind=Kind.CUDA_ON_CPU,
+            severity=Severity.NOTE,
+            subject=mains[0] if mains else "cuda",
+            message=f"CUDA libraries are installed and no target has a GPU{_costs(size)}",
+            hint="if it runs on CPUs, take the +cpu builds from the index that ends in /cpu; else declare the GPUs",
+            packages=tuple(mains),
+            projects=installation.projects,
+            causes=installation.causes(*mains),
+        )
+
+
+def _wheels(context: Context, installation: Installation) -> list[Package]:
+    return [use.package for use in context.uses(installation) if use.binding.role == "component"]
+
+
+def _costs(size_bytes: int) -> str:
+    return f": {size_bytes / 1e6:,.0f} MB to download" if size_bytes else ""
+
+
+RULES = (
+    Rule(
+        kind=Kind.SYSTEM_LIBRARY,
+        title="A package needs a library of the operating system",
+        text="""\
+Wheels carry most of what they link to, but not all: OpenCV with windows wants `libGL.so.1`, lightgbm `libgomp.so.1`,
+others call programs such as ffmpeg. Slim images have none of them. The hint names the Debian package for the release
+that the base image is of. It is a warning where the base is known to lack it and the import fails.""",
+        check=check_libraries,
+    ),
+    Rule(
+        kind=Kind.CUDA_TWICE,
+        title="An image holds CUDA twice",
+        text="""\
+The wheels of torch, tensorflow and jax bring CUDA, cuDNN and NCCL themselves. A base image with CUDA below them, or
+wheels for two CUDA majors, is gigabytes of which one half is never loaded. Take a base without CUDA.""",
+        check=check_twice,
+    ),
+    Rule(
+        kind=Kind.CUDA_ON_CPU,
+        title="CUDA is installed where no GPU is declared",
+        text="""\
+The default wheels of torch on Linux bring gigabytes of CUDA libraries, which a service on CPUs never loads. Builds for
+CPUs come from the index that ends in /cpu. Declare the GPUs of the targets if there are any.""",
+        check=check_on_cpu,
+    ),
+)
