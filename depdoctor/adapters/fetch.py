@@ -70,6 +70,8 @@ class WheelFetcher:
                 self._store.keep(draft, f"sha256:{file.sha256}")
         except FileNotFoundError as error:
             raise FetchError(f"{file.filename} is not there", where=str(error.filename or place)) from error
+        except OSError as error:
+            raise FetchError(f"cannot read {file.filename}: {error.strerror}", where=place) from error
         except StoreError as error:
             if isinstance(error.__cause__, OSError):
                 raise
@@ -85,10 +87,10 @@ class WheelFetcher:
                 with self._get(file, part.received) as answer:
                     if answer.status_code in (200, 206):
                         part.take(answer)
+                        if part.received == (file.size_bytes or part.received):
+                            return part.actual.hexdigest()
                     elif not _is_passing(answer.status_code) or attempt + 1 == TRIES:
                         raise _refused(file, answer.status_code)
-                if part.received and part.received == (file.size_bytes or part.received):
-                    return part.actual.hexdigest()
             except RequestException as error:
                 if attempt + 1 == TRIES:
                     raise _unreachable(file, error) from None

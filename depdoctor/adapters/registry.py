@@ -40,10 +40,10 @@ MAX_PAUSE_S = 60
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 
 _REFERENCE = re.compile(
-    r"(?P<repository>(?:[a-zA-Z0-9.-]+(?::\d+)?/|\[[0-9a-fA-F:]+\](?::\d+)?/)?[a-z0-9._/-]+)"
+    r"(?P<repository>[a-zA-Z0-9\[][a-zA-Z0-9.:\[\]_/-]*?)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +64,21 @@ class Reference:
 def parse(reference: str) -> Reference:
     """Read a reference as Docker does. Raises `RegistryError` if it is none."""
     match = _REFERENCE.fullmatch(reference)
-    if not match:
+    host, rest = _split(match["repository"]) if match else ("", "")
+    if not match or not _REPOSITORY.fullmatch(rest):
         raise RegistryError(
             f"`{reference}` is not an image reference", hint="It looks like registry.example/team/name:tag"
         )
-    host, _, rest = match["repository"].partition("/")
-    if not rest or not ("." in host or ":" in host or host == "localhost"):
-        host, rest = HUB, match["repository"]
-    if host == HUB:
-        host, rest = HUB_HOST, rest if "/" in rest else f"library/{rest}"
     tag = match["tag"] or ("" if match["digest"] else "latest")
     return Reference(host=host, repository=rest, tag=tag, digest=match["digest"] or "")
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The host that answers for a name, and the repository there."""
+    host, _, rest = name.partition("/")
+    if not rest or not ("." in host or ":" in host or host == "localhost"):
+        host, rest = HUB, name
+    return (HUB_HOST, rest if "/" in rest else f"library/{rest}") if host == HUB else (host, rest)
 
 
 def is_loopback(host: str) -> bool:

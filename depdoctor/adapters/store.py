@@ -159,10 +159,12 @@ class BlobStore:
 
     @contextlib.contextmanager
     def _words(self) -> Iterator[None]:
-        """Put an error of the file system into words."""
+        """Put an error of the cache folder into words; one of another file is its reader's business."""
         try:
             yield
         except OSError as error:
+            if error.filename and not Path(os.fsdecode(error.filename)).is_relative_to(self.root):
+                raise
             raise StoreError(
                 f"the cache folder cannot be used: {error.strerror or error}",
                 where=str(error.filename or self.root),

@@ -191,7 +191,7 @@ class Archive:
         name_at = position + _CENTRAL.size
         extra_at = name_at + name_size
         name = self._name(raw[name_at:extra_at], flags)
-        if extra_size:
+        if extra_size or _ALL_ONES_32 in (size, compressed, header):
             extra = raw[extra_at : extra_at + extra_size]
             size, compressed, header = self._zip64(name, extra, [size, compressed, header])
         mode = attributes >> 16 if system == _UNIX else 0

@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-from isal import igzip
-
 from depdoctor.build.oci.stream import CHUNK_BYTES, LAYER_TYPE
 from depdoctor.errors import BuildError
 from depdoctor.model.image import Blob
@@ -130,6 +128,8 @@ def _pythons(layer: Blob, repository: str, registry: Registry, store: Store) -> 
         return [(folder, version) for folder, version in json.loads(note)]
     if layer.media_type.endswith("+zstd"):
         raise BuildError("the base has layers of zstd, which cannot be looked into", where=repository)
+    from isal import igzip
+
     found: list[tuple[str, str]] = []
     content = _Reader(registry.blob(repository, layer.digest))
     with ExitStack() as stack:

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
+from configparser import Error as ConfigError
 from typing import NamedTuple
 
 from installer.scripts import Script
@@ -150,7 +151,7 @@ class Wheel:
             return
         try:
             entry_points = list(parse_entrypoints(self._text("entry_points.txt")))
-        except (ValueError, AssertionError, KeyError) as error:
+        except (ConfigError, ValueError, AssertionError) as error:
             raise self.archive.refuse(f"its entry points cannot be read: {error}") from error
         for name, module, attribute, section in entry_points:
             if "/" in name or name in (".", "..") or name.startswith(".wh.") or "\n" in module + attribute:

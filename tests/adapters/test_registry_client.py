@@ -1,0 +1,203 @@
+"""The registry client against a registry that misbehaves as told."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from registry_server import Fake, serving
+
+from depdoctor.adapters import registry as module
+from depdoctor.adapters.registry import OciRegistry, Reference, is_loopback, parse
+from depdoctor.errors import RegistryError
+from depdoctor.model.image import Blob
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONTENT = bytes(range(256)) * 4000
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fake]:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def registry() -> OciRegistry:
+    return OciRegistry()
+
+
+def blob(content: bytes) -> Blob:
+    return Blob(digest=f"sha256:{hashlib.sha256(content).hexdigest()}", size_bytes=len(content), media_type="x/y")
+
+
+def log_in(folder: Path, host: str) -> str:
+    secret = base64.b64encode(b"user:pass").decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": secret}}}))
+    return f"Basic {secret}"
+
+
+REFERENCES = {
+    "python": Reference(host="registry-1.docker.io", repository="library/python", tag="latest"),
+    "python:3.11": Reference(host="registry-1.docker.io", repository="library/python", tag="3.11"),
+    "team/api:1": Reference(host="registry-1.docker.io", repository="team/api", tag="1"),
+    "docker.io/team/api": Reference(host="registry-1.docker.io", repository="team/api", tag="latest"),
+    "registry.example/team/api:1": Reference(host="registry.example", repository="team/api", tag="1"),
+    "registry.example:5000/api": Reference(host="registry.example:5000", repository="api", tag="latest"),
+    "localhost/api:1": Reference(host="localhost", repository="api", tag="1"),
+    f"127.0.0.1:5000/a/b@sha256:{'0' * 64}": Reference(
+        host="127.0.0.1:5000", repository="a/b", digest=f"sha256:{'0' * 64}"
+    ),
+    f"registry.example/a:1@sha256:{'0' * 64}": Reference(
+        host="registry.example", repository="a", tag="1", digest=f"sha256:{'0' * 64}"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", REFERENCES)
+def test_references_are_read_as_docker_reads_them(text: str) -> None:
+    assert parse(text) == REFERENCES[text]
+
+
+@pytest.mark.parametrize("text", ["", "UPPER/case", "a b", "registry.example/a@sha256:12", "-x:y:z", "http://a/b"])
+def test_what_is_no_reference_is_refused(text: str) -> None:
+    with pytest.raises(RegistryError, match="not an image reference"):
+        parse(text)
+
+
+def test_only_loopback_speaks_plain_http() -> None:
+    assert all(map(is_loopback, ["localhost:5000", "127.0.0.1", "127.8.9.1:80", "[::1]:5000"]))
+    assert not any(map(is_loopback, ["registry.example", "localhost.example", "128.0.0.1", "10.0.0.1:5000"]))
+    assert parse("registry.example/a").base == "https://registry.example/v2/a"
+
+
+def test_a_manifest_is_read_by_tag_and_digest(fake: Fake, registry: OciRegistry) -> None:
+    digest = fake.put_manifest("team/api", "1", {"schemaVersion": 2}, MANIFEST)
+    for name in ("1", digest):
+        reference = f"{fake.host}/team/api{'@' if name == digest else ':'}{name}"
+        found, content = registry.manifest(reference)
+        assert (found.digest, found.media_type, found.size_bytes) == (digest, MANIFEST, len(content))
+        assert json.loads(content) == {"schemaVersion": 2}
+        assert registry.digest(reference) == digest
+    assert registry.digest(f"{fake.host}/team/api:2") == ""
+    with pytest.raises(RegistryError, match="there is no image"):
+        registry.manifest(f"{fake.host}/team/api:2")
+
+
+def test_a_manifest_that_is_not_its_digest_is_refused(fake: Fake, registry: OciRegistry) -> None:
+    digest = fake.put_manifest("api", "1", {"schemaVersion": 2}, MANIFEST)
+    fake.faults.append(("GET", "manifests", "lie"))
+    with pytest.raises(RegistryError, match="when asked for"):
+        registry.manifest(f"{fake.host}/api@{digest}")
+
+
+def test_a_blob_is_read_on_after_broken_connections(fake: Fake, registry: OciRegistry) -> None:
+    (digest,) = fake.put("api", CONTENT)
+    fake.faults += [("GET", "blobs", "drop"), ("GET", "blobs", 503), ("GET", "blobs", "drop")]
+    assert b"".join(registry.blob(f"{fake.host}/api", digest)) == CONTENT
+
+
+def test_a_blob_that_is_not_its_digest_is_refused(fake: Fake, registry: OciRegistry) -> None:
+    (digest,) = fake.put("api", CONTENT)
+    fake.faults.append(("GET", "blobs", "lie"))
+    with pytest.raises(RegistryError, match="something else"):
+        list(registry.blob(f"{fake.host}/api", digest))
+
+
+@pytest.mark.parametrize("faults", [[], ["drop"], [500, "drop", 429], [503] * 4])
+def test_an_upload_survives(faults: list[int | str], fake: Fake, registry: OciRegistry) -> None:
+    fake.faults += [("PUT", "blobs", fault) for fault in faults]
+    registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+    assert fake.blobs["api"] == {blob(CONTENT).digest: CONTENT}
+    assert registry.has_blob(f"{fake.host}/api", blob(CONTENT).digest)
+
+
+def test_an_upload_that_never_works_is_an_error(fake: Fake, registry: OciRegistry) -> None:
+    fake.faults += [("PUT", "blobs", 500)] * module.TRIES
+    with pytest.raises(RegistryError, match=r"answers 500: FAULT as told"):
+        registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+
+
+def test_an_upload_is_not_repeated_where_that_cannot_help(fake: Fake, registry: OciRegistry) -> None:
+    fake.faults.append(("PUT", "blobs", 413))
+    with pytest.raises(RegistryError, match="413"):
+        registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+    assert fake.counted()["PUT"] == 1
+
+
+def test_a_registry_that_stores_another_digest_is_refused(fake: Fake, registry: OciRegistry) -> None:
+    fake.faults.append(("PUT", "blobs", "lie"))
+    with pytest.raises(RegistryError, match="stored"):
+        registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+
+
+def test_a_blob_is_mounted_from_another_repository(fake: Fake, registry: OciRegistry) -> None:
+    (digest,) = fake.put("base", CONTENT)
+    assert registry.mount(f"{fake.host}/api", digest, f"{fake.host}/base")
+    assert fake.blobs["api"][digest] == CONTENT
+    assert not registry.mount(f"{fake.host}/api", digest, "registry.example/base")
+
+
+def test_a_registry_need_not_mount(fake: Fake, registry: OciRegistry) -> None:
+    fake.mounts = False
+    (digest,) = fake.put("base", CONTENT)
+    assert not registry.mount(f"{fake.host}/api", digest, f"{fake.host}/base")
+    assert fake.counted()["DELETE"] == 1
+
+
+def test_a_manifest_is_put(fake: Fake, registry: OciRegistry) -> None:
+    content = b'{"schemaVersion": 2}'
+    manifest = Blob(digest=blob(content).digest, size_bytes=len(content), media_type=MANIFEST)
+    assert registry.put_manifest(f"{fake.host}/api:1", manifest, content) == manifest.digest
+    assert fake.manifests["api"]["1"] == (MANIFEST, content)
+
+
+def test_basic_login(fake: Fake, registry: OciRegistry, tmp_path: Path) -> None:
+    fake.user = log_in(tmp_path, fake.host)
+    registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+    assert fake.blobs["api"]
+
+
+def test_token_login(fake: Fake, registry: OciRegistry, tmp_path: Path) -> None:
+    fake.user, fake.tokens = log_in(tmp_path, fake.host), True
+    (digest,) = fake.put("base", b"base")
+    assert b"".join(registry.blob(f"{fake.host}/base", digest)) == b"base"
+    registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+    assert registry.mount(f"{fake.host}/api", digest, f"{fake.host}/base")
+    asked = [path for _, path in fake.requests if path.startswith("/token")]
+    assert any("repository%3Aapi%3Apull%2Cpush" in path for path in asked)
+    assert any("repository%3Abase%3Apull" in path for path in asked)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_without_login_the_error_says_so(tokens: bool, fake: Fake, registry: OciRegistry) -> None:
+    fake.user, fake.tokens = "Basic nobody", tokens
+    with pytest.raises(RegistryError) as caught:
+        registry.has_blob(f"{fake.host}/api", blob(CONTENT).digest)
+    assert "401" in caught.value.message
+    assert "docker login" in caught.value.hint
+
+
+def test_a_token_for_another_host_is_not_sent_there(fake: Fake, registry: OciRegistry, tmp_path: Path) -> None:
+    with serving() as other:
+        fake.user = log_in(tmp_path, fake.host)
+        other.put("api", CONTENT)
+        registry.has_blob(f"{fake.host}/api", blob(CONTENT).digest)
+        assert registry.has_blob(f"{other.host}/api", blob(CONTENT).digest)
+
+
+def test_a_registry_that_is_down(registry: OciRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    with pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 does not answer") as caught:
+        registry.digest("127.0.0.1:1/api:1")
+    assert caught.value.hint
+
+
+def test_offline_means_offline() -> None:
+    with pytest.raises(RegistryError, match="--offline"):
+        OciRegistry(offline=True).digest("registry.example/api:1")

@@ -1,0 +1,146 @@
+"""Pushing to a registry that counts what it is asked."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from registry_server import Fake, serving
+
+from depdoctor.adapters import registry as adapter
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.store import BlobStore
+from depdoctor.errors import BuildError, RegistryError
+from depdoctor.model.image import Blob, BuiltImage
+from depdoctor.model.seams import NoProgress
+from depdoctor.push import push, push_all
+
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+    monkeypatch.setattr(adapter, "FIRST_PAUSE_S", 0.001)
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "cache")
+
+
+def blob(content: bytes, media_type: str = LAYER) -> Blob:
+    return Blob(digest=f"sha256:{hashlib.sha256(content).hexdigest()}", size_bytes=len(content), media_type=media_type)
+
+
+def kept(store: BlobStore, content: bytes, media_type: str = LAYER) -> Blob:
+    found = blob(content, media_type)
+    store.add(found.digest, [content])
+    return found
+
+
+def an_image(store: BlobStore, name: str, *contents: bytes, base: tuple[str, bytes] | None = None) -> BuiltImage:
+    config = kept(store, json.dumps({"name": name}).encode(), CONFIG)
+    layers = ([blob(base[1])] if base else []) + [kept(store, content) for content in contents]
+    document = {
+        "schemaVersion": 2,
+        "config": {"digest": config.digest, "size": config.size_bytes, "mediaType": CONFIG},
+        "layers": [{"digest": one.digest, "size": one.size_bytes, "mediaType": LAYER} for one in layers],
+    }
+    return BuiltImage(
+        name=name,
+        manifest=kept(store, json.dumps(document).encode(), MANIFEST),
+        config=config,
+        layers=tuple(layers),
+        base_layers=1 if base else 0,
+        base_reference=base[0] if base else "",
+    )
+
+
+def test_an_image_stands_under_its_name_and_tags(fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one", b"two")
+    pushed = push(image, f"{fake.host}/team", OciRegistry(), store, ["1", "latest"], NoProgress())
+    assert pushed.reference == f"{fake.host}/team/api:1"
+    assert pushed.digest == image.manifest.digest
+    assert pushed.uploaded_bytes == 6 + image.config.size_bytes
+    assert pushed.reused_bytes == 0
+    for tag in ("1", "latest", image.manifest.digest):
+        assert fake.manifests["team/api"][tag][1] == store.path(image.manifest.digest).read_bytes()
+
+
+def test_what_stands_is_not_sent_again(fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one", b"two")
+    push(image, f"{fake.host}/team", OciRegistry(), store, ["1"], NoProgress())
+    fake.requests.clear()
+    again = push(image, f"{fake.host}/team", OciRegistry(), store, ["1"], NoProgress())
+    assert (again.uploaded_bytes, again.reused_bytes) == (0, 6 + image.config.size_bytes)
+    assert set(fake.counted()) == {"HEAD"}
+    assert len(fake.requests) == 2
+
+
+def test_only_the_layer_that_changed_is_sent(fake: Fake, store: BlobStore) -> None:
+    push(an_image(store, "api", b"one", b"two"), fake.host, OciRegistry(), store, ["1"], NoProgress())
+    image = an_image(store, "api", b"one", b"three")
+    assert push(image, fake.host, OciRegistry(), store, ["1"], NoProgress()).uploaded_bytes == 5
+
+
+def test_a_layer_of_several_images_is_sent_once(fake: Fake, store: BlobStore) -> None:
+    images = [an_image(store, name, b"shared", name.encode()) for name in ("a", "b", "c")]
+    pushed = push_all(images, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    configs = sum(image.config.size_bytes for image in images)
+    assert sum(one.uploaded_bytes for one in pushed) == len(b"shared") + 3 + configs == fake.received_bytes
+    assert all(blob(b"shared").digest in fake.blobs[name] for name in ("a", "b", "c"))
+
+
+def test_without_mounting_it_is_sent_for_each(fake: Fake, store: BlobStore) -> None:
+    fake.mounts = False
+    images = [an_image(store, name, b"shared") for name in ("a", "b")]
+    push_all(images, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    assert all(blob(b"shared").digest in fake.blobs[name] for name in ("a", "b"))
+
+
+def test_the_base_is_mounted_from_its_repository(fake: Fake, store: BlobStore) -> None:
+    fake.put("base/python", b"base" * 1000)
+    image = an_image(store, "api", b"one", base=(f"{fake.host}/base/python", b"base" * 1000))
+    pushed = push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    assert pushed.reused_bytes == 4000
+    assert fake.blobs["api"][blob(b"base" * 1000).digest] == b"base" * 1000
+    assert not store.has(blob(b"base" * 1000).digest)
+
+
+def test_the_base_is_copied_from_another_registry(fake: Fake, store: BlobStore) -> None:
+    with serving() as other:
+        other.put("base/python", b"base" * 1000)
+        image = an_image(store, "api", b"one", base=(f"{other.host}/base/python", b"base" * 1000))
+        push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    assert fake.blobs["api"][blob(b"base" * 1000).digest] == b"base" * 1000
+
+
+def test_no_manifest_is_put_before_its_blobs_stand(fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one", b"two")
+    fake.faults += [("PUT", "blobs", 403)]
+    with pytest.raises(RegistryError, match="403"):
+        push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    assert not fake.manifests["api"]
+    push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    assert "1" in fake.manifests["api"]
+
+
+def test_faults_on_the_way_change_nothing(fake: Fake, store: BlobStore) -> None:
+    images = [an_image(store, name, b"shared" * 999, name.encode() * 999) for name in ("a", "b")]
+    fake.faults += [("PUT", "", "drop"), ("POST", "", 500), ("HEAD", "", 429), ("PUT", "manifests", 503)] * 2
+    push_all(images, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    for image in images:
+        assert fake.manifests[image.name]["1"][1] == store.path(image.manifest.digest).read_bytes()
+    assert not fake.faults
+
+
+def test_a_layer_that_is_gone_is_said(fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one")
+    store.path(image.layers[0].digest).unlink()
+    with pytest.raises(BuildError, match="gone from the cache"):
+        push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())

@@ -1,0 +1,205 @@
+"""A registry on loopback (distribution specification 1.1) that can be told to misbehave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+PATH = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs)/(?P<rest>.+)")
+
+
+@dataclass(kw_only=True)
+class Fake:
+    """What the registry holds and what was asked of it. `faults` are taken one by one by matching requests.
+
+    A fault is a method, a part of the path, and what happens: a status, "drop" (the connection breaks half way) or
+    "lie" (other bytes come).
+    """
+
+    blobs: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    manifests: dict[str, dict[str, tuple[str, bytes]]] = field(default_factory=lambda: defaultdict(dict))
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    faults: list[tuple[str, str, int | str]] = field(default_factory=list)
+    host: str = ""
+    user: str = ""
+    tokens: bool = False
+    mounts: bool = True
+    received_bytes: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, name: str, *blobs: bytes) -> list[str]:
+        digests = [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in blobs]
+        self.blobs[name].update(zip(digests, blobs, strict=True))
+        return digests
+
+    def put_manifest(self, name: str, tag: str, document: object, media_type: str) -> str:
+        content = json.dumps(document).encode()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self.manifests[name][tag] = self.manifests[name][digest] = media_type, content
+        return digest
+
+    def counted(self) -> Counter[str]:
+        return Counter(method for method, _ in self.requests)
+
+    def fault(self, method: str, path: str) -> int | str | None:
+        with self.lock:
+            for index, (wanted, part, what) in enumerate(self.faults):
+                if wanted == method and part in path:
+                    del self.faults[index]
+                    return what
+        return None
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    fake: Fake
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", headers.pop("length", str(len(body))))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def handle_one(self) -> None:
+        fake = self.fake
+        url = urlsplit(self.path)
+        with fake.lock:
+            fake.requests.append((self.command, self.path))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if url.path == "/token":
+            self.token(parse_qs(url.query))
+            return
+        fault = fake.fault(self.command, self.path)
+        if isinstance(fault, int):
+            self.answer(fault, json.dumps({"errors": [{"code": "FAULT", "message": "as told"}]}).encode())
+            return
+        if fault == "drop" and self.command != "GET":
+            self.close_connection = True
+            self.connection.close()
+            return
+        if not self.allowed():
+            return
+        match = PATH.fullmatch(url.path)
+        if match is None:
+            self.answer(404)
+            return
+        getattr(self, match["kind"])(match["name"], match["rest"], parse_qs(url.query), body, fault)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_one  # noqa: N815
+
+    def token(self, query: dict[str, list[str]]) -> None:
+        if self.fake.user and self.headers.get("Authorization") != self.fake.user:
+            self.answer(401)
+            return
+        self.answer(200, json.dumps({"token": " ".join(query["scope"]).replace(" ", ";")}).encode())
+
+    def allowed(self) -> bool:
+        fake, given = self.fake, self.headers.get("Authorization", "")
+        name = PATH.fullmatch(urlsplit(self.path).path)
+        if fake.tokens:
+            action = "pull" if self.command in ("GET", "HEAD") else "pull,push"
+            scope = f"repository:{name['name'] if name else ''}:{action}"
+            if not given.startswith("Bearer ") or (
+                scope not in given and scope.replace("pull", "pull,push") not in given
+            ):
+                realm = f'Bearer realm="http://{fake.host}/token",service="fake",scope="{scope}"'
+                self.answer(401, WWW_Authenticate=realm)
+                return False
+        elif fake.user and given != fake.user:
+            self.answer(401, WWW_Authenticate='Basic realm="fake"')
+            return False
+        return True
+
+    def manifests(self, name: str, rest: str, _: dict[str, list[str]], body: bytes, fault: object) -> None:
+        held = self.fake.manifests[name]
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        if self.command == "PUT":
+            for needed in _needed(json.loads(body)):
+                if needed not in self.fake.blobs[name]:
+                    self.answer(400, b'{"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]}')
+                    return
+            held[rest] = held[digest] = self.headers.get("Content-Type", ""), body
+            self.answer(201, Docker_Content_Digest=digest)
+        elif rest in held:
+            media_type, content = held[rest]
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            sent = content.replace(b"2", b"3") if fault == "lie" else content
+            self.answer(200, sent, Content_Type=media_type, Docker_Content_Digest=digest)
+        else:
+            self.answer(404, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
+
+    def blobs(self, name: str, rest: str, query: dict[str, list[str]], body: bytes, fault: object) -> None:
+        fake = self.fake
+        if self.command == "POST":
+            wanted = query.get("mount", [""])[0]
+            if fake.mounts and wanted in fake.blobs[query.get("from", [""])[0]]:
+                fake.blobs[name][wanted] = fake.blobs[query["from"][0]][wanted]
+                self.answer(201, Docker_Content_Digest=wanted)
+            else:
+                self.answer(202, Location=f"/v2/{name}/blobs/uploads/one?state=x")
+        elif self.command == "PUT":
+            digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+            with fake.lock:
+                fake.received_bytes += len(body)
+            if digest != query["digest"][0]:
+                self.answer(400, b'{"errors": [{"code": "DIGEST_INVALID"}]}')
+                return
+            fake.blobs[name][digest] = body
+            self.answer(201, Docker_Content_Digest="sha256:" + "0" * 64 if fault == "lie" else digest)
+        elif self.command == "DELETE":
+            self.answer(204)
+        elif rest in fake.blobs[name]:
+            self.send_blob(fake.blobs[name][rest], fault)
+        else:
+            self.answer(404)
+
+    def send_blob(self, content: bytes, fault: object) -> None:
+        if fault == "lie":
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        start = int((self.headers.get("Range") or "bytes=0-")[6:].rstrip("-"))
+        if fault == "drop":
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start : start + (len(content) - start) // 2])
+            self.wfile.flush()
+            self.close_connection = True
+            return
+        self.answer(206 if start else 200, content[start:])
+
+
+def _needed(manifest: dict[str, object]) -> Iterator[str]:
+    for blob in (manifest.get("config"), *(manifest.get("layers") or ())):  # type: ignore[misc]
+        if blob:
+            yield blob["digest"]
+
+
+@contextmanager
+def serving(**settings: object) -> Iterator[Fake]:
+    """A running registry; `host` is its name."""
+    fake = Fake(**settings)  # type: ignore[arg-type]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": fake}))
+    server.daemon_threads = True
+    fake.host = f"127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
