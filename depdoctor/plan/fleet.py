@@ -119,6 +119,9 @@ def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
     if not locks:
         return (), _why_not(entry, linux, groups)
     for lock in locks:
+        if lock.missing:
+            more = f" and {len(lock.missing) - 1} more" if len(lock.missing) > 1 else ""
+            return (), f"it needs what no index serves: {_first_line(lock.missing[0])}{more}"
         for pin in lock.pins:
             if pin.file is None or not pin.file.sha256:
                 origin = pin.source or pin.index or "no known place"

@@ -124,6 +124,7 @@ VCS = replace(pin("tool"), file=None, source="git+https://index.example/tool")
         (entry("p", Unresolvable(project="p", environment=ENVIRONMENT, reason=IMPOSSIBLE)), "a==1 and a==2"),
         (entry("p", DeclaredOnly(project="p", environment=ENVIRONMENT, reason=UNKNOWN)), "index does not answer"),
         (entry("p", lock("p", [pin("x"), VCS])), "tool==1.0 comes from git+https://index.example/tool"),
+        (entry("p", replace(lock("p", []), missing=("p/r.txt:1: ./library", "p/r.txt:2: x"))), "./library and 1 more"),
         (entry("p", replace(lock("p", [pin("x")]), groups=("dev",))), "no lock for the groups of the default alone"),
         (
             entry("p", lock("p", [pin("x")], Environment(python="3.11", platform=Platform(system="windows")))),
