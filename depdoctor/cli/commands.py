@@ -15,7 +15,8 @@ from depdoctor.model.finding import Diagnosis, Severity
 
 if TYPE_CHECKING:
     from depdoctor.cli.terminal import TerminalProgress
-    from depdoctor.pipeline import Built, Settings
+    from depdoctor.pipeline.delivery import Built
+    from depdoctor.pipeline.scanning import Settings
 
 CACHE_VARIABLE = "DEPDOCTOR_CACHE_DIR"
 
@@ -24,14 +25,14 @@ CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
 def scan(options: argparse.Namespace) -> int:
     """Name every conflict and mismatch."""
-    from depdoctor import pipeline
     from depdoctor.cli import terminal
+    from depdoctor.pipeline import scanning
 
     started = time.monotonic()
     if options.list:
         return _list(options)
     with _progress(options) as progress:
-        result = pipeline.scan(_settings(options), progress)
+        result = scanning.scan(_settings(options), progress)
     elapsed_s = time.monotonic() - started
     if options.format == "json":
         from depdoctor.report import json
@@ -47,10 +48,10 @@ def scan(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from depdoctor import pipeline
     from depdoctor.cli import terminal
+    from depdoctor.pipeline import scanning
 
-    found = pipeline.list_projects(_settings(options))
+    found = scanning.list_projects(_settings(options))
     if options.format == "json":
         from depdoctor.report import json
 
@@ -64,31 +65,39 @@ def _list(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Plan an image for each project."""
-    from depdoctor import pipeline
     from depdoctor.cli import terminal
+    from depdoctor.pipeline import planning
 
     with _progress(options) as progress:
-        made = pipeline.plan(_settings(options), progress, base=options.base or "", write=not options.check)
+        made = planning.plan(_settings(options), progress, base=options.base or "", write=not options.check)
     if options.format == "json":
         from depdoctor.report import json
 
-        sys.stdout.write(json.plan(made.plan, path=made.path.name, changed=made.changed))
+        sys.stdout.write(json.plan(made.plan, made.costs, path=made.path.name, changed=made.changed))
     else:
         from depdoctor.report import tree
 
-        tree.plan(terminal.output(), made.plan, path=made.path.name, changed=made.changed, written=not options.check)
+        tree.plan(
+            terminal.output(), made.plan, made.costs, path=made.path.name, state=_state(made.changed, options.check)
+        )
     if not options.check:
         return CLEAN
     return FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)
 
 
+def _state(changed: bool, check: bool) -> str:  # noqa: FBT001 - two facts of one sentence
+    if check:
+        return "is out of date: run `depdoctor plan`" if changed else "is up to date"
+    return "written" if changed else "stands as it was"
+
+
 def generate(options: argparse.Namespace) -> int:
     """Write a Dockerfile, a bake file and hashed requirements."""
-    from depdoctor import pipeline
+    from depdoctor.pipeline import delivery
 
     kinds = tuple(filter(None, (kind.strip() for kind in options.only.split(","))))
     with _progress(options) as progress:
-        written = pipeline.generate_files(_settings(options), progress, kinds, options.output)
+        written = delivery.generate_files(_settings(options), progress, kinds, options.output)
     if options.format == "json":
         from depdoctor.report import json
 
@@ -100,26 +109,25 @@ def generate(options: argparse.Namespace) -> int:
 
 def build(options: argparse.Namespace) -> int:
     """Build the images of the plan."""
-    from depdoctor import pipeline
+    from depdoctor.pipeline import delivery
 
     started = time.monotonic()
     output = options.output or (None if options.push or options.load else Path("images"))
-    wish = pipeline.BuildWish(
+    wish = delivery.BuildWish(
         output=output, push=options.push or "", load=options.load, builder=options.builder, images=tuple(options.image)
     )
     with _progress(options) as progress:
-        made = pipeline.build(_settings(options), progress, wish)
+        made = delivery.build(_settings(options), progress, wish)
     return _report_built(options, made, started)
 
 
 def push(options: argparse.Namespace) -> int:
     """Push the images of the plan."""
-    from depdoctor import pipeline
+    from depdoctor.pipeline import delivery
 
     started = time.monotonic()
-    wish = pipeline.BuildWish(push=options.to or pipeline.CONFIGURED, images=tuple(options.image))
     with _progress(options) as progress:
-        made = pipeline.build(_settings(options), progress, wish)
+        made = delivery.push_images(_settings(options), progress, options.to or "", tuple(options.image))
     return _report_built(options, made, started)
 
 
@@ -140,11 +148,11 @@ def _report_built(options: argparse.Namespace, made: Built, started: float) -> i
 
 def verify(options: argparse.Namespace) -> int:
     """Check that what was locked is installed in each image, and imports."""
-    from depdoctor import pipeline
     from depdoctor.cli import terminal
+    from depdoctor.pipeline import delivery
 
     with _progress(options) as progress:
-        diagnosis = pipeline.verify_images(_settings(options), progress, tuple(options.image), options.source or "")
+        diagnosis = delivery.verify_images(_settings(options), progress, tuple(options.image), options.source or "")
     if options.format == "json":
         from depdoctor.report import json
 
@@ -183,7 +191,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     from platformdirs import user_cache_path
 
     from depdoctor.config import moment
-    from depdoctor.pipeline import Settings
+    from depdoctor.pipeline.scanning import Settings
 
     newer = getattr(options, "exclude_newer", None)
     try:

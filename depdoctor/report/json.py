@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from depdoctor.model.cost import Costs
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.inventory import Entry, Inventory
@@ -58,8 +61,9 @@ def diagnosis(result: Diagnosis) -> str:
     )
 
 
-def plan(plan: Plan, figures: Mapping[str, Any], *, path: str, changed: bool) -> str:
-    """Turn a plan's figures into JSON; the plan itself is a file."""
+def plan(made: Plan, costs: Costs, *, path: str, changed: bool) -> str:
+    """Turn what a plan amounts to into JSON; the plan itself is a file."""
+    images = {image.name: image for image in made.images}
     return _text(
         {
             "schema_version": SCHEMA_VERSION,
@@ -67,18 +71,30 @@ def plan(plan: Plan, figures: Mapping[str, Any], *, path: str, changed: bool) ->
             "changed": changed,
             "images": [
                 {
-                    "name": image.name,
-                    "project": image.project,
-                    "base": image.base.pinned,
-                    "layers": len(plan.layers(image)),
-                    "packages": len(plan.pins(image)),
+                    "name": cost.name,
+                    "project": images[cost.name].project,
+                    "base": images[cost.name].base.pinned,
+                    "packages": len(made.pins(images[cost.name])),
+                    "layers": cost.layers,
+                    "download_bytes": cost.download_bytes,
+                    "unpacked_bytes": cost.unpacked_bytes,
+                    "own_download_bytes": cost.own_download_bytes,
+                    "own_unpacked_bytes": cost.own_unpacked_bytes,
                 }
-                for image in plan.images
+                for cost in costs.images
             ],
-            "skipped": [{"project": one.project, "reason": one.reason} for one in plan.skipped],
-            "figures": dict(figures),
+            "skipped": [{"project": one.project, "reason": one.reason} for one in made.skipped],
+            "costs": {
+                **{name: asdict(getattr(costs, name)) for name in ("planned", "single", "popularity", "least")},
+                "bound_bytes": costs.bound_bytes,
+            },
         }
     )
+
+
+def files(written: Sequence[Path]) -> str:
+    """Turn the paths of generated files into JSON."""
+    return _text({"schema_version": SCHEMA_VERSION, "files": [path.as_posix() for path in written]})
 
 
 def built(images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> str:

@@ -1,4 +1,4 @@
-"""One short function per command: picks adapters, calls stages in order. Only this module knows the order."""
+"""`scan`: from a folder to a diagnosis."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Scan:
 
 def list_projects(settings: Settings) -> tuple[Project, ...]:
     """Find the projects under the root. Raises `ConfigError`."""
-    return discover.discover(settings.root, _config(settings, rules.load()).exclude)
+    return discover.discover(settings.root, read_config(settings, rules.load()).exclude)
 
 
 def scan(settings: Settings, progress: Progress) -> Scan:
@@ -73,7 +73,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         return remaining_s() <= 0
 
     facts = rules.load()
-    config = _config(settings, facts)
+    config = read_config(settings, facts)
     readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
     moment = settings.exclude_newer or config.exclude_newer or datetime.now(UTC).replace(microsecond=0)
     with closing(UvResolver(settings.cache, offline=settings.offline, remaining_s=remaining_s)) as resolver:
@@ -93,11 +93,12 @@ def scan(settings: Settings, progress: Progress) -> Scan:
             inventory, oracle, deadline=out_of_time, indexes=config.indexes, builds_allowed=settings.builds_allowed
         )
     inventory = replace(inventory, incomplete=(*_unknown(inventory), *conflicts.incomplete))
-    diagnosis = diagnose(inventory, conflicts, facts, _committed(settings))
+    diagnosis = diagnose(inventory, conflicts, facts, committed_plan(settings))
     return Scan(config=config, inventory=inventory, diagnosis=_without(diagnosis, config.ignored_rules))
 
 
-def _config(settings: Settings, facts: Rules) -> Config:
+def read_config(settings: Settings, facts: Rules) -> Config:
+    """Read the configuration of the root. Raises `ConfigError`."""
     return configuration.load(settings.root, facts.libc_of_base)
 
 
@@ -230,7 +231,8 @@ def _unknown(inventory: Inventory) -> tuple[str, ...]:
     )
 
 
-def _committed(settings: Settings) -> Plan | None:
+def committed_plan(settings: Settings) -> Plan | None:
+    """Read the plan file that stands beside the projects, None if there is none. Raises `PlanFileError`."""
     path = settings.root / planfile.PLAN_NAME
     return planfile.load(path) if path.is_file() else None
 

@@ -1,0 +1,42 @@
+"""Writes generated files: each under a temporary name first, and only where its content differs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from depdoctor.errors import UsageError
+from depdoctor.model.image import Bundle
+
+
+def write(bundle: Bundle, folder: Path) -> tuple[Path, ...]:
+    """Write the files of a bundle into a folder, which is made if need be; their paths. Raises `UsageError`."""
+    written = []
+    for name, text in sorted(bundle.files.items()):
+        relative = PurePosixPath(name)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise UsageError(f"a generated file would leave its folder: {name}", where=str(folder))
+        path = folder / relative
+        try:
+            _replace(path, text)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give another --output") from error
+        written.append(path)
+    return tuple(written)
+
+
+def _replace(path: Path, text: str) -> None:
+    content = text.encode()
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

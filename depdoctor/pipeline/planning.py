@@ -1,0 +1,78 @@
+"""`plan`: from a scan to images and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from depdoctor import planfile
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.errors import RegistryError, UsageError
+from depdoctor.model.cost import Costs
+from depdoctor.model.finding import Diagnosis
+from depdoctor.model.plan import SCRATCH, Base, Image, Plan
+from depdoctor.model.seams import Progress
+from depdoctor.pipeline.scanning import Scan, Settings, committed_plan, scan
+from depdoctor.plan import collisions
+from depdoctor.plan import plan as plan_images
+from depdoctor.plan.cost import costs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan with what it costs, and whether it differs from the committed one."""
+
+    plan: Plan
+    costs: Costs
+    diagnosis: Diagnosis
+    path: Path
+    changed: bool
+
+
+def plan(settings: Settings, progress: Progress, *, base: str = "", write: bool = True) -> Planned:
+    """Plan an image for each project and write the plan file, unless told not to."""
+    result = scan(settings, progress)
+    made = _made(result, settings, progress, base)
+    path = settings.root / planfile.PLAN_NAME
+    changed = planfile.write(made, path) if write else planfile.differs(made, path)
+    return Planned(plan=made, costs=costs(made), diagnosis=result.diagnosis, path=path, changed=changed)
+
+
+def standing_plan(settings: Settings, progress: Progress) -> Plan:
+    """The committed plan, or else one made now, which is not written."""
+    committed = committed_plan(settings)
+    if committed is not None:
+        return committed
+    progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
+    return _made(scan(settings, progress), settings, progress)
+
+
+def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
+    """The images of the plan with these names, all of them for none. Raises `UsageError`."""
+    known = {image.name: image for image in standing.images}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"the plan has no image `{name}`", hint=f"it has {', '.join(known) or 'none'}")
+    if not known:
+        reasons = "; ".join(f"{one.project}: {one.reason}" for one in standing.skipped[:3])
+        raise UsageError("the plan has no image to build", where=reasons, hint="run `depdoctor scan` to see why")
+    return tuple(known[name] for name in names) or standing.images
+
+
+def _made(result: Scan, settings: Settings, progress: Progress, base: str = "") -> Plan:
+    config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
+    reference = config.image.base
+    bases = {}
+    if reference != SCRATCH:
+        try:
+            digest = OciRegistry(offline=settings.offline).digest(reference)
+            bases[reference] = Base(reference=reference, digest=digest)
+        except RegistryError as error:
+            progress.say(f"the base image {reference} is not pinned: {error.message}")
+    made = plan_images(result.inventory, config, bases, committed_plan(settings))
+    for name, owners in collisions(made).items():
+        raise UsageError(
+            f"the projects {', '.join(owners)} would share the image name `{name}`", hint="rename one of the folders"
+        )
+    return made

@@ -1,0 +1,108 @@
+"""The tree of layers with its bytes, and what a build made of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from depdoctor.model.cost import Costs
+from depdoctor.model.distribution import Pin
+from depdoctor.model.image import BuiltImage, PushedImage
+from depdoctor.model.plan import Image, Node, Plan
+from depdoctor.report.console import size
+
+MOST_NAMES = 4
+
+
+def plan(console: Console, made: Plan, costs: Costs, *, path: str, state: str) -> None:
+    """Print the tree of layers, who shares what, and what is saved against one image each."""
+    for tree in _trees(made):
+        console.print(tree)
+    for one in made.skipped:
+        console.print(Text.assemble(("no image for ", "yellow"), one.project, (f": {one.reason}", "dim")))
+    console.print()
+    console.print(_costs(costs))
+    console.print(Text.assemble("\n", (path, "bold"), f" {state}"))
+
+
+def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> None:
+    """Print what was built, where it lies, and how many bytes had to be sent."""
+    sent = {one.name: one for one in pushed}
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("image", overflow="fold")
+    table.add_column("layers", justify="right")
+    table.add_column("size", justify="right")
+    table.add_column("sent", justify="right")
+    table.add_column("where", overflow="fold")
+    for one in images:
+        push = sent.get(one.name)
+        where = push.reference if push else str(one.layout) if one.layout else one.reference
+        table.add_row(
+            Text(one.name, style="bold"),
+            str(len(one.layers)),
+            size(sum(layer.size_bytes for layer in one.layers)),
+            (size(push.uploaded_bytes) or "0 B") if push else "",
+            Text.assemble(where, ("\n" + (push.digest if push else one.manifest.digest), "dim")),
+        )
+    console.print(table)
+    console.print(f"\n{len(images)} images in {elapsed_s:.1f} s")
+
+
+def _trees(made: Plan) -> list[Tree]:
+    files = made.by_hash()
+    children: defaultdict[str, list[Node]] = defaultdict(list)
+    users: defaultdict[str, list[Image]] = defaultdict(list)
+    for node in made.nodes:
+        children[node.parent].append(node)
+    for image in made.images:
+        for node in made.path(image):
+            users[node.key].append(image)
+
+    def grow(tree: Tree, parent: str) -> None:
+        for node in children[parent]:
+            if any(image in standing for image in users[node.key]):
+                grow(tree.add(_label(node, users[node.key], files)), node.key)
+
+    trees = []
+    for base, environment in dict.fromkeys((image.base, image.environment) for image in made.images):
+        standing = [image for image in made.images if (image.base, image.environment) == (base, environment)]
+        tree = Tree(Text.assemble((base.reference, "bold"), (f"  {environment}", "dim")))
+        for image in standing:
+            if not image.node:
+                tree.add(Text.assemble((image.name, "bold green"), ("  nothing to install", "dim")))
+        grow(tree, "")
+        trees.append(tree)
+    return trees
+
+
+def _label(node: Node, users: Sequence[Image], files: Mapping[str, Pin]) -> Text:
+    pins = [files[wheel] for layer in node.layers for wheel in layer.wheels]
+    largest = sorted(pins, key=lambda pin: (-pin.download_bytes, pin.name))[:MOST_NAMES]
+    names = ", ".join(f"{pin.name} {pin.version}" for pin in largest)
+    more = f" and {len(pins) - len(largest)} more" if len(pins) > len(largest) else ""
+    own = [image.name for image in users if image.node == node.key]
+    who = (", ".join(own), "bold green") if len(users) == len(own) else (f"shared by {len(users)}", "cyan")
+    extra = [(f"  = {', '.join(own)}", "bold green")] if own and len(users) != len(own) else []
+    many = "layer" if len(node.layers) == 1 else "layers"
+    bytes_of_all = size(sum(pin.download_bytes for pin in pins))
+    return Text.assemble(who, *extra, f"  {bytes_of_all} in {len(node.layers)} {many}  ", (names + more, "dim"))
+
+
+def _costs(costs: Costs) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("all images, without base and code")
+    for column in ("as planned", "one layer each", "saved", "at least"):
+        table.add_column(column, justify="right")
+    rows = (
+        ("in the registry", costs.planned.registry_bytes, costs.single.registry_bytes, costs.least.registry_bytes),
+        ("on a disk that holds them all", costs.planned.disk_bytes, costs.single.disk_bytes, costs.bound_bytes),
+    )
+    for label, planned, single, least in rows:
+        saved = f"{1 - planned / single:.0%}" if single else ""
+        table.add_row(label, size(planned), size(single), saved, size(least))
+    return table
