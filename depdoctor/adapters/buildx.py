@@ -38,6 +38,7 @@ HINTS = (
     ("pull access denied", "check the name of the base image, and `docker login` for its registry"),
     ("Hash mismatch", "a file is not the one that was locked; make the plan again"),
     ("is not a docker command", "install the buildx plugin of the Docker command line"),
+    ("Cache export is not supported", "leave the cache out, use the containerd image store, or name a builder"),
     ("no builder", "`docker buildx ls` lists the builders that there are"),
     ("Cannot connect to the Docker daemon", "start the engine, or let `DOCKER_HOST` point to one that runs"),
 )
@@ -65,7 +66,8 @@ class Buildx:
 
     `uv` is the binary that installs the wheels; `secrets` are files by the id under which a stage mounts them. An image
     is called REGISTRY/NAME:TAG, where `registry` may hold a prefix. `push` sends the images there instead of loading
-    them into the engine.
+    them into the engine. `docker_context` names another engine than that of the environment. `cache` is a repository
+    whose tags keep the build cache of each target, for builders that can export one.
     """
 
     uv: Path
@@ -74,26 +76,49 @@ class Buildx:
     registry: str = "depdoctor"
     tag: str = "latest"
     push: bool = False
+    docker_context: str = ""
+    cache: str = ""
 
     def build(
         self, bundle: Bundle, context: Path, targets: Sequence[str], progress: Progress | None = None
     ) -> dict[str, str]:
-        """Build targets of the bundle's bake file; the reference of each image by target.
+        """Build targets of the bundle's bake file; the reference of each image by target, with its digest if pushed.
 
         Raises `BuildError` with the failing step and the end of the output, `EngineError` without a Docker command.
         """
         docker = _docker()
         with _workplace(bundle, self.uv, self.secrets) as folder:
+            variables = self._environment(context, os.environ)
+            builder = self.builder or _own_builder(docker, variables)
             metadata = folder / "metadata.json"
-            command = [docker, "buildx", "--builder", self.builder or _own_builder(docker), "bake", "--progress=plain"]
+            command = [docker, "buildx", "--builder", builder, "bake", "--progress=plain", "--file", BAKE_FILE]
             command += ["--push" if self.push else "--load", "--metadata-file", str(metadata)]
-            command += ["--file", BAKE_FILE, *targets]
-            variables = _variables(context, self.secrets, self.registry, self.tag, os.environ)
-            status, tail = _run(command, folder / "bundle", variables, progress or NoProgress())
+            command += [f"--set={setting}" for setting in self._cache_settings(targets)]
+            status, tail = _run([*command, *targets], folder / "bundle", variables, progress or NoProgress())
             if status:
                 raise _failure(tail, targets)
             results = json.loads(metadata.read_text(encoding="utf-8"))
-            return {target: results[target]["image.name"].split(",")[0] for target in targets}
+        return {target: self._reference(results[target]) for target in targets}
+
+    def _environment(self, context: Path, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the child: every variable of the bake file is set, so that none comes from the user's."""
+        files = {name.upper(): f"../secrets/{name}" if name in self.secrets else "" for name in SECRETS}
+        places = {"PROJECTS": str(context.resolve()), "UV": "../uv", "REGISTRY": self.registry, "TAG": self.tag}
+        inherited = dict(environment)
+        if self.docker_context:
+            inherited.pop("DOCKER_HOST", None)
+            inherited["DOCKER_CONTEXT"] = self.docker_context
+        return {**inherited, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", **places, **files}
+
+    def _cache_settings(self, targets: Iterable[str]) -> Iterator[str]:
+        if self.cache:
+            for target in targets:
+                yield f"{target}.cache-from=type=registry,ref={self.cache}:{target}"
+                yield f"{target}.cache-to=type=registry,ref={self.cache}:{target},mode=max"
+
+    def _reference(self, result: Mapping[str, str]) -> str:
+        name = result["image.name"].split(",")[0]
+        return f"{name}@{result['containerimage.digest']}" if self.push else name
 
 
 def _docker() -> str:
@@ -105,9 +130,9 @@ def _docker() -> str:
     )
 
 
-def _own_builder(docker: str) -> str:
+def _own_builder(docker: str, environment: Mapping[str, str]) -> str:
     """The builder that is the BuildKit inside the engine: it bears the name of the current context."""
-    shown = subprocess.run([docker, "context", "show"], capture_output=True, text=True, check=False)
+    shown = subprocess.run([docker, "context", "show"], env=environment, capture_output=True, text=True, check=False)
     return shown.stdout.strip() or "default"
 
 
@@ -140,15 +165,6 @@ def _link(source: Path, destination: Path) -> None:
         os.link(source, destination)
     except OSError:
         shutil.copy(source, destination)
-
-
-def _variables(
-    context: Path, secrets: Iterable[str], registry: str, tag: str, environment: Mapping[str, str]
-) -> dict[str, str]:
-    """The environment of the child: every variable of the bake file is set, so that none comes from the user's."""
-    files = {identity.upper(): f"../secrets/{identity}" if identity in secrets else "" for identity in SECRETS}
-    places = {"PROJECTS": str(context.resolve()), "UV": "../uv", "REGISTRY": registry, "TAG": tag}
-    return {**environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", **places, **files}
 
 
 def _run(

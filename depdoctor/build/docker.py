@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from depdoctor.errors import BuildError
+from depdoctor.build.targets import target_of
 from depdoctor.model.image import BuiltImage, Bundle
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Engine, Progress
@@ -30,7 +29,7 @@ class DockerBuilder:
         """Build these images and leave them in the engine. Raises `BuildError`."""
         if not images:
             return ()
-        targets = {image.name: self._target(image) for image in images}
+        targets = {image.name: target_of(self.bundle, image) for image in images}
         task = f"build {len(images)} images"
         progress.start(task)
         references = self.engine.build(self.bundle, self.context, list(targets.values()), progress)
@@ -38,15 +37,4 @@ class DockerBuilder:
         return tuple(
             replace(self.engine.describe(references[targets[image.name]], image.name), base_reference=image.base.pinned)
             for image in images
-        )
-
-    def _target(self, image: Image) -> str:
-        """The bake target of an image: its name, or `image_NAME` where the name means something else to bake."""
-        known = json.loads(self.bundle.files["docker-bake.json"])["target"]
-        for target in (image.name, f"image_{image.name}"):
-            if target in known:
-                return target
-        raise BuildError(
-            f"no bake target makes image `{image.name}`",
-            hint="an image without a base has no place to run commands in: use `--builder oci`",
         )

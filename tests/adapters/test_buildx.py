@@ -30,6 +30,7 @@ seen = {{
     "argv": sys.argv[1:],
     "variables": {{name: os.environ[name] for name in ("PROJECTS", "UV", "CA", "NETRC", "REGISTRY", "TAG")}},
     "bundle": sorted(os.path.join(at, name) for at, _, names in os.walk(".") for name in names),
+    "docker": [os.environ.get("DOCKER_CONTEXT"), os.environ.get("DOCKER_HOST")],
     "uv": os.listdir("../uv"),
     "secrets": {{name: open("../secrets/" + name).read() for name in os.listdir("../secrets")}},
 }}
@@ -37,7 +38,10 @@ json.dump(seen, open({seen!r}, "w"))
 {behaviour}
 """
 
-SUCCEEDS = 'json.dump({"asr": {"image.name": "a/asr:v1,b/asr:v1"}}, open(arguments["--metadata-file"], "w"))'
+SUCCEEDS = """
+result = {"image.name": "a/asr:v1,b/asr:v1", "containerimage.digest": "sha256:abc"}
+json.dump({"asr": result}, open(arguments["--metadata-file"], "w"))
+"""
 HANGS = "print('#1 [asr 1/1] FROM scratch', flush=True); import time; time.sleep(60)"
 
 
@@ -97,12 +101,25 @@ def test_a_named_builder_and_a_push_are_passed_on(
     seen = command(tmp_path, monkeypatch, SUCCEEDS)
     monkeypatch.setenv("TAG", "the user's own")
     builder = Buildx(uv=uv_binary, builder="farm", push=True, registry="registry.example/team", tag="v2")
-    builder.build(Bundle(files=FILES), tmp_path, ["asr"])
+    assert builder.build(Bundle(files=FILES), tmp_path, ["asr"]) == {"asr": "a/asr:v1@sha256:abc"}
     told = json.loads(seen.read_text())
     assert told["argv"][:3] == ["buildx", "--builder", "farm"]
     assert "--push" in told["argv"]
     assert told["variables"]["REGISTRY"] == "registry.example/team"
     assert told["variables"]["TAG"] == "v2"
+
+
+def test_another_context_and_a_cache_are_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv_binary: Path
+) -> None:
+    seen = command(tmp_path, monkeypatch, SUCCEEDS)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///the/usual.sock")
+    builder = Buildx(uv=uv_binary, docker_context="second", cache="registry.example/cache")
+    builder.build(Bundle(files=FILES), tmp_path, ["asr"])
+    told = json.loads(seen.read_text())
+    assert told["docker"] == ["second", None]
+    assert "--set=asr.cache-from=type=registry,ref=registry.example/cache:asr" in told["argv"]
+    assert "--set=asr.cache-to=type=registry,ref=registry.example/cache:asr,mode=max" in told["argv"]
 
 
 def test_an_interrupt_ends_the_child_and_leaves_nothing(
