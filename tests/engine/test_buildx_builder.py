@@ -117,10 +117,9 @@ def test_a_cache_goes_to_the_registry_and_comes_back(
         return
     builder.build(bare_bundle(base), project, ["one"])
     _, content = OciRegistry().manifest(f"{destination}/cache:one")
-    assert any(
-        "buildkit.cacheconfig" in row["mediaType"]
-        for row in [json.loads(content)["config"]] + json.loads(content)["layers"]
-    )
+    assert "application/vnd.buildkit.cacheconfig.v0" in {row["mediaType"] for row in json.loads(content)["manifests"]}
+    again = builder.build(bare_bundle(base), project, ["one"])["one"]
+    assert engine.run(again) == "one\n"
 
 
 def test_one_builder_that_fails_fails_the_build(
