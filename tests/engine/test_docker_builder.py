@@ -14,7 +14,11 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker import DockerEngine
+from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.store import BlobStore
 from depdoctor.build.docker import DockerBuilder
+from depdoctor.build.oci import OciBuilder
 from depdoctor.errors import BuildError
 from depdoctor.generate import generate
 from depdoctor.model.distribution import DistributionFile, Pin
@@ -150,6 +154,26 @@ def test_images_lists_what_was_built_by_its_labels_alone(
         assert found.identity in {built[image.name].config.digest, built[image.name].manifest.digest}
         assert found.shared_bytes is None or 0 < found.shared_bytes < found.size_bytes
     assert not {reference.removeprefix("docker.io/") for reference in images.values()} & ours.keys()
+
+
+def test_a_native_image_loads_and_is_verified_alike(
+    engine: DockerEngine, plan: Plan, fleet: Path, prefix: str, tmp_path: Path
+) -> None:
+    store = BlobStore(tmp_path / "store")
+    builder = OciBuilder(
+        store=store, fetcher=WheelFetcher(store), registry=OciRegistry(), root=fleet, output=tmp_path / "images"
+    )
+    native = {image.name: image for image in builder.build(plan, plan.images, NoProgress())}
+    for image in plan.images:
+        made = native[image.name]
+        name = f"{prefix}/native-{image.name}:v1"
+        assert made.layout
+        engine.load(made.layout, name)
+        assert engine.run(name, image.command) == f"{image.name} ok\n"
+        assert verify(plan, image, engine.inspect(name, image.imports)).findings == ()
+        known = engine.describe(name, image.name)
+        assert [layer.diff_id for layer in known.layers] == [layer.diff_id for layer in made.layers]
+        assert {known.config.digest, known.manifest.digest} & {made.config.digest, made.manifest.digest}
 
 
 def test_an_image_without_a_base_is_refused(builder: DockerBuilder, plan: Plan) -> None:
