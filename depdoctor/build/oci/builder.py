@@ -63,7 +63,7 @@ class OciBuilder:
         self._store = store
         self._fetcher = fetcher
         self._registry = registry
-        self._root = root
+        self._root = root.resolve()
         self._output = output
         self._workers = workers or os.cpu_count() or 1
 

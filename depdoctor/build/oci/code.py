@@ -84,7 +84,7 @@ class _Walk:
         self._project = project
         self._skipped = skipped
         lines = [*IGNORED, *_ignore_lines(project)]
-        self._ignored = PathSpec.from_lines("gitwildmatch", filter(None, map(_anchored, lines)))
+        self._ignored = PathSpec.from_lines("gitignore", filter(None, map(_anchored, lines)))
         self._takes_back = any(line.startswith("!") for line in lines)
 
     def below(self, folder: Path) -> Iterator[Found]:
