@@ -24,6 +24,7 @@ from depdoctor.model.plan import (
 )
 from depdoctor.model.project import DEFAULT_GROUP
 from depdoctor.model.target import Environment
+from depdoctor.plan.bases import base_reference
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
@@ -44,12 +45,11 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previo
     """One image for every project that has a lock, and one tree of layers for the images that can share any.
 
     With a `previous` plan, an image whose wheels it knows keeps its layers, and others build upon what stands there.
-    `bases` holds the bases that could be looked up, by the reference as configured; one that is missing is planned
-    without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where the
-    configuration names a base or a health check that cannot be one.
+    `bases` holds the bases that could be looked up, by reference (see `base_references`); one that is missing is
+    planned without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where
+    the configuration names a base or a health check that cannot be one.
     """
     _check(config)
-    base = bases.get(config.image.base, Base(reference=config.image.base))
     drafts: list[_Draft] = []
     skipped: list[Skipped] = []
     pins: list[Pin] = []
@@ -59,6 +59,8 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previo
             skipped.append(Skipped(project=entry.project.name, reason=reason))
         for lock in locks:
             pins += lock.pins
+            reference = base_reference(config.image.base, lock.environment.python)
+            base = bases.get(reference, Base(reference=reference))
             drafts.append(_draft(entry, lock, inventory, config, base, _variant(lock, locks)))
     packages = _packages(pins)
     nodes: list[Node] = []

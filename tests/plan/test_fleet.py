@@ -16,7 +16,8 @@ from depdoctor.model.finding import Kind
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unknown, Unresolvable, Why
 from depdoctor.model.plan import Base, layer_key, node_key
 from depdoctor.model.target import Environment, Platform, Target
-from depdoctor.plan import collisions, image_name, plan
+from depdoctor.plan import base_references, collisions, image_name, plan
+from depdoctor.plan.bases import base_reference
 
 BASE = Base(reference="python:3.11-slim-bookworm", digest="sha256:" + "a" * 64)
 BIG = 5_000_000
@@ -80,6 +81,31 @@ def test_environments_share_nothing() -> None:
     assert len(made.packages) == 1
 
 
+def test_base_has_the_python_that_the_project_was_locked_for() -> None:
+    older = Environment(python="3.10", platform=ENVIRONMENT.platform)
+    found = inventory([entry("a", lock("a", [pin("x")])), entry("b", lock("b", [pin("x")], older))])
+    digest = "sha256:" + "c" * 64
+    sibling = Base(reference="python:3.10-slim-bookworm", digest=digest)
+    assert base_references(found, Config()) == (sibling.reference, BASE.reference)
+    images = plan(found, Config(), {BASE.reference: BASE, sibling.reference: sibling}).images
+    assert [image.base for image in images] == [BASE, sibling]
+
+
+@pytest.mark.parametrize(
+    ("configured", "reference"),
+    [
+        ("python:3.11", "python:3.10"),
+        ("registry.example:5000/a/python:3.11.4-slim", "registry.example:5000/a/python:3.10-slim"),
+        ("python:3.10.2-slim", "python:3.10.2-slim"),
+        ("python:3.11@sha256:" + "a" * 64, "python:3.11@sha256:" + "a" * 64),
+        ("team/base:3.11", "team/base:3.11"),
+        ("scratch", "scratch"),
+    ],
+)
+def test_only_images_of_python_have_siblings(configured: str, reference: str) -> None:
+    assert base_reference(configured, "3.10") == reference
+
+
 def test_one_project_for_two_machines_is_two_images() -> None:
     arm = Environment(python="3.11", platform=Platform(machine="aarch64", libc_version=(2, 36)))
     targets = (Target(name="edge", platform=arm.platform), Target(name="pool", platform=ENVIRONMENT.platform))
@@ -90,11 +116,11 @@ def test_one_project_for_two_machines_is_two_images() -> None:
 
 def test_image_takes_what_the_configuration_says() -> None:
     settings = ProjectConfig(path="asr", command=("python", "app.py"), port=8000, health="/healthz", groups=("gpu",))
-    config = Config(projects=(settings,), image=ImageConfig(base="python:3.12-slim"))
+    config = Config(projects=(settings,), image=ImageConfig(base="team/base:1"))
     gpu = replace(lock("asr", [pin("x"), pin("cuda")]), groups=("", "gpu"))
     (image,) = plan(inventory([entry("asr", lock("asr", [pin("x")]), gpu, imports=("x", "app"))]), config, {}).images
     assert (image.command, image.port, image.health) == (("python", "app.py"), 8000, "/healthz")
-    assert image.base == Base(reference="python:3.12-slim")
+    assert image.base == Base(reference="team/base:1")
     assert image.imports == ("app", "x")
 
 
