@@ -155,12 +155,24 @@ class DockerEngine:
         } | options
         try:
             with speaking(f"run {reference}"):
-                self._ensure(reference)
+                if not self.has(reference):
+                    self.pull(reference)
                 container = self.client.containers.create(reference, name=name, **settings)
                 container.start()
                 yield container
         finally:
             self._remove_container(name)
+
+    def has(self, reference: str) -> bool:
+        """Whether the engine holds an image under this name."""
+        from docker.errors import ImageNotFound
+
+        with speaking(f"look for {reference}"):
+            try:
+                self.api.inspect_image(reference)
+            except ImageNotFound:
+                return False
+        return True
 
     def pull(self, reference: str) -> None:
         """Bring an image from its registry into the engine."""
@@ -211,14 +223,6 @@ class DockerEngine:
             raise EngineError(f"{reference} did not end within {self.limits.total_s:g} s") from None
         container.reload()
         return int(status)
-
-    def _ensure(self, reference: str) -> None:
-        from docker.errors import ImageNotFound
-
-        try:
-            self.api.inspect_image(reference)
-        except ImageNotFound:
-            self.client.images.pull(reference)
 
     def _remove_container(self, name: str) -> None:
         from docker.errors import NotFound
