@@ -1,4 +1,4 @@
-"""The bake file: a target for every image, to be run in the folder that it lies in."""
+"""The bake file, as JSON for programs and as HCL for people: a target for every image, run in the folder it lies in."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ def target_name(image: Image) -> str:
     return f"image_{image.name}" if image.name in RESERVED else image.name
 
 
-def bake_file(plan: Plan) -> str:
-    """`docker-bake.json`. Its variables say where the scanned folder and uv are, and where the images go.
+VARIABLES = {"PROJECTS": "..", "UV": "uv", "REGISTRY": "depdoctor", "TAG": "latest", "CA": "", "NETRC": ""}
+"""Where the scanned folder and uv are, where images go, and the files of the build secrets (left out where empty)."""
 
-    `CA` and `NETRC` are files for the build secrets, left out where empty. Of a plan only image names stand in it, and
-    these hold nothing that bake would expand.
-    """
+SECRETS = 'concat(CA == "" ? [] : ["id=ca,src=${CA}"], NETRC == "" ? [] : ["id=netrc,src=${NETRC}"])'
+
+COMMON = "_image"
+"""The target that the others inherit from; no image can be called so."""
+
+
+def bake_file(plan: Plan) -> str:
+    """`docker-bake.json`. Of a plan only image names stand in it, and these hold nothing that bake would expand."""
     images = buildable(plan)
-    variables = {"PROJECTS": "..", "UV": "uv", "REGISTRY": "depdoctor", "TAG": "latest", "CA": "", "NETRC": ""}
     document = {
-        "variable": {name: {"default": value} for name, value in variables.items()},
+        "variable": {name: {"default": value} for name, value in VARIABLES.items()},
         "group": {"default": {"targets": [target_name(image) for image in images]}},
         "target": {target_name(image): _target(image) for image in images},
     }
@@ -33,13 +37,50 @@ def bake_file(plan: Plan) -> str:
 
 
 def _target(image: Image) -> dict[str, object]:
-    machine = image.environment.platform.machine
     return {
         "context": "${PROJECTS}",
         "dockerfile": "cwd://Dockerfile",
         "contexts": {"bundle": ".", "uv": "${UV}"},
         "target": image_stage(image),
-        "platforms": [f"linux/{ARCHITECTURES.get(machine, machine)}"],
-        "secret": '${concat(CA == "" ? [] : ["id=ca,src=${CA}"], NETRC == "" ? [] : ["id=netrc,src=${NETRC}"])}',
-        "tags": [f"${{REGISTRY}}/{image.name}:${{TAG}}"],
+        "platforms": [_platform(image)],
+        "secret": f"${{{SECRETS}}}",
+        "tags": [_tag(image)],
     }
+
+
+def hcl_file(plan: Plan) -> str:
+    """`docker-bake.hcl`, which says the same as `docker-bake.json`."""
+    images = buildable(plan)
+    blocks = [f'variable "{name}" {{\n  default = "{value}"\n}}' for name, value in VARIABLES.items()]
+    names = "".join(f'    "{target_name(image)}",\n' for image in images)
+    blocks.append(f'group "default" {{\n  targets = [\n{names}  ]\n}}')
+    blocks.append(
+        f'''target "{COMMON}" {{
+  context    = PROJECTS
+  dockerfile = "cwd://Dockerfile"
+  contexts = {{
+    bundle = "."
+    uv     = UV
+  }}
+  secret = {SECRETS}
+}}'''
+    )
+    blocks += [
+        f'''target "{target_name(image)}" {{
+  inherits  = ["{COMMON}"]
+  target    = "{image_stage(image)}"
+  platforms = ["{_platform(image)}"]
+  tags      = ["{_tag(image)}"]
+}}'''
+        for image in images
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _platform(image: Image) -> str:
+    machine = image.environment.platform.machine
+    return f"linux/{ARCHITECTURES.get(machine, machine)}"
+
+
+def _tag(image: Image) -> str:
+    return f"${{REGISTRY}}/{image.name}:${{TAG}}"

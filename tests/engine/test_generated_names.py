@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
+import pytest
 from fleets import fleet
 
 from depdoctor.adapters.buildx import Buildx
@@ -38,3 +42,21 @@ def test_code_and_command_arrive_as_they_are(
         assert output.decode() == f"{(image.project, ARGUMENT)!r}\n"
         labels = engine.client.images.get(built.reference).labels
         assert labels["depdoctor.project"] == image.project
+
+
+@pytest.mark.usefixtures("engine")
+def test_both_bake_files_say_the_same(tmp_path: Path) -> None:
+    config = Config(image=ImageConfig(base="python:3.11-slim"))
+    files = generate(plan(fleet({"a": [], "uv": [], "3d/b": []}), config, {}), only=["bake", "hcl"]).files
+    (tmp_path / "ca.pem").touch()
+    printed = []
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        command = ["docker", "buildx", "bake", "--print", "--file", name]
+        environment = {**os.environ, "CA": "ca.pem", "TAG": "t"}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+        printed.append(json.loads(done.stdout))
+    assert len(printed) == 2
+    assert printed[0] == printed[1]
+    assert printed[0]["target"]["a"]["secret"] == ["id=ca,src=ca.pem"]
+    assert set(printed[0]["target"]) == {"a", "image_uv", "3d-b"}

@@ -155,6 +155,28 @@ def test_bake_file_has_a_target_for_every_image() -> None:
     assert set(document["variable"]) == {"PROJECTS", "UV", "REGISTRY", "TAG", "CA", "NETRC"}
 
 
+def test_people_get_the_same_in_hcl() -> None:
+    text = generate(small(), only=["hcl"]).files["docker-bake.hcl"]
+    assert 'target "b-c" {' in text
+    assert 'tags      = ["${REGISTRY}/b-c:${TAG}"]' in text
+    assert 'inherits  = ["_image"]' in text
+
+
+def test_split_gives_every_image_a_dockerfile_of_its_own() -> None:
+    files = generate(small(), only=["split"]).files
+    assert {path for path in files if not path.startswith("layers/")} == {
+        "a.Dockerfile",
+        "a.Dockerfile.dockerignore",
+        "b-c.Dockerfile",
+        "b-c.Dockerfile.dockerignore",
+    }
+    alone = stages(files["b-c.Dockerfile"])
+    assert "a" not in alone
+    assert sum(name.startswith("layer_") for name in alone) == 1
+    whole = stages(generate(small()).files["Dockerfile"])
+    assert alone.items() <= whole.items()
+
+
 @pytest.mark.parametrize("name", ["uv", "bundle", "scratch", "context", "default", "3d-vision"])
 def test_names_with_another_meaning_are_set_apart(name: str) -> None:
     files = generate(plan(fleet({name: [pin("x")]}), Config(), {})).files
