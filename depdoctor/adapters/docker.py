@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker_archive import archive, full_name
 from depdoctor.errors import EngineError
-from depdoctor.model.image import ENVIRONMENT_ROOT, Blob, BuiltImage, Bundle, Inspection, StoredImage
+from depdoctor.model.image import ENVIRONMENT_ROOT, Blob, BuiltImage, Bundle, Inspection, PushedImage, StoredImage
 from depdoctor.model.label import PROJECT, SECTION
-from depdoctor.model.seams import Progress
+from depdoctor.model.seams import Progress, Registry
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -189,7 +189,34 @@ class DockerEngine:
 
     def push(self, reference: str) -> str:
         """Push an image under its own name and return the digest that it has in the registry."""
-        digest = ""
+        return self._push(reference)[0]
+
+    def publish(self, name: str, reference: str, registry: Registry) -> PushedImage:
+        """Push an image under its own name, and count what had to be sent for it. Raises `RegistryError` too.
+
+        The engine says which layers it sent, and the registry how large they are compressed.
+        """
+        digest, sent = self._push(reference)
+        repository = full_name(reference).rpartition(":")[0]
+        layers = json.loads(registry.manifest(f"{repository}@{digest}")[1])["layers"]
+        with speaking(f"look at {reference}"):
+            diff_ids = self.api.inspect_image(reference)["RootFS"].get("Layers") or []
+        sizes = {
+            (_short(layer["digest"]), _short(diff_id)): layer["size"]
+            for layer, diff_id in zip(layers, diff_ids, strict=True)
+        }
+        uploaded = sum(size for names, size in sizes.items() if sent.intersection(names))
+        return PushedImage(
+            name=name,
+            reference=reference,
+            digest=digest,
+            uploaded_bytes=uploaded,
+            reused_bytes=sum(sizes.values()) - uploaded,
+        )
+
+    def _push(self, reference: str) -> tuple[str, frozenset[str]]:
+        """The digest, and the layers that were sent: by diff_id from the classic store, else by digest, shortened."""
+        digest, sent = "", set()
         with speaking(f"push {reference}"):
             for line in self.api.push(reference, stream=True, decode=True):
                 if problem := line.get("error"):
@@ -197,9 +224,11 @@ class DockerEngine:
                         f"cannot push {reference}: {problem}", hint="`docker login` if it asks for rights"
                     )
                 digest = (line.get("aux") or {}).get("Digest", digest)
+                if line.get("status") == "Pushed":
+                    sent.add(line["id"])
             known = self.api.inspect_image(reference).get("RepoDigests") or ()
         if digest := digest or _digest_in(reference, known):
-            return digest
+            return digest, frozenset(sent)
         raise EngineError(f"the engine does not say under which digest {reference} was pushed")
 
     def images(self) -> tuple[StoredImage, ...]:
@@ -267,6 +296,10 @@ def _digest_in(reference: str, known: Iterable[str]) -> str:
     repository = full_name(reference).rpartition(":")[0]
     pairs = (name.rpartition("@")[::2] for name in known)
     return next((digest for name, digest in pairs if full_name(name).rpartition(":")[0] == repository), "")
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def _stored(image: Mapping[str, Any]) -> StoredImage:

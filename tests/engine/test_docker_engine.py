@@ -14,6 +14,7 @@ import pytest
 
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker import DockerEngine, Limits
+from depdoctor.adapters.registry import OciRegistry
 from depdoctor.errors import BuildError, EngineError
 from depdoctor.model.image import Bundle
 from depdoctor.model.seams import NoProgress
@@ -151,6 +152,34 @@ def test_push_returns_the_digest_of_the_registry(
         assert engine.run(pulled) == "one says alpha\n"
     finally:
         engine.remove(pulled)
+
+
+def test_publish_counts_what_was_sent(
+    engine: DockerEngine, images: dict[str, str], base: str, project: Path, registry: str, prefix: str
+) -> None:
+    first, second = f"{registry}/{prefix}/counted/first:v1", f"{registry}/{prefix}/counted/second:v1"
+    engine.tag(images["one"], first)
+    engine.tag(images["two"], second)
+    began = engine.publish("one", first, OciRegistry())
+    again = engine.publish("two", second, OciRegistry())
+    assert (began.name, began.reference) == ("one", first)
+    assert began.uploaded_bytes + began.reused_bytes == again.uploaded_bytes + again.reused_bytes
+    assert again.uploaded_bytes == 0
+    manifest = json.loads(OciRegistry().manifest(f"{first.rpartition(':')[0]}@{began.digest}")[1])
+    assert began.uploaded_bytes + began.reused_bytes == sum(layer["size"] for layer in manifest["layers"])
+
+
+def test_publish_sends_a_layer_that_nobody_has(
+    engine: DockerEngine, base: str, project: Path, bundle: Callable[[str], Bundle], registry: str, prefix: str
+) -> None:
+    fresh = f"FROM {base} AS one\nRUN : {time.time_ns()}; head -c 1000000 /dev/urandom >/random\nFROM one AS two\n"
+    reference = engine.build(bundle(fresh), project, ["one"])["one"]
+    name = f"{registry}/{prefix}/fresh:v1"
+    engine.tag(reference, name)
+    pushed = engine.publish("one", name, OciRegistry())
+    assert pushed.uploaded_bytes >= 1_000_000
+    assert pushed.reused_bytes == 0 or pushed.uploaded_bytes < 1_100_000
+    assert engine.publish("one", name, OciRegistry()).uploaded_bytes == 0
 
 
 def test_push_to_nowhere_fails(engine: DockerEngine, images: dict[str, str], prefix: str) -> None:
