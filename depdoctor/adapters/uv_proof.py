@@ -6,7 +6,7 @@ The text is not a stable format. A step that is not understood is left out, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,10 +15,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 _MARKER = re.compile(r"\{[^}]*\}")
-_STEP = re.compile(r"(\S+) depends? on (one of: |all of: )?")
-_SAYS = re.compile(r"(conclude that|we know from \(\d+\) that)|[Bb]ecause ")
 _PROSE = {"and", "but", "because", "we"}
 _UPPER, _LOWER = {"<", "<="}, {">", ">="}
+
+MOST_TEXT = 50_000
+"""Characters read of a proof; a hard one runs to a thousand lines, and nobody follows a chain out of those."""
 
 MOST_RANGES = 200
 """Ranges read of one list."""
@@ -31,23 +32,27 @@ def read_steps(text: str) -> tuple[tuple[str, str], ...]:
     `("transformers>=4.45.2", "tokenizers>=0.20")`: one range around all of them. What uv concludes about two packages
     is kept only where it also says that the one depends on the other by itself.
     """
-    text = _MARKER.sub("", text)
-    steps = list(dict.fromkeys(_steps(text)))
+    steps = list(dict.fromkeys(_steps(_MARKER.sub("", text[:MOST_TEXT]).split())))
     stated = {(_named(dependent), _named(needed)) for dependent, needed, concluded in steps if not concluded}
     return tuple((one, other) for one, other, _ in steps if (_named(one), _named(other)) in stated)
 
 
-def _steps(text: str) -> Iterator[tuple[str, str, bool]]:
-    for match in _STEP.finditer(text):
-        if _requirement(match[1]) is not None:
-            concluded = [bool(said[1]) for said in _SAYS.finditer(text, 0, match.start())][-1:] == [True]
-            listed = _listed(text[match.end() :], MOST_RANGES if match[2] else 1)
-            for name, same in groupby(listed, key=_name):
-                yield match[1], f"{name}{around([str(one.specifier) for one in same])}", concluded
+def _steps(words: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
+    concluded = False
+    for place, word in enumerate(words):
+        if word in {"that", "Because", "because"}:
+            concluded = word == "that"
+        if word in {"depend", "depends"} and place and words[place + 1 : place + 2] == ["on"]:
+            dependent, start = words[place - 1], place + 2
+            several = words[start + 1 : start + 2] == ["of:"]
+            listed = words[start + 2 : start + 2 + MOST_RANGES] if several else words[start : start + 1]
+            if _requirement(dependent) is not None:
+                for name, same in groupby(_listed(listed), key=_name):
+                    yield dependent, f"{name}{around([str(one.specifier) for one in same])}", concluded
 
 
-def _listed(text: str, most: int) -> Iterator[Requirement]:
-    for word in text.split(None, most)[:most]:
+def _listed(words: Sequence[str]) -> Iterator[Requirement]:
+    for word in words:
         requirement = _requirement(word)
         if requirement is None or word.lower() in _PROSE:
             return
