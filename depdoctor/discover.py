@@ -21,7 +21,7 @@ from typing import Any
 from pathspec import GitIgnoreSpec
 
 from depdoctor.errors import UsageError
-from depdoctor.model.formats import REQUIREMENTS, format_of, is_parts_folder
+from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of, is_parts_folder
 from depdoctor.model.project import Project
 
 IGNORED_FOLDERS = frozenset(
@@ -214,29 +214,64 @@ def _small(path: Path) -> str:
 
 
 def _folders(root: Path, manifests: Sequence[str]) -> dict[str, list[str]]:
-    """The manifests of each project's folder ("" for the root), settings without requirements left out."""
+    """The manifests of each project's folder ("" for the root), files that only look like manifests left out."""
     folders: dict[str, list[str]] = {}
     for path in sorted(manifests):
-        if format_of(path) == "pyproject.toml" and _is_settings_only(root / path):
+        if not _is_manifest(root / path, format_of(path)):
             continue
         folder = posixpath.dirname(path)
         if is_parts_folder(folder) and format_of(path) == REQUIREMENTS:
             folder = posixpath.dirname(folder)
         folders.setdefault(folder, []).append(path)
-    return folders
+    return _with_dockerfiles(root, folders)
 
 
-_DECLARES = re.compile(
+def _with_dockerfiles(root: Path, folders: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Folders that hold Dockerfiles alone given to the project that they lie in, if there is one below the root.
+
+    Where there is none, such a folder is a project if what it builds has to do with Python.
+    """
+    alone = {folder for folder, paths in folders.items() if all(format_of(path) == DOCKERFILE for path in paths)}
+    kept = {folder: paths for folder, paths in folders.items() if folder not in alone}
+    for folder in sorted(alone):
+        around = folder
+        while around and around not in kept:
+            around = posixpath.dirname(around)
+        if around:
+            kept[around] = [*kept[around], *folders[folder]]
+        elif any(_ABOUT_PYTHON.search(_small(root / path)) for path in folders[folder]):
+            kept[folder] = folders[folder]
+    return kept
+
+
+_ABOUT_PYTHON = re.compile(r"\b(?:pip3?|uv|conda|mamba|micromamba|poetry|pipenv|python[\d.]*|py3)\b")
+
+_PYPROJECT = re.compile(
     r"^[ \t]*\[+[ \t]*"
     r"(?:project|build-system|dependency-groups|tool[ \t]*\.[ \t]*(?:poetry|pdm|pixi|flit|hatch[ \t]*\.[ \t]*envs))\b",
     re.MULTILINE,
 )
+_LOOKS = {
+    "setup.cfg": re.compile(r"^\[(?:metadata|options)\b", re.MULTILINE),
+    "setup.py": re.compile(r"\bsetup\s*\("),
+    "environment.yml": re.compile(r"^dependencies\s*:", re.MULTILINE),
+    "config.yaml": re.compile(r"^(?:model_name|model_metadata)\s*:", re.MULTILINE),
+}
+"""What a file of a common name must hold somewhere to be a manifest."""
 
 
-def _is_settings_only(path: Path) -> bool:
+def _is_manifest(path: Path, format_name: str) -> bool:
+    """Whether a file with the name of a manifest is one. A symlink counts as one: it is for the reader to judge."""
+    if path.is_symlink():
+        return True
+    if look := _LOOKS.get(format_name):
+        return bool(look.search(_small(path)))
+    return format_name != "pyproject.toml" or not _is_settings_only(_small(path))
+
+
+def _is_settings_only(text: str) -> bool:
     """Whether a `pyproject.toml` only configures tools. One that is broken counts as a manifest, to be reported."""
-    text = _small(path)
-    if path.is_symlink() or _DECLARES.search(text):
+    if _PYPROJECT.search(text):
         return False
     data = _toml(text)
     return data is not None and data.keys().isdisjoint({"project", "build-system", "dependency-groups"})

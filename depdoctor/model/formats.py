@@ -6,12 +6,27 @@ import posixpath
 import re
 
 REQUIREMENTS = "requirements.txt"
+DOCKERFILE = "Dockerfile"
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (REQUIREMENTS, r"(?:[\w.]+[-_.])?requirements?(?:[-_.][\w.-]+)?\.(?:txt|in)"),
     ("pyproject.toml", r"pyproject\.toml"),
+    ("setup.cfg", r"setup\.cfg"),
+    ("setup.py", r"setup\.py"),
+    ("Pipfile", r"Pipfile"),
+    ("pixi.toml", r"pixi\.toml"),
     ("uv.lock", r"uv\.lock"),
+    ("poetry.lock", r"poetry\.lock"),
+    ("pdm.lock", r"pdm\.lock"),
+    ("Pipfile.lock", r"Pipfile\.lock"),
     ("pylock.toml", r"pylock(?:\.[^.]+)?\.toml"),
+    ("conda-lock.yml", r"conda-lock(?:\.[\w-]+)?\.ya?ml|[\w-]+\.conda-lock\.ya?ml"),
+    ("pixi.lock", r"pixi\.lock"),
+    ("environment.yml", r"(?:[\w.-]+[-_.])?(?:environment|conda|env)(?:[-_.][\w.-]+)?\.ya?ml"),
+    ("cog.yaml", r"cog\.yaml"),
+    ("bentofile.yaml", r"bentofile\.ya?ml"),
+    ("config.yaml", r"config\.yaml"),
+    (DOCKERFILE, r"(?:Dockerfile|Containerfile)(?:[-_.][\w.-]+)?|[\w.-]+\.(?:Dockerfile|Containerfile)"),
 )
 
 _ANY = re.compile("|".join(f"(?P<f{index}>{pattern})" for index, (_, pattern) in enumerate(_PATTERNS)), re.IGNORECASE)

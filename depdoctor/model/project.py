@@ -121,12 +121,62 @@ class Problem:
     kind: str = "unreadable"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class CondaRequirement:
+    """A requirement on a conda package: its name, its version constraint as conda writes them, "" for any.
+
+    Conda packages are other things than distributions of the same name; whoever compares them must say so.
+    """
+
+    name: str
+    constraint: str
+    location: Location
+    channel: str = ""
+    build: str = ""
+    group: str = DEFAULT_GROUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class CondaPackage:
+    """A conda package that a lockfile pins for one conda platform ("linux-64"). `sha256` is hex, "" if not told."""
+
+    name: str
+    version: str
+    platform: str
+    url: str = ""
+    sha256: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class BaseImage:
+    """An image that a build starts from, with build arguments put in; `stage` is what the file calls the result.
+
+    `is_final` marks the image under the last stage, which is what the built image stands on.
+    """
+
+    reference: str
+    location: Location
+    stage: str = ""
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class SystemPackage:
+    """A package of the operating system that a manifest installs."""
+
+    name: str
+    location: Location
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One file as it was read. Lockfiles fill `packages`, all others `requirements`; both may be empty.
 
     `name` is what the file calls its own project. `overrides` replace what packages ask for, as
     `tool.uv.override-dependencies` does. `conflicts` are sets of groups that are never installed together.
+    `python` is the minor ("3.11") that the file itself asks for and `cuda` the CUDA version, "" where it names none;
+    `environment` are the variables it sets for what runs, without credentials.
     """
 
     path: str
@@ -138,6 +188,14 @@ class Manifest:
     overrides: tuple[DeclaredRequirement, ...] = ()
     conflicts: tuple[tuple[str, ...], ...] = ()
     packages: tuple[LockedPackage, ...] = ()
+    conda: tuple[CondaRequirement, ...] = ()
+    conda_packages: tuple[CondaPackage, ...] = ()
+    channels: tuple[str, ...] = ()
+    base_images: tuple[BaseImage, ...] = ()
+    system_packages: tuple[SystemPackage, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    python: str = ""
+    cuda: str = ""
     indexes: IndexOptions = field(default_factory=IndexOptions)
     includes: tuple[Include, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -11,18 +11,56 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.project import Manifest, Project, Reading
-from depdoctor.read import imports, pylock_toml, pyproject_toml, python_version, requirements_txt, uv_lock
+from depdoctor.read import (
+    bentofile_yaml,
+    cog_yaml,
+    conda_lock,
+    conda_yaml,
+    dockerfile,
+    imports,
+    pdm_lock,
+    pipfile,
+    pipfile_lock,
+    pixi_lock,
+    pixi_toml,
+    poetry_lock,
+    pylock_toml,
+    pyproject_toml,
+    python_version,
+    requirements_txt,
+    setup_cfg,
+    setup_py,
+    truss_yaml,
+    uv_lock,
+)
 from depdoctor.read.assembly import Assembly
 from depdoctor.read.encoding import decode
 from depdoctor.read.errors import ManifestError
 
-READERS: Mapping[str, Callable[[str, str], Manifest]] = {
-    requirements_txt.FORMAT: requirements_txt.parse,
-    pyproject_toml.FORMAT: pyproject_toml.parse,
-    uv_lock.FORMAT: uv_lock.parse,
-    pylock_toml.FORMAT: pylock_toml.parse,
-}
+_FORMATS = (
+    requirements_txt,
+    pyproject_toml,
+    setup_cfg,
+    setup_py,
+    pipfile,
+    pixi_toml,
+    conda_yaml,
+    cog_yaml,
+    bentofile_yaml,
+    truss_yaml,
+    dockerfile,
+    uv_lock,
+    poetry_lock,
+    pdm_lock,
+    pipfile_lock,
+    pylock_toml,
+    conda_lock,
+    pixi_lock,
+)
+
+READERS: Mapping[str, Callable[[str, str], Manifest]] = {reader.FORMAT: reader.parse for reader in _FORMATS}
 """The parser of each format. Each takes the text of a file and its path, and raises nothing but `ManifestError`."""
 
 LARGEST_BYTES = 16 * 1024 * 1024
@@ -32,20 +70,23 @@ LARGEST_BYTES = 16 * 1024 * 1024
 def read(project: Project, root: Path) -> Reading:
     """Read all manifests of a project, what they include, and its imports. Never raises for what a file holds.
 
-    `Reading.python` comes from `.python-version` of the project or of a folder around it, else from `runtime.txt`.
-    What `requires-python` says stays with its manifest.
+    `Reading.python` comes from `.python-version` of the project or of a folder around it, else from `runtime.txt`, else
+    from the first manifest that names one, a Dockerfile last. What `requires-python` says stays with its manifest.
     """
     files = _Files(root=root)
     assembly = Assembly(project=project, open_text=files.text, readers=READERS)
     assembly.run()
+    manifests = tuple(assembly.manifests())
+    named = sorted((manifest for manifest in manifests if manifest.python), key=lambda each: each.format == DOCKERFILE)
     imported = imports.imports(project.sources, files.text_or_none)
     return Reading(
         project=project,
-        manifests=tuple(assembly.manifests()),
+        manifests=manifests,
         unreadable=tuple(assembly.unreadable()),
         imports=imports.needed(imported),
         imported=imported,
-        python=python_version.python_of(project.root, files.text_or_none),
+        python=python_version.python_of(project.root, files.text_or_none)
+        or next((manifest.python for manifest in named), ""),
     )
 
 
@@ -71,7 +112,7 @@ class _Files:
             if status.st_size > LARGEST_BYTES:
                 raise ManifestError(f"is larger than {LARGEST_BYTES} bytes", hint="is this a manifest?")
             data = place.read_bytes()
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise ManifestError("does not exist", kind="missing") from error
         except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
-from depdoctor.model.formats import REQUIREMENTS, format_of
+from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of
 from depdoctor.model.project import (
     DEFAULT_GROUP,
     DeclaredRequirement,
@@ -20,14 +20,20 @@ from depdoctor.model.project import (
     Project,
     UnreadableManifest,
 )
+from depdoctor.read import poetry_lock
 from depdoctor.read.encoding import LEGACY
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.groups import groups_of
 
-FOLDER_MANIFESTS = ("pyproject.toml",)
+FOLDER_MANIFESTS = ("pyproject.toml", "setup.cfg", "setup.py")
 """Where a folder that is required by its path says what it requires itself."""
 
 _ABSENT = frozenset({"missing", "outside"})
+
+_SETUPTOOLS = ("setup.cfg", "setup.py")
+
+_GROUPED_BY_NAME = frozenset({REQUIREMENTS, DOCKERFILE})
+"""Formats that know no groups: the name of the file says which one it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,7 @@ class Assembly:
 
     def run(self) -> None:
         """Read everything, the default group first, so that what it holds is not repeated for other groups."""
-        groups = groups_of(self.project.manifests)
+        groups = groups_of(self.project.manifests, self.project.root)
         for path in sorted(self.project.manifests, key=lambda path: (groups.get(path, DEFAULT_GROUP), path)):
             self._reach(path, _Use(group=groups.get(path, DEFAULT_GROUP)), ())
 
@@ -76,7 +82,13 @@ class Assembly:
         """What was read, in the order in which it was reached."""
         placed = [self._placed(self._parsed[path], uses) for path, uses in self._uses.items() if path in self._parsed]
         for manifest in placed:
-            yield replace(manifest, requirements=()) if _is_compiled(manifest, placed) else manifest
+            project = _beside(manifest, "pyproject.toml", placed)
+            if manifest.format == poetry_lock.FORMAT and project is not None:
+                folder = posixpath.dirname(manifest.path)
+                yield poetry_lock.with_root(manifest, project, f"./{folder}" if folder else ".")
+                continue
+            compiled = _is_compiled(manifest, placed) or _is_overruled(manifest, placed)
+            yield replace(manifest, requirements=()) if compiled else _without_solved(manifest, placed)
 
     def unreadable(self) -> Iterator[UnreadableManifest]:
         """What could not be read, without includes that are not there: those are problems of the including file."""
@@ -105,10 +117,22 @@ class Assembly:
             self._problem(include, f"`{include.path}` includes itself", "cycle")
             return
         inner = _Use(group=group, constrains=use.constrains or include.role == "constraints")
-        if self._reach(include.path, inner, above) is None:
-            failed = self._failed[include.path].problem
+        path = self._in_context(include)
+        if self._reach(path, inner, above) is None:
+            failed = self._failed[path].problem
             if failed.kind in _ABSENT:
                 self._problem(include, f"`{include.path}` {failed.reason}", failed.kind)
+
+    def _in_context(self, include: Include) -> str:
+        """The path of an include; of a Dockerfile's, from the nearest folder above it that may be the build context."""
+        if format_of(include.location.path) != DOCKERFILE:
+            return include.path
+        context = posixpath.dirname(include.location.path)
+        inner = posixpath.relpath(include.path, context or ".")
+        while self._parse(posixpath.join(context, inner)) is None and context:
+            context = posixpath.dirname(context)
+        found = posixpath.join(context, inner)
+        return found if found in self._parsed else include.path
 
     def _folder(self, include: Include, group: str, above: tuple[str, ...]) -> None:
         """Draw in what a folder requires, and what the extras of it that are asked for do."""
@@ -160,7 +184,7 @@ class Assembly:
         requirements: dict[int, list[DeclaredRequirement]] = {False: [], True: []}
         for use in uses:
             for declared in filter(use.takes, manifest.requirements):
-                own_group = use.whole and manifest.format != REQUIREMENTS
+                own_group = use.whole and manifest.format not in _GROUPED_BY_NAME
                 placed = declared if own_group else replace(declared, group=use.group)
                 requirements[use.constrains].append(placed)
         return replace(
@@ -197,3 +221,24 @@ def _is_compiled(manifest: Manifest, manifests: list[Manifest]) -> bool:
         if other.path == f"{stem}.in" or (declared and declared <= pinned):
             return True
     return False
+
+
+def _beside(manifest: Manifest, name: str, manifests: list[Manifest]) -> Manifest | None:
+    """Another manifest of the same folder, by its file name."""
+    path = posixpath.join(posixpath.dirname(manifest.path), name)
+    return next((other for other in manifests if other.path == path), None)
+
+
+def _is_overruled(manifest: Manifest, manifests: list[Manifest]) -> bool:
+    """Whether setuptools looks past a `setup.cfg` or `setup.py`, since `pyproject.toml` leaves nothing dynamic."""
+    if manifest.format not in _SETUPTOOLS:
+        return False
+    project = _beside(manifest, "pyproject.toml", manifests)
+    return project is not None and bool(project.name) and not any(each.kind == "dynamic" for each in project.problems)
+
+
+def _without_solved(manifest: Manifest, manifests: list[Manifest]) -> Manifest:
+    """A `pyproject.toml` without the problem of being dynamic, where a file beside it tells what it leaves open."""
+    if manifest.format != "pyproject.toml" or not any(_beside(manifest, name, manifests) for name in _SETUPTOOLS):
+        return manifest
+    return replace(manifest, problems=tuple(each for each in manifest.problems if each.kind != "dynamic"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 
-from depdoctor.model.formats import REQUIREMENTS, format_of, is_parts_folder
+from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of, is_parts_folder
 from depdoctor.model.project import DEFAULT_GROUP
 
 _RUNNING = frozenset(
@@ -22,17 +22,30 @@ _RUNNING = frozenset(
 _WORDS = re.compile(r"[-_.]+")
 
 
-def groups_of(paths: Sequence[str]) -> Mapping[str, str]:
-    """The group of each requirements file among a project's manifests.
+IMAGE_GROUP = "image"
+"""What a Dockerfile installs by itself. Other Dockerfiles than the main one add their name: `image-triton`."""
+
+
+def groups_of(paths: Sequence[str], root: str) -> Mapping[str, str]:
+    """The group of each requirements file and Dockerfile among the manifests of the project in the folder `root`.
 
     `requirements.txt` and the like are the default group, `requirements-dev.txt`, `dev-requirements.txt` and
-    `requirements/dev.txt` the group `dev`. A project's only manifest is its default group whatever it is called.
+    `requirements/dev.txt` the group `dev`; a `Dockerfile` is the group `image`. The only manifest of a project is its
+    default group, whatever it is called.
     """
     groups = {path: _named(path) for path in paths if format_of(path) == REQUIREMENTS}
-    stems = {posixpath.splitext(path)[0] for path in groups}
-    if len(stems) == 1 and len(groups) == len(paths):
+    groups |= {path: _image(path, root) for path in paths if format_of(path) == DOCKERFILE}
+    if len({posixpath.splitext(path)[0] if format_of(path) == REQUIREMENTS else path for path in paths}) == 1:
         return dict.fromkeys(groups, DEFAULT_GROUP)
+    if all(format_of(path) == DOCKERFILE for path in paths):
+        return {path: DEFAULT_GROUP if group == IMAGE_GROUP else group for path, group in groups.items()}
     return groups
+
+
+def _image(path: str, root: str) -> str:
+    folder, name = posixpath.split(posixpath.relpath(path, root))
+    words = [word for word in _WORDS.split(name) if word.lower() not in {"dockerfile", "containerfile"}]
+    return str(canonicalize_name("-".join([IMAGE_GROUP, *folder.split("/"), *words]).strip("-")))
 
 
 def _named(path: str) -> str:

@@ -10,12 +10,11 @@ import ast
 import posixpath
 import re
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from depdoctor.model.project import Import, Location
+from depdoctor.read.syntax import tree_of
 
 _GONE = frozenset(
     {
@@ -49,9 +48,6 @@ LONGEST_FILE = 2_000_000
 _ON_A_LINE = re.compile(
     r"^(?P<indent>[ \t]*)(?:import[ \t]+(?P<names>[\w., \t]+)|from[ \t]+(?P<source>[\w.]+)[ \t]+import\b)"
 )
-
-_parsing = threading.Lock()
-"""Held while warnings of the compiler are silenced, which is for the whole process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +93,8 @@ def is_testing(path: str) -> bool:
 def imports_of(text: str) -> list[_Found]:
     """The absolute imports of one file, by top-level module."""
     try:
-        with _parsing, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-        return list(_walk(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return list(_walk(tree_of(text)))
+    except SyntaxError:
         return list(_line_by_line(text))
 
 

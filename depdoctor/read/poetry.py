@@ -10,17 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from packaging.markers import Marker
-from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions
+from depdoctor.model.project import DEFAULT_GROUP, IndexOptions
 from depdoctor.read import address
 from depdoctor.read.declarations import Declarations, text_of
-from depdoctor.read.errors import ManifestError
-from depdoctor.read.requirement import LocalFolder, parse_requirement
-from depdoctor.read.toml import Document, Path
+from depdoctor.read.document import Document, Path
+from depdoctor.read.package_table import AlternativesError, Dialect, require
 
 _TABLE = ("tool", "poetry")
 
@@ -98,77 +96,19 @@ def _entries(value: Any) -> list[Any]:
 
 
 def _dependency(name: str, value: Any, place: Path, group: str, declarations: Declarations) -> None:
+    """Take in a dependency, which may be a list of tables for different environments."""
+    named = {
+        text_of(entry.get("name")): address.redact(text_of(entry.get("url"))) for entry in _all_sources(declarations)
+    }
+    dialect = Dialect(specifiers=specifiers, marker=_marker, index_key="source", editable_key="develop", indexes=named)
     for number, entry in enumerate(_entries(value)):
         where: Path = (*place, number) if isinstance(value, list) else place
-        table = {"version": entry} if isinstance(entry, str) else entry
-        if not isinstance(table, dict):
-            declarations.problem(where, "should be a version, or a table with one")
-            continue
-        try:
-            required = _requirement(name, table, declarations, where)
-        except ManifestError as error:
-            declarations.problem(where, error.message, error.hint, error.kind)
-        except (ValueError, RecursionError) as error:
-            declarations.problem(where, f"`{name}`: {str(error).partition(chr(10))[0]}")
-        else:
-            if isinstance(required, LocalFolder):
-                declarations.folder_required(required, where, group)
-            else:
-                declarations.requirements.append(_declared(required, table, where, group, declarations))
+        require(name, entry, where, group, declarations, dialect)
 
 
-def _declared(
-    requirement: Requirement, table: Mapping[str, Any], place: Path, group: str, declarations: Declarations
-) -> DeclaredRequirement:
-    source = text_of(table.get("source"))
-    named = {text_of(entry.get("name")): text_of(entry.get("url")) for entry in _all_sources(declarations.document)}
-    return DeclaredRequirement(
-        requirement=requirement,
-        location=declarations.location(*place),
-        text=str(requirement),
-        group=group,
-        editable=table.get("develop") is True,
-        index=address.redact(named.get(source) or source),
-    )
-
-
-def _all_sources(document: Document) -> list[Mapping[str, Any]]:
-    entries = document.table(*_TABLE).get("source")
+def _all_sources(declarations: Declarations) -> list[Mapping[str, Any]]:
+    entries = declarations.document.table(*_TABLE).get("source")
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _requirement(
-    name: str, table: Mapping[str, Any], declarations: Declarations, place: Path
-) -> Requirement | LocalFolder:
-    """One dependency table as a requirement. Raises `ManifestError` or `ValueError`."""
-    listed = table.get("extras")
-    extras = sorted({text_of(extra) for extra in listed} - {""}) if isinstance(listed, list) else []
-    named = f"{name}[{','.join(extras)}]" if extras else name
-    if where := _address_of(table):
-        declarations.problems.extend(address.problems(where, declarations.location(*place)))
-        required = parse_requirement(f"{named} @ {where}", declarations.folder)
-    else:
-        required = Requirement(named)
-        try:
-            required.specifier = specifiers(text_of(table.get("version")) or "*")
-        except _GapError as error:
-            declarations.problem(place, f"any version of `{name}` is taken: {error}", "write one range")
-    if isinstance(required, Requirement):
-        required.marker = _marker(table)
-    return required
-
-
-def _address_of(table: Mapping[str, Any]) -> str:
-    if git := text_of(table.get("git")):
-        revision = next((text_of(table.get(key)) for key in ("rev", "tag", "branch") if table.get(key)), "")
-        folder = text_of(table.get("subdirectory"))
-        scheme = "" if git.startswith("git+") else "git+"
-        if re.match(r"git@[^:/]+:", git):  # the short form of ssh
-            git = "ssh://" + git.replace(":", "/", 1)
-        return f"{scheme}{git}" + (f"@{revision}" if revision else "") + (f"#subdirectory={folder}" if folder else "")
-    if path := text_of(table.get("path")) or text_of(table.get("file")):
-        return path if path.startswith((".", "/")) else f"./{path}"
-    return text_of(table.get("url"))
 
 
 def _marker(table: Mapping[str, Any]) -> Marker | None:
@@ -197,10 +137,6 @@ _COMPARED = re.compile(r"(===|==|!=|<=|>=|~=|<|>|=)?\s*v?(.+)$")
 _SPLIT = re.compile(r"\s*,\s*|(?<=[\w*])\s+(?=[<>=!~^])")
 
 
-class _GapError(ValueError):
-    """Alternatives with versions between them that none allows."""
-
-
 def specifiers(constraint: str) -> SpecifierSet:
     """A Poetry constraint as specifiers: caret, tilde, wildcards and bare versions translated, adjoining `||` joined.
 
@@ -215,7 +151,7 @@ def _joined(alternatives: list[SpecifierSet]) -> SpecifierSet:
     (low, high), *others = sorted((_interval(alternative) for alternative in alternatives), key=lambda pair: pair[0])
     for start, end in others:
         if high is not None and start > high:
-            raise _GapError(f"no set of specifiers allows what is below {high} and from {start}")
+            raise AlternativesError(f"no set of specifiers allows what is below {high} and from {start}")
         high = None if high is None or end is None else max(high, end)
     return SpecifierSet(",".join([f">={low}"] * (low != _LOWEST) + [f"<{high}"] * (high is not None)))
 
@@ -235,7 +171,7 @@ def _interval(alternative: SpecifierSet) -> tuple[Version, Version | None]:
             low = Version(specifier.version.removesuffix(".*"))
             high = Version(_raised(low.release, len(low.release) - 1))
         else:
-            raise _GapError(f"`{specifier}` cannot be part of alternatives")
+            raise AlternativesError(f"`{specifier}` cannot be part of alternatives")
     return low, high
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import (
     Package,
@@ -18,18 +17,14 @@ from packaging.pylock import (
 )
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 from depdoctor.model.distribution import DistributionFile, LockedPackage
 from depdoctor.model.project import Manifest
-from depdoctor.read import address
+from depdoctor.read import address, toml
 from depdoctor.read.errors import ManifestError
-from depdoctor.read.toml import Document
+from depdoctor.read.lockfile import UNKNOWN_VERSION, filename_of
 
 FORMAT = "pylock.toml"
-
-UNKNOWN_VERSION = Version("0")
-"""Of a package from a folder or a repository, whose version the format lets out."""
 
 
 def parse(text: str, path: str) -> Manifest:
@@ -37,16 +32,15 @@ def parse(text: str, path: str) -> Manifest:
 
     Markers may ask for `extras` and `dependency_groups` besides the usual variables.
     """
-    document = Document.of(text)
+    document = toml.document(text)
     try:
         lock = Pylock.from_dict(document.data)
     except (PylockValidationError, PylockUnsupportedVersionError, RecursionError) as error:
         place = tuple(_place_of(getattr(error, "context", None) or ""))
-        raise ManifestError(f"is not a valid pylock.toml: {error}", line=document.places.line(*place)) from error
+        raise ManifestError(f"is not a valid pylock.toml: {error}", line=document.line(*place)) from error
     folder = posixpath.dirname(path)
     packages = tuple(
-        _package(package, document.places.line("packages", number), folder)
-        for number, package in enumerate(lock.packages)
+        _package(package, document.line("packages", number), folder) for number, package in enumerate(lock.packages)
     )
     return Manifest(
         path=path,
@@ -94,7 +88,7 @@ def _files(package: Package, folder: str) -> Iterator[DistributionFile]:
         where = _place(file, folder)
         name = None if isinstance(file, PackageArchive) else file.name
         yield DistributionFile(
-            filename=name or unquote(urlsplit(where).path.rpartition("/")[2]),
+            filename=name or filename_of(where),
             url=where,
             sha256=file.hashes.get("sha256", ""),
             size_bytes=file.size,

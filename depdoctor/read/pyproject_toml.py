@@ -1,4 +1,4 @@
-"""`pyproject.toml`: PEP 621, PEP 735 groups, and what uv, Poetry, PDM, Hatch and setuptools add to them.
+"""`pyproject.toml`: PEP 621, PEP 735 groups, and what uv, Poetry, PDM, Hatch, pixi and setuptools add to them.
 
 Groups: "" for what the project needs to run, "extra:NAME" for optional dependencies, "group:NAME" for dependency
 groups (of Poetry, PDM and Hatch environments too). Names of extras and groups are normalized.
@@ -12,17 +12,17 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Include, IndexOptions, Manifest
-from depdoctor.read import address, poetry, uv_settings
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Manifest
+from depdoctor.read import address, pixi_toml, poetry, toml, uv_settings
 from depdoctor.read.declarations import Declarations, text_of
-from depdoctor.read.toml import Document, Path
+from depdoctor.read.document import Document, Path
 
 FORMAT = "pyproject.toml"
 
 
 def parse(text: str, path: str) -> Manifest:
     """Read a `pyproject.toml`. Raises `ManifestError` for broken TOML; a wrong value is a `Problem`."""
-    document = Document.of(text)
+    document = toml.document(text)
     declarations = Declarations(document=document, path=path)
     project = document.table("project")
     name = text_of(project.get("name")) or text_of(document.table("tool", "poetry").get("name"))
@@ -31,6 +31,7 @@ def parse(text: str, path: str) -> Manifest:
     uv_settings.development(document, declarations)
     poetry.read(document, declarations)
     _pdm_and_hatch(document, declarations)
+    pixi = pixi_toml.read(("tool", "pixi"), declarations)
     requirements = uv_settings.with_sources(_without_self(declarations.requirements, name), document, declarations)
     constraints, overrides = uv_settings.constraints_and_overrides(document, declarations)
     return Manifest(
@@ -41,6 +42,10 @@ def parse(text: str, path: str) -> Manifest:
         requirements=tuple(requirements),
         constraints=constraints,
         overrides=overrides,
+        conda=tuple(pixi.conda),
+        channels=tuple(pixi.channels),
+        python=pixi.python,
+        cuda=pixi.cuda,
         conflicts=uv_settings.conflicts(document),
         indexes=_indexes(document, declarations).joined(uv_settings.indexes(document, declarations)),
         includes=tuple(declarations.includes),
@@ -81,12 +86,8 @@ def _files(value: Any, place: Path, group: str, declarations: Declarations) -> b
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list):
         return False
-    location = declarations.location(*place)
     for file in map(text_of, listed):
-        if (inner := address.inside(declarations.folder, file)) is None:
-            declarations.problems.append(address.outside(location, file))
-        else:
-            declarations.includes.append(Include(path=inner, role="requirements", location=location, group=group))
+        declarations.draw_in(file, place, group)
     return bool(listed)
 
 

@@ -27,10 +27,15 @@ def _in(folder: str, name: str) -> str:
     return posixpath.normpath(posixpath.join(folder, name))
 
 
+def minor_of(version: str) -> str:
+    """The minor ("3.11") of a Python version as people write it; "" for what is not CPython 3."""
+    match = _VERSION.match(version.strip())
+    return match["minor"] if match else ""
+
+
 def _first(text: str | None) -> str:
     lines = (line.strip() for line in (text or "").splitlines())
     for line in lines:
         if line and not line.startswith("#"):
-            match = _VERSION.match(line)
-            return match["minor"] if match else ""
+            return minor_of(line)
     return ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from packaging.markers import Marker
@@ -25,6 +27,7 @@ _ADDRESS = re.compile(r"^(?!file:)(?:(?:git|hg|svn|bzr)\+|[A-Za-z][A-Za-z0-9+.-]
 _PATH = re.compile(r"^(?:file:|\.{1,2}(?:[/\\\[]|$)|[/~]|[A-Za-z]:\\|[^\s;=<>!~\[@]*[/\\])")
 _ARCHIVE = re.compile(r"^\S+\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
 _EGG = re.compile(r"(?:^|&)egg=(?P<name>[A-Za-z0-9][\w.-]*?)(?P<extras>\[[^\]]*\])?(?:&|$)")
+_SHORT_SSH = re.compile(r"(?P<account>[\w.-]+@[\w.-]+):(?P<path>[^/].*)$")
 _SINGLE_EQUALS = re.compile(r"^[\w.-]+\s*=\s*[\w.]")
 _MARKER = re.compile(r"(?:(?<=\s);|;(?=\s))(?P<marker>.+)$")
 
@@ -69,6 +72,21 @@ def parse_requirement(text: str, folder: str) -> Requirement | LocalFolder:
             f"{requirement.url}{_extras(requirement)}", folder, name=requirement.name, marker=requirement.marker
         )
     return requirement
+
+
+def address_of(table: Mapping[str, Any]) -> str:
+    """The address that a table spells in parts, as Poetry, uv, pixi and Pipenv write them; "" where it spells none."""
+    texts = {key: value for key, value in table.items() if isinstance(value, str)}
+    if git := texts.get("git"):
+        if match := _SHORT_SSH.match(git):
+            git = f"ssh://{match['account']}/{match['path']}"
+        revision = next((texts[key] for key in ("rev", "ref", "tag", "branch") if key in texts), "")
+        folder = texts.get("subdirectory", "")
+        prefix = "" if git.startswith("git+") else "git+"
+        return f"{prefix}{git}" + (f"@{revision}" if revision else "") + (f"#subdirectory={folder}" if folder else "")
+    if path := texts.get("path") or texts.get("file"):
+        return path if path.startswith((".", "/", "~")) or "://" in path else f"./{path}"
+    return texts.get("url", "")
 
 
 def _hint(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Any
 
+from depdoctor.read.document import Document, Path
 from depdoctor.read.errors import ManifestError
 
 MOST_KEY_PARTS = 500
@@ -17,7 +17,11 @@ _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _DOTTED = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})++")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
-Path = tuple[str | int, ...]
+
+def document(text: str) -> Document:
+    """The values of a TOML document and their lines. Raises `ManifestError`."""
+    data = load(text)
+    return Document(data, _Scan(text).lines)
 
 
 def load(text: str) -> dict[str, Any]:
@@ -45,23 +49,15 @@ _SCALAR = re.compile(
 )
 
 
-class Places:
+class _Scan:
     """The line of every key and array item of a TOML document that `load` accepts."""
 
     def __init__(self, text: str) -> None:
+        self.lines: dict[Path, int] = {}
         self._text = text
         self._ends = [match.start() for match in re.finditer("\n", text)]
-        self._lines: dict[Path, int] = {}
         self._tables: dict[Path, int] = {}
         self._scan()
-
-    def line(self, *path: str | int) -> int:
-        """The line of a value by its path of keys and indexes, of the nearest thing around it if it has none, or 0."""
-        while path:
-            if line := self._lines.get(path):
-                return line
-            path = path[:-1]
-        return 0
 
     def _scan(self) -> None:
         position = 0
@@ -73,12 +69,14 @@ class Places:
                 index = self._tables.get((*parent, key), 0)
                 self._tables[(*parent, key)] = index + 1
                 table = (*parent, key, index)
-                self._note(table, position)
+                for depth in range(len(table)):
+                    self._note(table[: depth + 1], position)
                 position = end + 2
             elif self._text[position] == "[":
                 path, end = self._key(position + 1)
                 table = self._resolved(path)
-                self._note(table, position)
+                for depth in range(len(table)):
+                    self._note(table[: depth + 1], position)
                 position = end + 1
             else:
                 position = self._pair(position, table)
@@ -86,7 +84,8 @@ class Places:
     def _pair(self, position: int, table: Path) -> int:
         key, equals = self._key(position)
         path = (*table, *key)
-        self._note(path, position)
+        for depth in range(len(table), len(path)):
+            self._note(path[: depth + 1], position)
         return self._value(self._skip(equals + 1), path)
 
     def _value(self, position: int, path: Path) -> int:
@@ -130,25 +129,4 @@ class Places:
         return match.end() if match else position
 
     def _note(self, path: Path, position: int) -> None:
-        self._lines.setdefault(path, bisect_right(self._ends, position - 1) + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A TOML document with the lines of its values."""
-
-    data: dict[str, Any]
-    places: Places
-
-    @classmethod
-    def of(cls, text: str) -> Document:
-        """Read a document. Raises `ManifestError`."""
-        data = load(text)
-        return cls(data, Places(text))
-
-    def table(self, *path: str) -> dict[str, Any]:
-        """The table at a path, empty where there is none or something else."""
-        value: Any = self.data
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value if isinstance(value, dict) else {}
+        self.lines.setdefault(path, bisect_right(self._ends, position - 1) + 1)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, reduce
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -25,40 +25,28 @@ from packaging.version import Version
 
 from depdoctor.model.distribution import DistributionFile, LockedPackage
 from depdoctor.model.project import Manifest
-from depdoctor.read import address
+from depdoctor.read import address, lockfile, toml
+from depdoctor.read.document import Document
 from depdoctor.read.errors import ManifestError
-from depdoctor.read.toml import Document
 
 FORMAT = "uv.lock"
-
-UNKNOWN_VERSION = Version("0")
-"""Of a local package whose version only its build backend knows. No such package is ever installed from an index."""
 
 _LOCAL = ("editable", "virtual", "directory", "path")
 
 
 def parse(text: str, path: str) -> Manifest:
-    """Read a `uv.lock`. Half a lock is none: raises `ManifestError`, with its line, for any package it cannot read."""
-    document = Document.of(text)
-    entries = document.data.get("package", [])
-    if not isinstance(document.data.get("version"), int) or not isinstance(entries, list):
+    """Read a `uv.lock`. Raises `ManifestError` with the line of what cannot be read."""
+    document = toml.document(text)
+    if not isinstance(document.data.get("version"), int):
         raise ManifestError("is not a uv.lock: it has no `version`", hint="write it anew with `uv lock`")
     folder = posixpath.dirname(path)
-    packages = []
-    for number, entry in enumerate(entries):
-        line = document.places.line("package", number)
-        try:
-            packages.append(_package(entry, line, folder))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            name = entry.get("name", "") if isinstance(entry, dict) else ""
-            message = f"package `{name}` cannot be read: {str(error).partition(chr(10))[0]}"
-            raise ManifestError(message, line=line, hint="write the lockfile anew with `uv lock`") from error
+    packages = lockfile.packages(document, "package", lambda entry, line: _package(entry, line, folder), "uv lock")
     return Manifest(
         path=path,
         format=FORMAT,
         name=next((package.name for package in packages if package.is_root), ""),
         requires_python=_requires_python(document),
-        packages=tuple(packages),
+        packages=packages,
         problems=tuple(address.problems_of_lock(text, path)),
     )
 
@@ -68,7 +56,7 @@ def _requires_python(document: Document) -> SpecifierSet | None:
     try:
         return SpecifierSet(value) if isinstance(value, str) else None
     except InvalidSpecifier as error:
-        line = document.places.line("requires-python")
+        line = document.line("requires-python")
         raise ManifestError(f"`{value}` is not a set of Python versions", line=line) from error
 
 
@@ -80,7 +68,7 @@ def _package(entry: Mapping[str, Any], line: int, folder: str) -> LockedPackage:
         raise ValueError("it has no version")
     return LockedPackage(
         name=canonicalize_name(entry["name"]),
-        version=Version(written) if written is not None else UNKNOWN_VERSION,
+        version=Version(written) if written is not None else lockfile.UNKNOWN_VERSION,
         line=line,
         marker=_any_of(entry.get("resolution-markers", ())),
         files=tuple(sorted(_files(entry, folder))),
@@ -130,7 +118,7 @@ def _files(entry: Mapping[str, Any], folder: str) -> Iterator[DistributionFile]:
         algorithm, _, digest = file.get("hash", "").partition(":")
         uploaded = file.get("upload-time")
         yield DistributionFile(
-            filename=file.get("filename") or unquote(urlsplit(where).path.rpartition("/")[2]),
+            filename=file.get("filename") or lockfile.filename_of(where),
             url=where,
             sha256=digest if algorithm == "sha256" else "",
             size_bytes=file.get("size"),

@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Include, IndexOptions
 from depdoctor.read import address
 from depdoctor.read.declarations import Declarations, text_of
+from depdoctor.read.document import Document, Path
 from depdoctor.read.errors import ManifestError
-from depdoctor.read.requirement import LocalFolder, parse_requirement
-from depdoctor.read.toml import Document, Path
+from depdoctor.read.requirement import LocalFolder, address_of, parse_requirement
 
 _SETTINGS = ("tool", "uv")
 
@@ -152,7 +152,7 @@ def _sourced(
             Include(path=declared.name, role="member", location=location, extras=extras, group=declared.group)
         )
         return
-    where = _address_of(source)
+    where = address_of(source)
     if not where:
         yield replace(declared, requirement=requirement)
         return
@@ -168,15 +168,3 @@ def _sourced(
         return
     located.extras, located.marker = requirement.extras, requirement.marker
     yield replace(declared, requirement=located, editable=source.get("editable") is True)
-
-
-def _address_of(source: Mapping[str, Any]) -> str:
-    """The address that a source table spells in parts."""
-    if git := text_of(source.get("git")):
-        revision = next((text_of(source.get(key)) for key in ("rev", "tag", "branch") if source.get(key)), "")
-        folder = text_of(source.get("subdirectory"))
-        prefix = "" if git.startswith("git+") else "git+"
-        return f"{prefix}{git}" + (f"@{revision}" if revision else "") + (f"#subdirectory={folder}" if folder else "")
-    if path := text_of(source.get("path")):
-        return path if path.startswith((".", "/")) else f"./{path}"
-    return text_of(source.get("url"))

@@ -182,3 +182,35 @@ def test_a_root_that_is_no_folder(tmp_path: Path, missing: str) -> None:
 
 def test_an_empty_folder_has_no_project(tmp_path: Path) -> None:
     assert discover(tmp_path) == ()
+
+
+def test_dockerfiles_belong_to_the_project_around_them(tmp_path: Path) -> None:
+    for path in ("a/docker/Dockerfile", "a/Dockerfile.gpu", "b/Dockerfile"):
+        put(tmp_path, path, "FROM base\nRUN pip install x\n")
+    put(tmp_path, "web/Dockerfile", "FROM node\nRUN npm install\n")
+    tree(tmp_path, "a/requirements.txt")
+    assert [(project.name, project.manifests) for project in discover(tmp_path)] == [
+        ("a", ("a/Dockerfile.gpu", "a/requirements.txt", "a/docker/Dockerfile")),
+        ("b", ("b/Dockerfile",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_project"),
+    [
+        ("setup.py", "from setuptools import setup\nsetup()\n", True),
+        ("setup.py", "print('prepares data')\n", False),
+        ("setup.cfg", "[metadata]\nname = x\n", True),
+        ("setup.cfg", "[flake8]\nignore = E\n", False),
+        ("environment.yml", "name: x\ndependencies:\n- a\n", True),
+        ("conda_env.yaml", "dependencies: []\n", True),
+        ("env.yaml", "stage: production\n", False),
+        ("config.yaml", "model_name: x\n", True),
+        ("config.yaml", "learning_rate: 1\n", False),
+        ("cog.yaml", "build: {}\n", True),
+        ("Pipfile", "", True),
+    ],
+)
+def test_common_names_are_looked_into(tmp_path: Path, name: str, text: str, is_project: bool) -> None:
+    put(tmp_path, f"a/{name}", text)
+    assert names(tmp_path) == (["a"] if is_project else [])

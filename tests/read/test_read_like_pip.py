@@ -105,7 +105,7 @@ def ours(manifest: Manifest) -> list[tuple[int, str, str, str]]:
 
 
 @given(lines=st.lists(LINES, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_same_as_pip(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     text = "\n".join(lines)
     folder = tmp_path_factory.getbasetemp()

@@ -9,6 +9,7 @@ import pytest
 from depdoctor.model.distribution import LockedPackage
 from depdoctor.read import pylock_toml, uv_lock
 from depdoctor.read.errors import ManifestError
+from depdoctor.read.lockfile import UNKNOWN_VERSION
 
 UV_LOCK = """version = 1
 revision = 3
@@ -86,7 +87,7 @@ def test_uv_lock() -> None:
     ]
     assert numpy.files[1].upload_time == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert tool.source == "git+https://code.example/tool@0123abc#subdirectory=py"
-    assert (lib.source, lib.version, lib.is_root) == ("./lib", uv_lock.UNKNOWN_VERSION, False)
+    assert (lib.source, lib.version, lib.is_root) == ("./lib", UNKNOWN_VERSION, False)
     assert [(problem.kind, problem.location.line) for problem in manifest.problems] == [("credentials", 24)]
     assert "hunter2" not in repr(manifest)
 

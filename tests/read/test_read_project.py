@@ -262,3 +262,60 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
         },
     )
     assert not mark.exists()
+
+
+def test_a_dockerfile_is_a_group_of_its_own(tmp_path: Path) -> None:
+    found = reading(
+        tmp_path,
+        {
+            "app/requirements.txt": "a\n",
+            "app/more.txt": "m\n",
+            "app/Dockerfile": "FROM python:3.12\nCOPY requirements.txt more.txt ./\n"
+            "RUN pip install -r requirements.txt -r more.txt b\n",
+            "app/docker/Dockerfile.gpu": "FROM base\nCOPY requirements.txt .\nRUN pip install -r requirements.txt c\n",
+        },
+    )
+    assert required(found) == [
+        ("a", "", "app/requirements.txt:1"),
+        ("b", "image", "app/Dockerfile:3"),
+        ("m", "image", "app/more.txt:1"),
+        ("c", "image-docker-gpu", "app/docker/Dockerfile.gpu:3"),
+    ]
+    assert found.python == "3.12"
+    assert problems(found) == []
+
+
+def test_setup_py_tells_what_pyproject_leaves_open(tmp_path: Path) -> None:
+    found = reading(
+        tmp_path,
+        {
+            "app/pyproject.toml": "[project]\nname = 'app'\ndynamic = ['dependencies']\n",
+            "app/setup.py": "setup(install_requires=['a'])\n",
+        },
+    )
+    assert required(found) == [("a", "", "app/setup.py:1")]
+    assert problems(found) == []
+
+
+def test_setup_py_is_overruled_by_pyproject(tmp_path: Path) -> None:
+    found = reading(
+        tmp_path,
+        {
+            "app/pyproject.toml": "[project]\nname = 'app'\ndependencies = ['b']\n",
+            "app/setup.py": "setup(install_requires=['a'])\n",
+        },
+    )
+    assert required(found) == [("b", "", "app/pyproject.toml:3")]
+
+
+def test_a_poetry_lock_gets_its_project_for_a_root(tmp_path: Path) -> None:
+    found = reading(
+        tmp_path,
+        {
+            "app/pyproject.toml": "[tool.poetry]\nname = 'app'\n[tool.poetry.dependencies]\na = '^1'\n",
+            "app/poetry.lock": "[[package]]\nname = 'a'\nversion = '1.2'\n[metadata]\nlock-version = '2.0'\n",
+        },
+    )
+    (lock,) = (manifest for manifest in found.manifests if manifest.is_lock)
+    root = lock.packages[0]
+    assert (root.is_root, root.source, [str(edge) for edge in root.requires or ()]) == (True, "./app", ["a<2,>=1"])

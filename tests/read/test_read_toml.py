@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from depdoctor.read.toml import Document
+from depdoctor.read.toml import document
 
 TEXT = '''# comment = "x"
 title = "a # b"
@@ -32,7 +32,7 @@ last = 'end'
 
 
 def test_every_place() -> None:
-    line = Document.of(TEXT).places.line
+    line = document(TEXT).line
     assert line("title") == 2
     assert line("quoted.key", "sub") == 3
     assert line("a", "b") == 4
@@ -49,6 +49,6 @@ def test_every_place() -> None:
 
 
 def test_the_nearest_place_around_stands_in() -> None:
-    line = Document.of(TEXT).places.line
+    line = document(TEXT).line
     assert line("a", "b", "nothing", 3) == 4
     assert line("nowhere") == 0

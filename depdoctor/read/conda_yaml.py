@@ -1,0 +1,111 @@
+"""`environment.yml` of conda: channels, conda packages, and the requirements of its `pip` section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from depdoctor.model.project import DEFAULT_GROUP, CondaRequirement, Manifest
+from depdoctor.read import address, requirements_txt, yaml
+from depdoctor.read.declarations import Declarations, text_of
+from depdoctor.read.document import Path
+from depdoctor.read.errors import ManifestError
+from depdoctor.read.python_version import minor_of
+
+FORMAT = "environment.yml"
+
+_SPEC = re.compile(
+    r"^(?:(?P<channel>[^\s=<>!~\[]+)::)?(?P<name>[\w.-]+)\s*(?P<version>[=<>!~][^\s\[]*(?:\s*[,|]\s*[^\s\[]+)*|\s[\d.*][^\s\[]*)?"
+    r"\s*(?P<build>[^\s\[]+)?\s*(?:\[(?P<keys>[^\]]*)\])?$"
+)
+"""A match specification: `channel::name=1.2=build`, `name>=1,<2`, `name 1.2.* build`, `name[version='>=1']`."""
+_KEY = re.compile(r"(?P<key>\w+)\s*=\s*['\"]?(?P<value>[^'\"\]]*?)['\"]?\s*(?:,(?=\s*\w+\s*=)|$)")
+
+
+def parse(text: str, path: str) -> Manifest:
+    """Read a conda environment file. Raises `ManifestError` for broken YAML, or one without `dependencies`."""
+    document = yaml.document(text)
+    if not isinstance(document.data.get("dependencies"), list):
+        raise ManifestError("has no list of `dependencies`", hint="is this a conda environment?")
+    declarations = Declarations(document=document, path=path)
+    conda: list[CondaRequirement] = []
+    pip = Manifest(path=path, format=requirements_txt.FORMAT)
+    for value, place in declarations.items(document.data["dependencies"], ("dependencies",)):
+        if isinstance(value, dict) and "pip" in value:
+            pip = _pip(value["pip"], (*place, "pip"), declarations)
+        elif isinstance(value, str):
+            if found := conda_requirement(value, declarations, place):
+                conda.append(found)
+        else:
+            declarations.problem(place, "should be a conda package")
+    variables = document.table("variables").items()
+    return Manifest(
+        path=path,
+        format=FORMAT,
+        name=text_of(document.data.get("name")),
+        requirements=pip.requirements,
+        conda=tuple(conda),
+        channels=tuple(_channels(document.data.get("channels"))),
+        environment=tuple((key, address.redact(text_of(value))) for key, value in variables),
+        python=python_of(conda),
+        cuda=cuda_of(conda),
+        indexes=pip.indexes,
+        includes=pip.includes,
+        problems=(*declarations.problems, *pip.problems),
+    )
+
+
+def conda_requirement(
+    text: str, declarations: Declarations, place: Path, group: str = DEFAULT_GROUP
+) -> CondaRequirement | None:
+    """A conda package from a match specification; a problem and None if it is none."""
+    match = _SPEC.match(address.redact(text).partition(" #")[0].strip())
+    if not match:
+        declarations.problem(place, f"`{address.redact(text)}` is not a conda package", "write `name=version`")
+        return None
+    keys = {found["key"]: found["value"] for found in _KEY.finditer(match["keys"] or "")}
+    version, build = (match["version"] or "").strip(), match["build"] or ""
+    if version.startswith("=") and not version.startswith("==") and "=" in version[1:]:
+        version, _, build = version.rpartition("=")
+    return CondaRequirement(
+        name=match["name"].lower(),
+        constraint=keys.get("version", version),
+        location=declarations.location(*place),
+        channel=keys.get("channel", match["channel"] or ""),
+        build=keys.get("build", build),
+        group=group,
+    )
+
+
+def python_of(requirements: list[CondaRequirement]) -> str:
+    """The Python minor that conda packages of the default group pin; "" if they leave it open."""
+    for requirement in requirements:
+        if requirement.name == "python" and requirement.group == DEFAULT_GROUP:
+            return minor_of(requirement.constraint.strip("= ").removesuffix(".*"))
+    return ""
+
+
+def cuda_of(requirements: list[CondaRequirement]) -> str:
+    """The CUDA version that conda packages pin: the toolkit's, or the one asked of the driver; "" if none does."""
+    names = ("cudatoolkit", "cuda-toolkit", "cuda-version", "pytorch-cuda", "cuda", "__cuda")
+    pinned = {requirement.name: requirement.constraint for requirement in requirements}
+    for name in names:
+        if match := re.fullmatch(r"={0,2}\s*(\d+(?:\.\d+)*)(?:\.\*)?", pinned.get(name, "")):
+            return match[1]
+    return ""
+
+
+def _channels(value: Any) -> Iterator[str]:
+    for channel in value if isinstance(value, list) else ():
+        if text_of(channel):
+            yield address.redact(channel)
+
+
+def _pip(value: Any, place: Path, declarations: Declarations) -> Manifest:
+    """The lines of a `pip` section, read as the requirements file that conda makes of them, each at its own line."""
+    rows = [(text_of(item), where) for item, where in declarations.items(value, place)]
+    lines = [""] * (max((declarations.location(*where).line for _, where in rows), default=0) + 1)
+    for item, where in rows:
+        lines[declarations.location(*where).line - 1] = " ".join(item.split())
+    return requirements_txt.parse("\n".join(lines), declarations.path)

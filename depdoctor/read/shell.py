@@ -1,0 +1,114 @@
+"""What the commands of a shell line install. The line is split, never run; what only a shell knows is "dynamic"."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from depdoctor.read.dockerfile_lines import substitute
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a command: its text without quotes, its line, and whether only the shell knows what it stands for."""
+
+    text: str
+    line: int
+    dynamic: bool = False
+    redirected: bool = False
+    """Whether an unquoted `<` or `>` cut it short, as in `pip install a>=1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """One command that installs: with which tool ("pip", "conda" or "system"), and what it is given."""
+
+    tool: str
+    words: tuple[Word, ...]
+
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)|(?P<comment>(?<!\S)\#.*)|(?P<end>&&|\|\||[;|&()])"""
+    r"""|(?P<word>(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\([^()]*\)|`[^`]*`|\$?[^\s;|&()'"\\`])+)|(?P<other>.)""",
+    re.DOTALL,
+)
+_PART = re.compile(r"""\\(?P<escaped>.)|'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<plain>.)""", re.DOTALL)
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_PYTHON = re.compile(r"python[\d.]*$")
+_PIP = re.compile(r"pip[\d.]*$")
+
+_PREFIXES = frozenset({"sudo", "exec", "env", "time", "nice", "command", "then", "do", "else", "if", "!", "{"})
+_INSTALLERS = {
+    ("apt-get", "install"): "system",
+    ("apt", "install"): "system",
+    ("apk", "add"): "system",
+    ("yum", "install"): "system",
+    ("dnf", "install"): "system",
+    ("microdnf", "install"): "system",
+    ("conda", "install"): "conda",
+    ("conda", "create"): "conda",
+    ("mamba", "install"): "conda",
+    ("mamba", "create"): "conda",
+    ("micromamba", "install"): "conda",
+    ("micromamba", "create"): "conda",
+}
+
+
+def installs(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[Install]:
+    """The installing commands of a script given as numbered lines that continue one another."""
+    for command in _commands(lines, variables):
+        words = list(command)
+        while words and (words[0].text in _PREFIXES or _ASSIGNMENT.match(words[0].text)):
+            words.pop(0)
+        if found := _install(words):
+            yield found
+
+
+def _install(words: Sequence[Word]) -> Install | None:
+    names = [posixpath.basename(word.text) for word in words[:3]]
+    if names and _PYTHON.match(names[0]) and [word.text for word in words[1:2]] == ["-m"]:
+        words, names = words[2:], names[2:]
+    if names[:1] == ["uv"] and names[1:2] == ["pip"]:
+        words, names = words[1:], ["pip", *names[2:]]
+    if not names:
+        return None
+    rest = list(words[1:])
+    while rest and rest[0].text.startswith("-"):
+        rest.pop(0)
+    if not rest:
+        return None
+    verb = rest[0].text
+    if _PIP.match(names[0]) and verb == "install":
+        return Install("pip", tuple(rest[1:]))
+    tool = _INSTALLERS.get((names[0], verb))
+    return Install(tool, tuple(rest[1:])) if tool else None
+
+
+def _commands(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[list[Word]]:
+    command: list[Word] = []
+    for number, line in lines:
+        for token in _TOKEN.finditer(line):
+            if token["word"]:
+                command.append(_word(token["word"], number, variables))
+            elif token["end"] and command:
+                yield command
+                command = []
+    if command:
+        yield command
+
+
+def _word(written: str, line: int, variables: Mapping[str, str]) -> Word:
+    text, plain = "", ""
+    redirected = False
+    for part in _PART.finditer(written):
+        if part["plain"] is not None:
+            if part["plain"] in "<>" and not redirected:
+                redirected = True
+                plain = text
+            text += part["plain"]
+        else:
+            text += part["escaped"] or part["double"] or part["single"] or ""
+    text = substitute(plain if redirected else text, variables)
+    return Word(text, line, dynamic="$" in text or "`" in text, redirected=redirected)

@@ -1,0 +1,151 @@
+"""Dockerfiles: what an image stands on, and what its RUN lines install."""
+
+from __future__ import annotations
+
+import pytest
+
+from depdoctor.model.project import Manifest
+from depdoctor.read.dockerfile import parse
+from depdoctor.read.errors import ManifestError
+
+
+def read(text: str) -> Manifest:
+    return parse(text, "app/Dockerfile")
+
+
+def rows(manifest: Manifest) -> list[tuple[str, int]]:
+    return [(str(declared.requirement), declared.location.line) for declared in manifest.requirements]
+
+
+def kinds(manifest: Manifest) -> list[tuple[str, int]]:
+    return [(problem.kind, problem.location.line) for problem in manifest.problems]
+
+
+def run(command: str) -> Manifest:
+    return read(f"FROM base\n{command}\n")
+
+
+def test_base_images() -> None:
+    manifest = read(
+        "# syntax=docker/dockerfile:1\nARG TAG=3.11-slim\nARG REG\n"
+        "FROM --platform=linux/amd64 python:${TAG} AS build\nFROM ${REG:-r.example}/cuda@sha256:aa\n"
+        "COPY --from=build /x /x\n"
+    )
+    assert [(base.reference, base.stage, base.is_final, base.location.line) for base in manifest.base_images] == [
+        ("python:3.11-slim", "build", False, 4),
+        ("r.example/cuda@sha256:aa", "", True, 5),
+    ]
+    assert manifest.python == ""
+
+
+def test_python_comes_from_the_image_that_the_last_stage_stands_on() -> None:
+    assert read("FROM registry.example/python:3.12.1-slim AS base\nFROM base\n").python == "3.12"
+
+
+def test_an_argument_without_default_is_told() -> None:
+    assert kinds(read("ARG X\nFROM base:$X\n")) == [("variable", 2)]
+
+
+def test_only_stages_that_end_up_in_the_image_count() -> None:
+    manifest = read(
+        "FROM a AS one\nRUN pip install one\nFROM b AS two\nRUN pip install two\n"
+        "FROM c AS three\nRUN pip install three\nFROM three\nCOPY --from=one /venv /venv\nRUN pip install four\n"
+    )
+    assert rows(manifest) == [("one", 2), ("three", 6), ("four", 9)]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("RUN pip install a b==1", [("a", 2), ("b==1", 2)]),
+        ("RUN pip3.11 --quiet install --no-cache-dir --timeout 100 'a>=1' \"b[x,y]\"", [("a>=1", 2), ("b[x,y]", 2)]),
+        (
+            "RUN apt-get update && python -m pip install -U pip a \\\n # comment\n\\\n  b==2 \\\n && true",
+            [("a", 2), ("b==2", 5)],
+        ),
+        ("RUN sudo X=1 /opt/venv/bin/pip install a; uv pip install --system b | cat", [("a", 2), ("b", 2)]),
+        ('RUN ["pip", "install", "a==1"]', [("a==1", 2)]),
+        ("RUN <<EOF\npip install a\npip install b\nEOF\nRUN pip install c", [("a", 3), ("b", 4), ("c", 6)]),
+        ("ARG V=1.2\nENV W=3\nRUN pip install a==$V b==${W} 'c==$V'", [("a==1.2", 4), ("b==3", 4), ("c==1.2", 4)]),
+        ("RUN echo pip install a", []),
+        ("RUN pip install git+https://code.example/x@v1#egg=x", [("x @ git+https://code.example/x@v1", 2)]),
+        ("RUN pip download a", []),
+    ],
+)
+def test_pip(command: str, expected: list[tuple[str, int]]) -> None:
+    manifest = run(command)
+    assert rows(manifest) == expected
+    assert manifest.problems == ()
+
+
+def test_an_unquoted_comparison_is_a_redirection() -> None:
+    manifest = run("RUN pip install a>=1.0 'b>=1'")
+    assert rows(manifest) == [("a", 2), ("b>=1", 2)]
+    assert kinds(manifest) == [("unparsable", 2)]
+
+
+@pytest.mark.parametrize("word", ["a==$V", "$(cat x)", "`cat x`", "dist/*.whl"])
+def test_what_only_the_shell_knows_is_told(word: str) -> None:
+    manifest = run(f"RUN pip install {word} b")
+    assert rows(manifest) == [("b", 2)]
+    assert [problem[1] for problem in kinds(manifest)] == [2]
+
+
+def test_options_of_indexes_and_secrets() -> None:
+    manifest = run("RUN pip install --extra-index-url https://me:hunter2@index.example/simple -f https://x.example a")
+    assert manifest.indexes.extra_index_urls == ("https://index.example/simple",)
+    assert manifest.indexes.find_links == ("https://x.example",)
+    assert kinds(manifest) == [("credentials", 2)]
+    assert "hunter2" not in repr(manifest)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("COPY requirements.txt .\nRUN pip install -r requirements.txt", ["app/requirements.txt"]),
+        (
+            "WORKDIR /srv\nCOPY deps/requirements.txt /srv/\nRUN pip install -r /srv/requirements.txt",
+            ["app/deps/requirements.txt"],
+        ),
+        ("WORKDIR srv\nADD . .\nRUN pip install --requirement=sub/r.txt", ["app/sub/r.txt"]),
+        ("COPY a.txt b.txt /x/\nRUN pip install -r /x/b.txt -r /x/a.txt", ["app/b.txt", "app/a.txt"]),
+        ("COPY a.txt /x/renamed.txt\nRUN pip install -r /x/renamed.txt", ["app/a.txt"]),
+        ("RUN pip install -r /somewhere/else.txt", []),
+        ("COPY ../../secret.txt .\nRUN pip install -r secret.txt", []),
+    ],
+)
+def test_files_are_those_that_were_copied(lines: str, expected: list[str]) -> None:
+    assert [include.path for include in run(lines).includes] == expected
+
+
+@pytest.mark.parametrize(
+    "lines", ["COPY . /app\nRUN pip install -e /app", "WORKDIR /app\nCOPY pyproject.toml ./\nRUN pip install '.[x]'"]
+)
+def test_folders_are_those_that_were_copied(lines: str) -> None:
+    (include,) = run(lines).includes
+    assert (include.path, include.role) == ("app", "project")
+
+
+def test_conda_and_system_packages() -> None:
+    manifest = run(
+        "RUN apt-get update && apt-get install -y --no-install-recommends git \\\n  libgl1=1.2"
+        " && conda install -c pytorch -y a=1.2 b"
+    )
+    assert [(package.name, package.location.line) for package in manifest.system_packages] == [
+        ("git", 2),
+        ("libgl1", 3),
+    ]
+    assert [(package.name, package.constraint) for package in manifest.conda] == [("a", "=1.2"), ("b", "")]
+
+
+def test_variables_for_what_runs() -> None:
+    manifest = read(
+        'FROM a AS one\nENV A=1 B="two words"\nENV OLD form of it\nFROM one\nENV A=2 U=https://me:hunter2@x.example\n'
+    )
+    assert dict(manifest.environment) == {"A": "2", "B": "two words", "OLD": "form of it", "U": "https://x.example"}
+
+
+@pytest.mark.parametrize("text", ["", "RUN pip install a\n", "just words\n"])
+def test_what_is_no_dockerfile(text: str) -> None:
+    with pytest.raises(ManifestError, match="has no FROM"):
+        read(text)
