@@ -106,11 +106,10 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
                 chain = cause.chain or (cause.requirement,)
                 via = f" via {chain[0]}" if len(chain) > 1 else ""
                 wanted.setdefault(f"{chain[-1]}{via}", set()).add(str(cause.location))
-        table.add_row(
-            Text(subject, style="bold"),
-            Text("\n".join(wanted)),
-            Text("\n".join(_few(sorted(places)) for places in wanted.values()), style="cyan"),
-        )
+        name = subject
+        for text, places in wanted.items():
+            table.add_row(Text(name, style="bold"), Text(text), Text(_few(sorted(places)), style="cyan"))
+            name = ""
     console.print(Padding(table, (0, 0, 1, 2)))
 
 
