@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -26,29 +26,44 @@ MOST_RANGES = 200
 
 
 def read_steps(text: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of what depends and what it depends on, as PEP 508 texts; the widest statement about a pair comes last.
+    """Pairs of what depends and what it depends on, as PEP 508 texts, each two packages once.
 
-    `transformers>=4.45.2 depends on one of: tokenizers>=0.20,<0.21 tokenizers>=0.21` is read as
-    `("transformers>=4.45.2", "tokenizers>=0.20")`: one range around all of them. What uv concludes about two packages
-    is kept only where it also says that the one depends on the other by itself.
+    `transformers>=4.45.2,<5 depends on one of: tokenizers>=0.20,<0.21 tokenizers>=0.21` and another statement about
+    `transformers>=5` are read as `("transformers>=4.45.2", "tokenizers>=0.20")`, a range around all. What uv concludes
+    about two packages counts only where it also says that the one depends on the other by itself.
     """
-    steps = list(dict.fromkeys(_steps(_MARKER.sub("", text[:MOST_TEXT]).split())))
-    stated = {(_named(dependent), _named(needed)) for dependent, needed, concluded in steps if not concluded}
-    return tuple((one, other) for one, other, _ in steps if (_named(one), _named(other)) in stated)
+    found: dict[tuple[str, str], list[Step]] = {}
+    for step in _steps(_MARKER.sub("", text[:MOST_TEXT]).split()):
+        found.setdefault((_name(step.dependent), _name(step.needed)), []).append(step)
+    return tuple(
+        (
+            dependent + around([str(step.dependent.specifier) for step in steps]),
+            needed + around([str(step.needed.specifier) for step in steps]),
+        )
+        for (dependent, needed), steps in found.items()
+        if not all(step.concluded for step in steps)
+    )
 
 
-def _steps(words: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
+class Step(NamedTuple):
+    """A statement of the proof: a premise, or something concluded."""
+
+    dependent: Requirement
+    needed: Requirement
+    concluded: bool
+
+
+def _steps(words: Sequence[str]) -> Iterator[Step]:
     concluded = False
     for place, word in enumerate(words):
         if word in {"that", "Because", "because"}:
             concluded = word == "that"
         if word in {"depend", "depends"} and place and words[place + 1 : place + 2] == ["on"]:
-            dependent, start = words[place - 1], place + 2
+            dependent, start = _requirement(words[place - 1]), place + 2
             several = words[start + 1 : start + 2] == ["of:"]
             listed = words[start + 2 : start + 2 + MOST_RANGES] if several else words[start : start + 1]
-            if _requirement(dependent) is not None:
-                for name, same in groupby(_listed(listed), key=_name):
-                    yield dependent, f"{name}{around([str(one.specifier) for one in same])}", concluded
+            if dependent is not None:
+                yield from (Step(dependent, needed, concluded) for needed in _listed(listed))
 
 
 def _listed(words: Sequence[str]) -> Iterator[Requirement]:
@@ -61,10 +76,6 @@ def _listed(words: Sequence[str]) -> Iterator[Requirement]:
             return
 
 
-def _named(text: str) -> str:
-    return canonicalize_name(Requirement(text).name)
-
-
 def _name(requirement: Requirement) -> str:
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return f"{canonicalize_name(requirement.name)}{extras}"
@@ -72,7 +83,7 @@ def _name(requirement: Requirement) -> str:
 
 def around(ranges: list[str]) -> str:
     """One specifier that holds every version which one of these specifiers does, as narrow as two bounds allow."""
-    if len(ranges) == 1:
+    if len(set(ranges)) == 1:
         return ranges[0]
     bounds = [_bounds(text) for text in ranges]
     lows = [low for low, _ in bounds]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from depdoctor.conflict.demand import Element, demand
+from depdoctor.conflict.asking import AT_ONCE, Asking
+from depdoctor.conflict.demand import demand
 from depdoctor.conflict.direct import clashes
 from depdoctor.conflict.scopes import elements, scopes
-from depdoctor.conflict.search import AT_ONCE, Ask, Search
+from depdoctor.conflict.search import Search
 from depdoctor.conflict.tell import gaps, merged, tell
 from depdoctor.conflict.witness import learn_locks
 from depdoctor.model.conflict import Conflict, Conflicts
 from depdoctor.model.inventory import Inventory
-from depdoctor.model.lock import Answer, Question, Unknown, Why
+from depdoctor.model.lock import Question
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.seams import Oracle
 
@@ -35,7 +35,8 @@ def find(
     """
     found: list[Conflict] = []
     incomplete: list[str] = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         for environment in inventory.environments():
             demands = [
                 demand(entry, environment, indexes or IndexOptions())
@@ -50,7 +51,7 @@ def find(
                     exclude_newer=inventory.index_date,
                     builds_allowed=builds_allowed,
                 )
-                search = Search(groups.elements, _asking(oracle, question, deadline, pool))
+                search = Search(groups.elements, Asking(oracle, question, deadline, pool))
                 for pair in clashes(groups.elements):
                     search.conflicts[search.mask(pair)] = None
                 learn_locks(search, groups.demands)
@@ -58,21 +59,6 @@ def find(
                 search.run((search.mask(elements(group)) for group in groups.partly), builds_pending=True)
                 found += tell(search, groups)
                 incomplete += gaps(search, groups)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return Conflicts(conflicts=merged(found), incomplete=tuple(dict.fromkeys(incomplete)))
-
-
-def _asking(oracle: Oracle, empty: Question, deadline: Callable[[], bool], pool: Executor) -> Ask:
-    def ask(asked: frozenset[Element]) -> Answer:
-        if deadline():
-            return Unknown(why=Why.BUDGET, detail="the time for this run was spent")
-        question = replace(
-            empty,
-            requirements=tuple(sorted(element.text for element in asked if not element.constraint)),
-            constraints=tuple(sorted(element.text for element in asked if element.constraint)),
-        )
-        return oracle.ask(question)
-
-    def ask_all(sets: Sequence[frozenset[Element]]) -> Sequence[Answer]:
-        return [ask(sets[0])] if len(sets) == 1 else list(pool.map(ask, sets))
-
-    return ask_all

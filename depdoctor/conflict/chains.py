@@ -159,10 +159,8 @@ def _edges(lock: Lock | None, name: NormalizedName, extras: frozenset[str]) -> I
 
 
 def _stated(steps: Sequence[tuple[str, str]]) -> Mapping[NormalizedName, Sequence[Requirement]]:
-    """What the proof says each package depends on: of several statements about two packages the last."""
-    found: dict[NormalizedName, dict[NormalizedName, Requirement]] = {}
+    """What the proof says each package depends on."""
+    found: dict[NormalizedName, list[Requirement]] = {}
     for dependent, needed in steps:
-        requirement = Requirement(needed)
-        name = canonicalize_name(Requirement(dependent).name)
-        found.setdefault(name, {})[canonicalize_name(requirement.name)] = requirement
-    return {name: tuple(requirements.values()) for name, requirements in found.items()}
+        found.setdefault(canonicalize_name(Requirement(dependent).name), []).append(Requirement(needed))
+    return found

@@ -16,6 +16,7 @@ from typing import TypeGuard
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.conflict.asking import AT_ONCE
 from depdoctor.conflict.bits import within
 from depdoctor.conflict.demand import Element
 from depdoctor.conflict.hitting import hitting_sets
@@ -25,9 +26,6 @@ from depdoctor.model.lock import Answer, Impossible, Resolved, Unknown, Why
 
 Ask = Callable[[Sequence[frozenset[Element]]], Sequence[Answer]]
 """The oracle's answers about several sets of elements, asked side by side."""
-
-AT_ONCE = 8
-"""Questions in flight."""
 
 MOST_PARTS = 64
 """Parts looked at in one scope before pairs of elements must do."""

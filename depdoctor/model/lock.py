@@ -73,7 +73,7 @@ class Impossible:
     """Proof by the resolver that no resolution exists: its kind, the packages it blames, and its own words.
 
     `blamed` is a hint (read off unstable text), roots first; verify before it is shown. `steps` are hints of that sort
-    too: what its proof says depends on what, as pairs of PEP 508 texts, the widest statement about a pair last.
+    too: what its proof says depends on what, as pairs of PEP 508 texts, each two packages once.
     """
 
     kind: Kind

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -118,6 +119,23 @@ def test_when_time_is_up_what_lines_tell_is_still_told() -> None:
     assert [found.subject for found in result.conflicts] == ["numpy"]
     assert world.asked == []
     assert len(result.incomplete) == 1
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
+    never, asked = threading.Event(), threading.Event()
+
+    class Stuck(Universe):
+        def ask(self, question: Question) -> Answer:
+            asked.set()
+            assert never.wait(60)
+            return self.resolve(question)
+
+    world = Stuck(releases=WORLD)
+    inventory = world.inventory({"c": ["langchain-upstage"], "d": ["vllm"]})
+    result = conflict.find(inventory, world, deadline=asked.is_set)
+    never.set()
+    assert result.conflicts == ()
+    assert result.incomplete == ("conflicts of c and d: the time for this run was spent",)
 
 
 def unresolved(entry: Entry, reason: Impossible | Unknown) -> Entry:
