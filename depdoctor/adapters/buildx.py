@@ -27,6 +27,9 @@ from depdoctor.model.seams import NoProgress, Progress
 
 BAKE_FILE = "docker-bake.json"
 SECRETS = ("ca", "netrc")
+EPOCH_S = 315532800
+"""1980-01-01 00:00 UTC, what images say when they were made unless SOURCE_DATE_EPOCH is set; the earliest of a ZIP."""
+
 TAIL_LINES = 40
 GRACE_S = 10
 
@@ -103,12 +106,14 @@ class Buildx:
     def _environment(self, context: Path, environment: Mapping[str, str]) -> dict[str, str]:
         """The environment of the child: every variable of the bake file is set, so that none comes from the user's."""
         files = {name.upper(): f"../secrets/{name}" if name in self.secrets else "" for name in SECRETS}
+        epoch = environment.get("SOURCE_DATE_EPOCH", str(EPOCH_S))
         places = {"PROJECTS": str(context.resolve()), "UV": "../uv", "REGISTRY": self.registry, "TAG": self.tag}
         inherited = dict(environment)
         if self.docker_context:
             inherited.pop("DOCKER_HOST", None)
             inherited["DOCKER_CONTEXT"] = self.docker_context
-        return {**inherited, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", **places, **files}
+        fixed = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "SOURCE_DATE_EPOCH": epoch}
+        return {**inherited, **fixed, **places, **files}
 
     def _cache_settings(self, targets: Iterable[str]) -> Iterator[str]:
         if self.cache:

@@ -6,11 +6,12 @@ The engine is found as the Docker command line finds it: `DOCKER_HOST`, else the
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -234,9 +235,9 @@ class DockerEngine:
     def images(self) -> tuple[StoredImage, ...]:
         """What depdoctor built and the engine holds, by project, newest first. Told by labels, never by names."""
         with speaking("list images"):
-            found = self.api.df()["Images"] or []
-        images = [_stored(image) for image in found if SECTION in (image["Labels"] or {})]
-        return tuple(sorted(images, key=lambda image: (image.project, -image.created.timestamp(), image.identity)))
+            rows = [row for row in self.api.df()["Images"] or () if SECTION in (row["Labels"] or {})]
+            images = [_stored(row, self.api.inspect_image(row["Id"])) for row in rows]
+        return tuple(sorted(images, key=lambda image: (image.project, -image.since.timestamp(), image.identity)))
 
     def remove(self, reference: str) -> None:
         """Remove a name, and the image with it when that was its last."""
@@ -302,7 +303,7 @@ def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-def _stored(image: Mapping[str, Any]) -> StoredImage:
+def _stored(image: Mapping[str, Any], details: Mapping[str, Any]) -> StoredImage:
     labels = image["Labels"]
     shared = image["SharedSize"]
     return StoredImage(
@@ -311,11 +312,16 @@ def _stored(image: Mapping[str, Any]) -> StoredImage:
         project=labels.get(PROJECT, ""),
         section=labels[SECTION],
         revision=labels.get("org.opencontainers.image.revision", ""),
-        created=datetime.fromtimestamp(image["Created"], UTC),
+        since=max(_moment(details["Created"]), _moment(details["Metadata"]["LastTagTime"])),
         size_bytes=image["Size"],
         shared_bytes=None if shared < 0 else shared,
         containers=max(image["Containers"], 0),
     )
+
+
+def _moment(text: str) -> datetime:
+    """A moment as the engine writes it: RFC 3339, with nanoseconds that Python cannot hold."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{1,6})\d*", r"\1", text))
 
 
 def _makes_layer(created_by: str) -> bool:

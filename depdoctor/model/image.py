@@ -69,7 +69,8 @@ class PushedImage:
 class StoredImage:
     """An image of depdoctor's that stands in an engine, under any number of names.
 
-    `section` is the digest of the part of the plan that it was built from. `size_bytes` is unpacked; of these,
+    `section` is the digest of the part of the plan that it was built from. `since` is when it was last given a name
+    there, since the moment that a reproducible image bears says nothing. `size_bytes` is unpacked; of these,
     `shared_bytes` are layers that another image of that engine holds too, None where the engine does not tell.
     `containers` counts those made from it, running or not.
     """
@@ -79,7 +80,7 @@ class StoredImage:
     project: str
     section: str
     revision: str
-    created: datetime
+    since: datetime
     size_bytes: int
     shared_bytes: int | None
     containers: int

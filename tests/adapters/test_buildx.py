@@ -31,6 +31,7 @@ seen = {{
     "variables": {{name: os.environ[name] for name in ("PROJECTS", "UV", "CA", "NETRC", "REGISTRY", "TAG")}},
     "bundle": sorted(os.path.join(at, name) for at, _, names in os.walk(".") for name in names),
     "docker": [os.environ.get("DOCKER_CONTEXT"), os.environ.get("DOCKER_HOST")],
+    "moment": os.environ["SOURCE_DATE_EPOCH"],
     "uv": os.listdir("../uv"),
     "secrets": {{name: open("../secrets/" + name).read() for name in os.listdir("../secrets")}},
 }}
@@ -100,6 +101,7 @@ def test_a_named_builder_and_a_push_are_passed_on(
 ) -> None:
     seen = command(tmp_path, monkeypatch, SUCCEEDS)
     monkeypatch.setenv("TAG", "the user's own")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     builder = Buildx(uv=uv_binary, builder="farm", push=True, registry="registry.example/team", tag="v2")
     assert builder.build(Bundle(files=FILES), tmp_path, ["asr"]) == {"asr": "a/asr:v1@sha256:abc"}
     told = json.loads(seen.read_text())
@@ -107,6 +109,7 @@ def test_a_named_builder_and_a_push_are_passed_on(
     assert "--push" in told["argv"]
     assert told["variables"]["REGISTRY"] == "registry.example/team"
     assert told["variables"]["TAG"] == "v2"
+    assert told["moment"] == "1700000000"
 
 
 def test_another_context_and_a_cache_are_passed_on(
@@ -114,10 +117,12 @@ def test_another_context_and_a_cache_are_passed_on(
 ) -> None:
     seen = command(tmp_path, monkeypatch, SUCCEEDS)
     monkeypatch.setenv("DOCKER_HOST", "unix:///the/usual.sock")
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     builder = Buildx(uv=uv_binary, docker_context="second", cache="registry.example/cache")
     builder.build(Bundle(files=FILES), tmp_path, ["asr"])
     told = json.loads(seen.read_text())
     assert told["docker"] == ["second", None]
+    assert told["moment"] == "315532800"
     assert "--set=asr.cache-from=type=registry,ref=registry.example/cache:asr" in told["argv"]
     assert "--set=asr.cache-to=type=registry,ref=registry.example/cache:asr,mode=max" in told["argv"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -152,6 +153,7 @@ def test_images_lists_what_was_built_by_its_labels_alone(
         found = ours[built[image.name].reference.removeprefix("docker.io/")]
         assert (found.project, found.section) == (image.project, section_digest(plan, image))
         assert found.identity in {built[image.name].config.digest, built[image.name].manifest.digest}
+        assert datetime.now(UTC) - found.since < timedelta(hours=1)
         assert found.shared_bytes is None or 0 < found.shared_bytes < found.size_bytes
     assert not {reference.removeprefix("docker.io/") for reference in images.values()} & ours.keys()
 
