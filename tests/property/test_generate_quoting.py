@@ -9,7 +9,7 @@ import json
 import re
 
 from fleets import entry, inventory, lock, pin
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from depdoctor.generate import generate
@@ -76,6 +76,7 @@ def matched(pattern: str) -> str:
     return pattern.replace("[[]", "[")
 
 
+@settings(deadline=None)
 @given(HOSTILE.filter(lambda path: not set(path) & set("*?")))
 def test_copied_path_is_the_one_given(path: str) -> None:
     line = copy_form(path, "/app/")
@@ -85,6 +86,7 @@ def test_copied_path_is_the_one_given(path: str) -> None:
     assert destination == "/app/"
 
 
+@settings(deadline=None)
 @given(st.lists(HOSTILE))
 def test_command_is_the_one_given(arguments: list[str]) -> None:
     line = exec_form(arguments)
@@ -93,6 +95,7 @@ def test_command_is_the_one_given(arguments: list[str]) -> None:
     assert json.loads(line) == arguments
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_label_is_one_word(text: str) -> None:
     word = label_value(text)
@@ -101,6 +104,7 @@ def test_label_is_one_word(text: str) -> None:
     assert expand(word) == re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: f"%{ord(found[0]):02X}", text)
 
 
+@settings(deadline=None)
 @given(PATHS, st.lists(HOSTILE.filter(lambda text: "\x00" not in text)))
 @example("a", ["x\nRUN touch /pwned"])
 @example("a $(touch x) [b] 'c' \"d\" ${PATH} <<EOF", ["$HOME"])

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from fleets import fleet, pin
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depdoctor import planfile
@@ -47,6 +47,7 @@ def read(text: str) -> None:
     assert planfile.loads(planfile.dumps(made)) == made
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_value_in_any_place(data: st.DataObject) -> None:
     document = json.loads(TEXT)
@@ -61,11 +62,13 @@ def test_any_value_in_any_place(data: st.DataObject) -> None:
     read(json.dumps(document))
 
 
+@settings(deadline=None)
 @given(st.text() | VALUES.map(json.dumps))
 def test_any_text(text: str) -> None:
     read(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(TEXT)), st.text(max_size=3), st.integers(0, 5))
 def test_any_damage(position: int, inserted: str, removed: int) -> None:
     read(TEXT[:position] + inserted + TEXT[position + removed :])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleets import fleet, pin, six
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depdoctor import planfile
@@ -35,6 +35,7 @@ def made(found: Inventory, previous: Plan | None = None) -> Plan:
     return result
 
 
+@settings(deadline=None, max_examples=60)
 @given(FLEETS, FLEETS)
 def test_untouched_projects_keep_their_layers(before: dict[str, list[Pin]], after: dict[str, list[Pin]]) -> None:
     """Any change at all: projects come, go, and move their pins."""
@@ -48,12 +49,14 @@ def test_untouched_projects_keep_their_layers(before: dict[str, list[Pin]], afte
             assert layers(new)[name] == layers(old)[name]
 
 
+@settings(deadline=None, max_examples=30)
 @given(FLEETS)
 def test_same_fleet_gives_the_same_plan(projects: dict[str, list[Pin]]) -> None:
     old = made(fleet(projects))
     assert made(fleet(projects), old) == old
 
 
+@settings(deadline=None, max_examples=30)
 @given(FLEETS, FLEETS)
 def test_order_of_the_inventory_never_matters(before: dict[str, list[Pin]], after: dict[str, list[Pin]]) -> None:
     old = made(fleet(before))
@@ -61,6 +64,7 @@ def test_order_of_the_inventory_never_matters(before: dict[str, list[Pin]], afte
     assert made(fleet(backwards), old) == made(fleet(after), old)
 
 
+@settings(deadline=None, max_examples=30)
 @given(FLEETS, st.data())
 def test_history_never_breaks_a_plan(projects: dict[str, list[Pin]], data: st.DataObject) -> None:
     current = made(fleet(projects))

@@ -33,6 +33,7 @@ FLEETS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(SETS, WEIGHTS)
 def test_layout_never_beats_the_optimum_and_holds_every_set(sets: list[frozenset[int]], weights: list[int]) -> None:
     tree = grow(sets, weights)
@@ -78,6 +79,7 @@ def _nine(seed: int, six: list[frozenset[int]]) -> list[frozenset[int]]:
     return sorted(sets, key=sorted)
 
 
+@settings(deadline=None)
 @given(FLEETS, st.randoms(use_true_random=False))
 def test_plan_is_the_same_whatever_the_order(projects: dict[str, list[Pin]], chance: random.Random) -> None:
     names = list(projects)
@@ -86,6 +88,7 @@ def test_plan_is_the_same_whatever_the_order(projects: dict[str, list[Pin]], cha
     assert plan(fleet(shuffled), Config(), {}) == plan(fleet(projects), Config(), {})
 
 
+@settings(deadline=None)
 @given(FLEETS)
 def test_image_installs_its_lock_and_nothing_twice(projects: dict[str, list[Pin]]) -> None:
     made = plan(fleet(projects), Config(), {})
