@@ -34,6 +34,14 @@ def test_runs_of_zeros_shrink(count: int) -> None:
     assert len(members.packed(b"x" + bytes(count) + b"x")) < 60 + count // 100
 
 
+@given(st.integers(0, 511), st.text("abc/", min_size=1, max_size=100), st.integers(0, 8**11 - 1))
+def test_a_member_of_one_header_is_as_any_other(padding: int, path: str, size: int) -> None:
+    header = tar.header(path, size, 0o644)
+    text, member = members.packed_header(padding, header, len(path))
+    assert text == bytes(padding) + header
+    assert member == members.packed(text)
+
+
 @given(PATHS, st.integers(0, 1 << 40), st.sampled_from([0o644, 0o755]))
 def test_a_header_says_what_tarfile_reads(path: str, size: int, mode: int) -> None:
     with tarfile.open(fileobj=io.BytesIO(tar.header(path, size, mode) + tar.END)) as archive:

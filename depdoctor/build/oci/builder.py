@@ -65,7 +65,7 @@ class OciBuilder:
         self._registry = registry
         self._root = root.resolve()
         self._output = output
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers or (os.cpu_count() or 1) + 1  # one of them waits for the disk
 
     def build(self, plan: Plan, images: Sequence[Image], progress: Progress) -> tuple[BuiltImage, ...]:
         """Build these images of the plan. Raises `BuildError`, naming the image, `FetchError`, `RegistryError`."""

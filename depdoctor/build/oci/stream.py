@@ -14,6 +14,7 @@ from depdoctor.model.image import Blob
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 CHUNK_BYTES = 1 << 20
+_LONG_BYTES = 1 << 16
 _SMALL_BYTES = 128
 """Content so short that a member of its own would be longer than storing it beside its header."""
 
@@ -32,13 +33,15 @@ class WrongContentError(Exception):
 class LayerStream:
     """Writes entries to `out` in the order in which they come, and tells the blob that this made.
 
-    `text` gathers what no deflate stream holds yet; `ready` gathers gzip members until they are worth a write.
+    `text` gathers what no deflate stream holds yet, and `padding_bytes` what fills the last block after it; `ready`
+    gathers gzip members until they are worth a write.
     """
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._text: list[bytes | memoryview] = []
         self._text_bytes = 0
+        self._padding_bytes = 0
         self._ready: list[bytes | memoryview] = []
         self._ready_bytes = 0
         self._written_bytes = 0
@@ -57,7 +60,7 @@ class LayerStream:
         """Add a file from its content."""
         self._gather(tar.header(path, len(content), mode))
         self._gather(content)
-        self._gather(tar.padding(len(content)))
+        self._padding_bytes = -len(content) % tar.BLOCK
 
     def file_in_chunks(self, path: str, size_bytes: int, chunks: Iterable[bytes], mode: int = 0o644) -> None:
         """Add a file from pieces of its content. Raises `WrongContentError` if they are not `size_bytes` long."""
@@ -68,18 +71,25 @@ class LayerStream:
             left -= len(chunk)
         if left:
             raise WrongContentError(f"its size changed by {-left} bytes while it was read")
-        self._gather(tar.padding(size_bytes))
+        self._padding_bytes = -size_bytes % tar.BLOCK
 
     def deflated(self, path: str, raw: memoryview, content: bytes, crc32: int, mode: int) -> None:
         """Add a file whose content is at hand both compressed (a deflate stream) and not; the caller has checked it."""
-        if len(content) < _SMALL_BYTES:
+        size = len(content)
+        if size < _SMALL_BYTES:
             self.file(path, content, mode)
             return
-        self._gather(tar.header(path, len(content), mode))
-        self._pack()
+        header = tar.header(path, size, mode)
+        if self._text or len(header) != tar.BLOCK:
+            self._gather(header)
+            self._pack()
+        else:
+            text, member = members.packed_header(self._padding_bytes, header, len(path))
+            self._diff_id.update(text)
+            self._emit(member)
         self._diff_id.update(content)
-        self._emit(members.begin(), raw, members.end(crc32, len(content)))
-        self._gather(tar.padding(len(content)))
+        self._emit(members.BEGIN, raw, members.end(crc32, size))
+        self._padding_bytes = -size % tar.BLOCK
 
     def deflated_in_chunks(
         self, path: str, raw: Iterable[bytes], size_bytes: int, crc32: int, mode: int, digest: Digest
@@ -87,7 +97,7 @@ class LayerStream:
         """Add a file from pieces of its deflate stream. Raises `WrongContentError` if it does not hold what is said."""
         self._gather(tar.header(path, size_bytes, mode))
         self._pack()
-        self._emit(members.begin())
+        self._emit(members.BEGIN)
         inflate = isal_zlib.decompressobj(-15)
         size, crc = 0, 0
         for piece in raw:
@@ -109,7 +119,7 @@ class LayerStream:
         if not inflate.eof or inflate.unused_data or size != size_bytes or crc != crc32:
             raise WrongContentError("its content is not what its size and checksum say")
         self._emit(members.end(crc, size))
-        self._gather(tar.padding(size_bytes))
+        self._padding_bytes = -size_bytes % tar.BLOCK
 
     def close(self) -> Blob:
         """End the archive; the blob that was written."""
@@ -124,6 +134,10 @@ class LayerStream:
         )
 
     def _gather(self, data: bytes | memoryview) -> None:
+        if self._padding_bytes:
+            self._text.append(bytes(self._padding_bytes))
+            self._text_bytes += self._padding_bytes
+            self._padding_bytes = 0
         self._text.append(data)
         self._text_bytes += len(data)
         if self._text_bytes > CHUNK_BYTES:
@@ -138,14 +152,24 @@ class LayerStream:
             self._emit(members.packed(text))
 
     def _emit(self, *pieces: bytes | memoryview) -> None:
-        self._ready += pieces
-        self._ready_bytes += sum(map(len, pieces))
+        """Write pieces of members; short ones are joined first."""
+        for piece in pieces:
+            size = len(piece)
+            if size > _LONG_BYTES:
+                self._flush()
+                self._put(piece)
+            else:
+                self._ready.append(piece)
+                self._ready_bytes += size
         if self._ready_bytes > CHUNK_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        data = b"".join(self._ready)
-        self._ready, self._ready_bytes = [], 0
+        if self._ready:
+            self._put(b"".join(self._ready))
+            self._ready, self._ready_bytes = [], 0
+
+    def _put(self, data: bytes | memoryview) -> None:
         self._digest.update(data)
         self._out.write(data)
         self._written_bytes += len(data)

@@ -45,8 +45,3 @@ def _wide(path: str, size_bytes: int, mode: int, kind: bytes, link: str) -> byte
     info.type = kind
     info.linkname = link
     return info.tobuf(format=tarfile.PAX_FORMAT, encoding="utf-8", errors="strict")
-
-
-def padding(size_bytes: int) -> bytes:
-    """What fills the last block of a file."""
-    return bytes(-size_bytes % BLOCK)
