@@ -24,7 +24,12 @@ MOST_NOTES = 12
 def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> None:
     """Print a scan."""
     findings(console, diagnosis)
-    console.print(_projects(inventory.entries))
+    if inventory.entries:
+        console.print(_projects(inventory.entries))
+    else:
+        console.print(
+            f"no project under `{inventory.root}`: a project is a folder with a requirements file or pyproject.toml"
+        )
     if inventory.incomplete:
         console.print(Text("\nWhat could not be known", style="bold"))
         for line in inventory.incomplete:

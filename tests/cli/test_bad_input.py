@@ -1,0 +1,159 @@
+"""One clear message for each bad input: what, where, what to do; the documented exit status; nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from depdoctor import cli
+
+DEAD = "http://127.0.0.1:9/simple"
+"""Nothing listens on the discard port."""
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, package_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    return folder
+
+
+def write(root: Path, files: dict[str, str | bytes]) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def scan(root: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, object]]:
+    status = cli.run(["scan", str(root), "--format", "json", *options])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_missing_path(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["scan", str(root / "nowhere")]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"depdoctor: there is no folder `{root / 'nowhere'}`",
+        "  name the folder that holds your projects",
+    ]
+
+
+def test_path_is_a_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, {"requirements.txt": "numlib"})
+    assert cli.run(["scan", str(root / "requirements.txt")]) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+
+
+def test_empty_folder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = scan(root, capsys)
+    assert (status, report["projects"], report["findings"]) == (0, [], [])
+    assert cli.run(["scan", str(root)]) == 0
+    assert "no project" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("requirements.txt", b"\x00\x01\xff\xfe\x00numlib"),
+        ("pyproject.toml", "[project\nname = 'x'"),
+        ("uv.lock", "version = 1\n[[package]"),
+    ],
+)
+def test_unreadable_manifest_stops_nobody_else(
+    name: str, content: bytes | str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root, {f"broken/{name}": content, "fine/requirements.txt": "numlib==1.26.4\n"})
+    status, report = scan(root, capsys)
+    found = [one for one in report["findings"] if one["kind"] == "unreadable"]  # type: ignore[index, attr-defined]
+    assert [(one["projects"], one["causes"][0]["path"]) for one in found] == [(["broken"], f"broken/{name}")]
+    assert found[0]["hint"]
+    states = {one["name"]: one["status"] for one in report["projects"]}  # type: ignore[index, attr-defined]
+    assert states["fine"] == "resolved"
+    assert status == 1
+
+
+def test_requirement_that_does_not_parse(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, {"one/requirements.txt": "numlib\n\nthis is no requirement ===\n"})
+    _, report = scan(root, capsys)
+    found = [one for one in report["findings"] if one["kind"] == "unreadable"]  # type: ignore[index, attr-defined]
+    assert [(cause["path"], cause["line"]) for one in found for cause in one["causes"]] == [("one/requirements.txt", 3)]
+
+
+def test_unknown_key_of_the_configuration(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, {"depdoctor.toml": "[image]\nbsae = 'x'\n"})
+    assert cli.run(["scan", str(root)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "depdoctor: `image.bsae` is not a key of the configuration",
+        "  in depdoctor.toml",
+        "  did you mean `base`?",
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--offline",)])
+def test_no_index_is_a_note_and_status_0(
+    options: tuple[str, ...], root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", DEAD)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    write(root, {"one/requirements.txt": "numlib\n"})
+    status, report = scan(root, capsys, *options)
+    assert status == 0
+    assert [one["status"] for one in report["projects"]] == ["declared-only"]  # type: ignore[index, attr-defined]
+    assert report["summary"]["incomplete"]  # type: ignore[index]
+    assert {one["severity"] for one in report["findings"]} <= {"note"}  # type: ignore[index, attr-defined]
+    strict, _ = scan(root, capsys, "--strict", *options)
+    assert strict == 3
+
+
+def test_broken_plan_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, {"one/requirements.txt": "numlib\n", "depdoctor.plan.json": '{"schema_version": 1'})
+    assert cli.run(["build", str(root), "--output", str(root / "images")]) == 2
+    assert "depdoctor.plan.json" in capsys.readouterr().err
+    assert not (root / "images").exists()
+
+
+def test_registry_that_is_down(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, {"one/requirements.txt": "numlib\n", "depdoctor.toml": '[image]\nbase = "scratch"\n'})
+    assert cli.run(["build", str(root), "--push", "127.0.0.1:9/fleet", "--quiet"]) == 3
+    told = capsys.readouterr().err
+    assert "127.0.0.1:9" in told
+    assert "Traceback" not in told
+
+
+def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path) -> None:
+    write(root, {f"p{n}/requirements.txt": "numlib\n" for n in range(40)})
+    write(root, {"depdoctor.toml": '[image]\nbase = "scratch"\n'})
+    images = tmp_path / "images"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "depdoctor", "build", str(root), "--output", str(images)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+        start_new_session=True,
+    )
+    store = tmp_path / "cache" / "store"
+    end = time.monotonic() + 60
+    while not store.exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    layouts = list(images.glob("*")) if images.exists() else []
+    assert all((layout / "index.json").exists() for layout in layouts if not layout.name.startswith("."))
+    assert not list(root.glob("depdoctor.plan.json*"))
