@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from depdoctor.adapters.uv_words import redacted
@@ -60,8 +60,10 @@ class UvProcess:
     Thread-safe. `close` ends what still runs. Raises `ResolverError` where uv cannot be started at all.
     """
 
-    def __init__(self, cache: Path, *, interpreter: str, offline: bool, remaining_s: Callable[[], float]) -> None:
-        self._cache = cache.absolute()
+    def __init__(
+        self, cache_folder: Path, *, interpreter: str, offline: bool, remaining_s: Callable[[], float]
+    ) -> None:
+        self._cache = cache_folder.absolute()
         self._interpreter = interpreter
         self._offline = offline
         self._remaining_s = remaining_s
@@ -73,6 +75,11 @@ class UvProcess:
         with self._lock:
             for process in self._running:
                 process.kill()
+
+    @property
+    def stand_ins(self) -> Path:
+        """Where wheels lie that stand in for others."""
+        return self._cache / "uv-stand-ins"
 
     def compile(
         self, arguments: Sequence[str], files: Mapping[str, Sequence[str]], indexes: IndexOptions, *, undated: bool
@@ -172,6 +179,7 @@ class UvProcess:
         return Outcome(status=process.returncode, stdout=stdout, stderr=stderr)
 
 
+@cache
 def _uv() -> str:
     import uv
 

@@ -31,7 +31,7 @@ _NO_PYTHON = re.compile(
     r"(\S+) (?:has|have) no wheels with a matching Python|(\S+) (?:depends?|depend) on Python|(\S+) requires? Python"
 )
 _NO_PLATFORM = re.compile(r"(\S+) (?:has|have) no (?:wheels with a matching platform tag|\S+-compatible wheels)")
-_NO_WHEEL = re.compile(r"(?:all of: ((?:\S+[=<>]\S+ )+)|(\S+) )(?:has|have) no usable wheels")
+_NO_WHEEL = re.compile(r"(?:all of: ((?:[^\s=<>]+[=<>]\S+ )++)|(\S+) )(?:has|have) no usable wheels")
 _NO_VERSION = re.compile(r"there (?:is|are) no versions? of (\S+?),?(?=\s)|only (\S+) (?:is|are) available")
 _UNLISTED = re.compile(r"(\S+) (?:was|were) not found in the (?:package registry|provided package locations)")
 _YANKED = re.compile(r"(\S+) (?:was|were|is|are) yanked")
@@ -89,6 +89,11 @@ class Failure:
     required: tuple[NormalizedName, ...] = ()
     depended_on: tuple[NormalizedName, ...] = ()
     demanded: frozenset[str] = frozenset()
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether uv looked at all there is and found no solution."""
+        return self.no_solution and not self.offline and not self.unreachable
 
     @property
     def lonely(self) -> bool:

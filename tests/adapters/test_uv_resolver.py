@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,10 @@ class Asking:
         self.resolver = resolver
         self.index = index
 
-    def __call__(
+    def __call__(self, *requirements: str, **about: Any) -> Answer:
+        return self.resolver.resolve(self.question(*requirements, **about))
+
+    def question(
         self,
         *requirements: str,
         python: str = "3.11",
@@ -38,17 +42,15 @@ class Asking:
         dependencies: bool = True,
         constraints: tuple[str, ...] = (),
         indexes: IndexOptions | None = None,
-    ) -> Answer:
-        return self.resolver.resolve(
-            Question(
-                requirements=tuple(sorted(requirements)),
-                constraints=constraints,
-                environment=Environment(python=python, platform=platform),
-                indexes=indexes or IndexOptions(index_url=self.index),
-                exclude_newer=moment,
-                builds_allowed=builds,
-                with_dependencies=dependencies,
-            )
+    ) -> Question:
+        return Question(
+            requirements=tuple(sorted(requirements)),
+            constraints=constraints,
+            environment=Environment(python=python, platform=platform),
+            indexes=indexes or IndexOptions(index_url=self.index),
+            exclude_newer=moment,
+            builds_allowed=builds,
+            with_dependencies=dependencies,
         )
 
 
@@ -124,8 +126,19 @@ def test_without_dependencies_only_what_is_named(ask: Asking) -> None:
         (("formers[speech]==4.46.3", "audiolib==2.1.0"), ("audiolib", "formers")),
         (("hubclient", "numlib>=2"), ("hubclient", "numlib")),
         (("fastkernels", "tokenkit==0.19.1", "servekit"), ("servekit", "tokenkit", "formers")),
+        (("fastkernels==2.6.3", "kernelhub"), ("fastkernels", "kernelhub")),
+        (("fastkernels>=2.7", "fastkernels<2.7"), ("fastkernels",)),
     ],
-    ids=["pins", "third package", "lockstep", "extra", "yanked way out", "beside a package without wheels"],
+    ids=[
+        "pins",
+        "third package",
+        "lockstep",
+        "extra",
+        "yanked way out",
+        "beside a package without wheels",
+        "about the version of a package without wheels",
+        "between ranges of a package without wheels",
+    ],
 )
 def test_a_conflict_names_what_clashes(ask: Asking, requirements: tuple[str, ...], blamed: tuple[str, ...]) -> None:
     kind, names = refusal(ask(*requirements))
@@ -183,6 +196,31 @@ def test_what_only_a_build_would_tell_is_unknown(ask: Asking) -> None:
     assert [str(pin) for pin in answer.known] == ["numlib==1.26.4"]
 
 
+def test_what_is_learned_of_packages_without_wheels_changes_no_answer(cache: Path, package_server: str) -> None:
+    questions = [
+        ("fastkernels==2.6.3", "numlib<2"),
+        ("fastkernels>=2.7", "numlib<2"),
+        ("kernelhub",),
+        ("kernelhub", "fastkernels==2.6.3"),
+        ("deeptrain", "boardlog>=2"),
+        ("deeptrain>=0.10", "boardlog>=2"),
+        ("deeptrain==0.14.4", "kernelhub", "chatchain", "servekit"),
+        ("numlib", "boardlog>=2"),
+    ]
+    fresh = [Asking(UvResolver(cache), package_server)(*requirements) for requirements in questions]
+    for order in (questions, questions[::-1]):
+        one = Asking(UvResolver(cache), package_server)
+        for requirements in order:
+            answer = one(*requirements)
+            expected = fresh[questions.index(requirements)]
+            assert type(answer) is type(expected), requirements
+            if isinstance(answer, Resolved | Unknown):
+                assert answer == expected
+    assert [type(answer).__name__ for answer in fresh] == [
+        *("Unknown", "Unknown", "Unknown", "Impossible", "Unknown", "Unknown", "Impossible", "Resolved")
+    ]
+
+
 def test_an_ancient_wheel_stands_for_nothing(ask: Asking) -> None:
     answer = unknown(ask("deeptrain"))
     assert answer.why is Why.NEEDS_BUILD
@@ -193,7 +231,7 @@ def test_an_ancient_wheel_stands_for_nothing(ask: Asking) -> None:
 
 
 def test_builds_happen_only_where_they_are_allowed(ask: Asking) -> None:
-    assert pins(ask("fastkernels", builds=True)) == {"fastkernels": "2.6.3"}
+    assert pins(ask("fastkernels", builds=True)) == {"fastkernels": "2.7.0"}
     kind, blamed = refusal(ask("flatmap", builds=True))
     assert (kind, blamed) == (Kind.BUILD_FAILS, ("flatmap",))
     assert unknown(ask("flatmap")).why is Why.NEEDS_BUILD
@@ -231,7 +269,7 @@ def test_an_index_without_upload_times_is_taken_as_it_is(ask: Asking, index_fold
 
 def test_wheels_may_be_refused(ask: Asking) -> None:
     options = IndexOptions(index_url=ask.index, no_binary=("fastkernels",))
-    assert pins(ask("fastkernels", builds=True, indexes=options)) == {"fastkernels": "2.6.3"}
+    assert pins(ask("fastkernels", builds=True, indexes=options)) == {"fastkernels": "2.7.0"}
     options = IndexOptions(index_url=ask.index, only_binary=("fastkernels",))
     assert not isinstance(ask("fastkernels", builds=True, indexes=options), Resolved)
 
