@@ -59,77 +59,110 @@ def cuda_uses(installation: Installation, rules: Rules, date: str) -> tuple[Cuda
     found = []
     for name, package in sorted(installation.packages.items()):
         bound = rules.cuda_package(name)
-        if bound is None:
-            continue
-        binding, match = bound
-        use = _use(_Where(installation, rules, date), package, binding, match)
+        use = _use(installation, rules, date, package, bound) if bound else None
         if use is not None:
             found.append(use)
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Where:
+class _Case:
+    """One package, and all that may tell its CUDA."""
+
     installation: Installation
     rules: Rules
     date: str
+    package: Package
+    binding: CudaPackage
+    match: re.Match[str]
+    build: Build | None
 
-    def evidence(self, fact: str) -> Evidence:
+    def locked(self, fact: str) -> Evidence:
         """What the lock itself says."""
         origin = next((str(part.lock.origin) for part in self.installation.parts if part.lock.origin), LOCK)
         return Evidence(fact=fact, source=origin, date=self.date, confidence=Confidence.PRIMARY)
 
 
-def _use(where: _Where, package: Package, binding: CudaPackage, match: re.Match[str]) -> CudaUse | None:
+Told = tuple[Version | None, Evidence]
+"""A CUDA version, None if it is there but nobody knows which, and the ground for it."""
+
+
+def _use(
+    installation: Installation,
+    rules: Rules,
+    date: str,
+    package: Package,
+    bound: tuple[CudaPackage, re.Match[str]],
+) -> CudaUse | None:
     version = package.version
     variant = variant_of(version) if version else ""
     if variant and not variant.startswith("cu"):
         return None
-    build = where.rules.build(package.name, version, where.installation.platform) if version else None
+    build = rules.build(package.name, version, installation.platform) if version else None
     if build and build.cuda is None and not build.supports and not build.targets:
         return None
-    cuda, evidence = _cuda(where, package, binding, match, build)
-    cudnn = (cudnn_of(version) if version else None) or (build.cudnn if build else None)
-    return CudaUse(package=package, binding=binding, cuda=cuda, cudnn=cudnn, build=build, evidence=evidence)
+    case = _Case(installation, rules, date, package, *bound, build)
+    told = next((found for source in SOURCES if (found := source(case))), None)
+    return CudaUse(
+        package=package,
+        binding=case.binding,
+        cuda=told[0] if told else None,
+        cudnn=(cudnn_of(version) if version else None) or (build.cudnn if build else None),
+        build=build,
+        evidence=(told[1],) if told else (),
+    )
 
 
-def _cuda(
-    where: _Where, package: Package, binding: CudaPackage, match: re.Match[str], build: Build | None
-) -> tuple[Version | None, tuple[Evidence, ...]]:
-    version = package.version
-    named = cuda_of_variant(variant_of(version)) if version else None
-    if named is not None:
-        return named, (where.evidence(f"{package} is labelled CUDA {named}"),)
-    if version and binding.version_is_cuda:
-        return _of_release(where.rules, package, version)
-    if (runtime := _runtime(where, package)) is not None:
-        cuda = Version(f"{runtime.version.major}.{runtime.version.minor}") if runtime.version else None
-        return cuda, (where.evidence(f"{package} requires {runtime}"),)
-    groups = {key: value for key, value in match.groupdict().items() if value}
-    if "major" in groups:
-        cuda = Version(".".join(filter(None, (groups["major"], groups.get("minor")))))
-        return cuda, (binding.provenance.evidence(f"{package.name} is built for CUDA {cuda}, as its name says"),)
-    if build and build.cuda:
-        return build.cuda, (build.provenance.evidence(f"{package} is built for CUDA {build.cuda}"),)
-    return None, ()
+def _by_label(case: _Case) -> Told | None:
+    cuda = cuda_of_variant(variant_of(case.package.version)) if case.package.version else None
+    return (cuda, case.locked(f"{case.package} is labelled CUDA {cuda}")) if cuda else None
 
 
-def _of_release(rules: Rules, package: Package, version: Version) -> tuple[Version, tuple[Evidence, ...]]:
-    component = next((row for row in rules.components_by_package.get(package.name, ()) if row.version == version), None)
-    if component:
-        cuda = Version(f"{component.toolkit.major}.{component.toolkit.minor}")
-        return cuda, (component.provenance.evidence(f"{package} is of CUDA {component.toolkit}"),)
-    cuda = Version(f"{version.major}.{version.minor}")
-    fact = f"{package} is of CUDA {cuda}, as its version says"
-    binding = rules.cuda_package(package.name)
-    return cuda, ((binding[0].provenance.evidence(fact),) if binding else ())
+def _by_release(case: _Case) -> Told | None:
+    """The release number of a package whose number is CUDA's, or the toolkit that the release belongs to."""
+    package, version = case.package, case.package.version
+    if not case.binding.version_is_cuda:
+        return None
+    if version is None:
+        least = package.least
+        fact = f"{package.name} {least} and later are of CUDA {least.major} or newer" if least else ""
+        return (Version(str(least.major)), case.binding.provenance.evidence(fact)) if least else None
+    for row in case.rules.components_by_package.get(package.name, ()):
+        if row.version == version:
+            return _minor(row.toolkit), row.provenance.evidence(f"{package} is of CUDA {row.toolkit}")
+    return _minor(version), case.binding.provenance.evidence(
+        f"{package} is of CUDA {_minor(version)}, as it is numbered"
+    )
 
 
-def _runtime(where: _Where, package: Package) -> Package | None:
-    """The CUDA run time that the package requires and that is installed with a known version."""
-    for requirement in package.requires or ():
+def _by_runtime(case: _Case) -> Told | None:
+    """The CUDA run time that the package requires, as it is installed."""
+    for requirement in case.package.requires or ():
         name = canonicalize_name(requirement.name)
-        bound = where.rules.cuda_package(name)
-        if bound and bound[0].is_runtime and (found := where.installation.packages.get(name)) and found.version:
-            return found
+        bound = case.rules.cuda_package(name)
+        if bound and bound[0].is_runtime and (found := case.installation.packages.get(name)) and found.version:
+            return _minor(found.version), case.locked(f"{case.package} requires {found}")
     return None
+
+
+def _by_name(case: _Case) -> Told | None:
+    groups = {key: value for key, value in case.match.groupdict().items() if value}
+    if "major" not in groups:
+        return None
+    cuda = Version(".".join(filter(None, (groups["major"], groups.get("minor")))))
+    return cuda, case.binding.provenance.evidence(f"{case.package.name} is built for CUDA {cuda}, as its name says")
+
+
+def _by_table(case: _Case) -> Told | None:
+    if case.build is None or case.build.cuda is None:
+        return None
+    fact = f"{case.package} is built for CUDA {case.build.cuda}"
+    return case.build.cuda, case.build.provenance.evidence(fact)
+
+
+SOURCES = (_by_label, _by_release, _by_runtime, _by_name, _by_table)
+"""What tells the CUDA of a package, the surest first."""
+
+
+def _minor(version: Version) -> Version:
+    return Version(f"{version.major}.{version.minor}")

@@ -16,43 +16,33 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from depdoctor.diagnose.trace import Part, asked_extras
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause
-from depdoctor.model.graph import Extras, chains, holds, without_marker
+from depdoctor.model.graph import Extras, holds
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock, LockOutcome
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Location
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement
 from depdoctor.model.target import Environment
 from depdoctor.rules import Rules
-
-MOST_CAUSES = 4
-"""Causes that are shown of a package that many declared requirements lead to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package of an installation. `version` is None if unknown; `direct` if a project asks for it itself."""
+    """A package of an installation. `version` is None if unknown; `direct` if a project asks for it itself.
+
+    `least` is the oldest version that it can have where more is not known.
+    """
 
     name: NormalizedName
     version: Version | None
     requires: tuple[Requirement, ...] | None = None
     direct: bool = False
     download_bytes: int = 0
+    least: Version | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A project's share of an installation: its lock (made of exact pins if there is none) and what it declares."""
-
-    project: str
-    lock: Lock
-    declared: tuple[DeclaredRequirement, ...]
-    manifest: str
-    loose: tuple[NormalizedName, ...] = ()
-    """What is required for certain, in a version that nobody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +91,11 @@ class Installation:
     @cached_property
     def extras(self) -> Mapping[NormalizedName, Extras]:
         """The extras that anyone asks for of each package."""
-        found: dict[NormalizedName, set[NormalizedName]] = defaultdict(set)
-        declared = [one.requirement for part in self.parts for one in part.declared]
-        edges = [requirement for package in self.packages.values() for requirement in package.requires or ()]
-        for requirement in (*declared, *edges):
-            if requirement.extras:
-                found[canonicalize_name(requirement.name)].update(map(canonicalize_name, requirement.extras))
-        return {name: frozenset(extras) for name, extras in found.items()}
+        found: dict[NormalizedName, Extras] = defaultdict(frozenset)
+        for part in self.parts:
+            for name, extras in asked_extras((one.requirement for one in part.declared), part.lock).items():
+                found[name] |= extras
+        return found
 
     def projects_with(self, names: Iterable[str]) -> tuple[str, ...]:
         """The projects whose own share has one of these packages."""
@@ -125,23 +113,8 @@ class Installation:
         found: dict[Cause, None] = {}
         for name in names:
             for part in self.parts:
-                found.update(dict.fromkeys(_causes(part, canonicalize_name(name))))
+                found.update(dict.fromkeys(part.causes(canonicalize_name(name))))
         return tuple(sorted(found))
-
-
-def _causes(part: Part, name: NormalizedName) -> tuple[Cause, ...]:
-    leading = chains(part.lock, part.declared, name)
-    shortest = min((len(chain) for _, chain in leading), default=0)
-    near = [(one, chain) for one, chain in leading if len(chain) == shortest] if shortest == 1 else leading
-    causes = [
-        Cause(project=part.project, location=one.location, requirement=without_marker(one.requirement), chain=chain)
-        for one, chain in sorted(near, key=lambda each: (len(each[1]), each[0].location))
-    ]
-    if causes:
-        return tuple(causes[:MOST_CAUSES])
-    pin = part.lock.by_name.get(name)
-    place = part.lock.origin or Location(path=part.manifest)
-    return (Cause(project=part.project, location=place, requirement=str(pin)),) if pin else ()
 
 
 def installations(inventory: Inventory, rules: Rules) -> tuple[Installation, ...]:
@@ -224,8 +197,19 @@ def _packages(parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:
             requires=chosen.requires if chosen and chosen.version == version else None,
             direct=name in asked,
             download_bytes=chosen.download_bytes if chosen else 0,
+            least=_least(asked.get(name, ())) if version is None else None,
         )
     return found
+
+
+def _least(asked: Iterable[DeclaredRequirement]) -> Version | None:
+    bounds = [
+        Version(specifier.version.removesuffix(".*"))
+        for one in asked
+        for specifier in one.requirement.specifier
+        if specifier.operator in {">=", ">", "~=", "=="}
+    ]
+    return max(bounds, default=None)
 
 
 def _agreed(versions: set[Version], asked: Iterable[DeclaredRequirement]) -> Version | None:

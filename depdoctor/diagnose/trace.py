@@ -1,0 +1,100 @@
+"""Which declared requirements lead to a package, and by which chains."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from depdoctor.model.finding import Cause
+from depdoctor.model.graph import Extras, holds, without_marker
+from depdoctor.model.lock import Lock
+from depdoctor.model.project import DeclaredRequirement, Location
+
+MOST_CAUSES = 4
+"""Causes that are shown of a package that many declared requirements lead to."""
+
+Edges = Mapping[NormalizedName, Mapping[NormalizedName, Requirement]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A project's share of an installation: its lock (made of exact pins if there is none) and what it declares."""
+
+    project: str
+    lock: Lock
+    declared: tuple[DeclaredRequirement, ...]
+    manifest: str
+    loose: tuple[NormalizedName, ...] = ()
+    """What is required for certain, in a version that nobody knows."""
+
+    def causes(self, name: NormalizedName) -> tuple[Cause, ...]:
+        """The declarations that name a package, else the nearest that lead to it, else its place in the lockfile."""
+        steps = self._steps_to(name)
+        leading = sorted(
+            (steps[one.name], one.location, one.text, one)
+            for one in self.declared
+            if one.name in steps and holds(one.requirement.marker, self.lock.environment)
+        )
+        if leading:
+            nearest = [one for step, _, _, one in leading if step == 0] or [one for _, _, _, one in leading]
+            return tuple(self._cause(one, steps) for one in nearest[:MOST_CAUSES])
+        pin = self.lock.by_name.get(name)
+        place = self.lock.origin or Location(path=self.manifest)
+        return (Cause(project=self.project, location=place, requirement=str(pin)),) if pin else ()
+
+    def _cause(self, one: DeclaredRequirement, steps: Mapping[NormalizedName, int]) -> Cause:
+        requirement = one.requirement
+        chain = [without_marker(requirement)]
+        name = one.name
+        while steps[name]:
+            following = self._edges[name]
+            name = min(child for child in following if steps.get(child) == steps[name] - 1)
+            chain.append(without_marker(following[name]))
+        return Cause(project=self.project, location=one.location, requirement=chain[0], chain=tuple(chain))
+
+    def _steps_to(self, name: NormalizedName) -> dict[NormalizedName, int]:
+        """How many requirements lie between each package and the one that is asked about."""
+        steps = {name: 0}
+        queue = deque([name])
+        while queue:
+            reached = queue.popleft()
+            for parent in self._parents.get(reached, ()):
+                if parent not in steps:
+                    steps[parent] = steps[reached] + 1
+                    queue.append(parent)
+        return steps
+
+    @cached_property
+    def _edges(self) -> Edges:
+        extras = asked_extras((one.requirement for one in self.declared), self.lock)
+        return {
+            pin.name: {
+                canonicalize_name(edge.name): edge
+                for edge in pin.requires or ()
+                if holds(edge.marker, self.lock.environment, extras.get(pin.name, frozenset()))
+            }
+            for pin in self.lock.pins
+        }
+
+    @cached_property
+    def _parents(self) -> Mapping[NormalizedName, list[NormalizedName]]:
+        found: dict[NormalizedName, list[NormalizedName]] = defaultdict(list)
+        for name, following in self._edges.items():
+            for child in following:
+                found[child].append(name)
+        return found
+
+
+def asked_extras(declared: Iterable[Requirement], lock: Lock) -> Mapping[NormalizedName, Extras]:
+    """The extras that anyone asks for of each package."""
+    found: dict[NormalizedName, set[NormalizedName]] = defaultdict(set)
+    edges = (requirement for pin in lock.pins for requirement in pin.requires or ())
+    for requirement in (*declared, *edges):
+        if requirement.extras:
+            found[canonicalize_name(requirement.name)].update(map(canonicalize_name, requirement.extras))
+    return {name: frozenset(extras) for name, extras in found.items()}
