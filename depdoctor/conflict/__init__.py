@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import reduce
 
 from depdoctor.conflict.asking import AT_ONCE, Asking
-from depdoctor.conflict.demand import demand
+from depdoctor.conflict.demand import demands_of
 from depdoctor.conflict.direct import clashes
+from depdoctor.conflict.fixes import fixes
 from depdoctor.conflict.scopes import elements, scopes
 from depdoctor.conflict.search import Search
 from depdoctor.conflict.tell import gaps, merged, tell
@@ -17,6 +20,7 @@ from depdoctor.model.inventory import Inventory
 from depdoctor.model.lock import Question
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.seams import Oracle
+from depdoctor.model.target import Environment
 
 
 def find(
@@ -33,24 +37,15 @@ def find(
     a time, until `deadline()` is true. What it could not answer is in `incomplete`, never among the conflicts. A
     project that could not be resolved is compared by its direct requirements only. `indexes` are the configuration's.
     """
+    configured = indexes or IndexOptions()
     found: list[Conflict] = []
     incomplete: list[str] = []
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         for environment in inventory.environments():
-            demands = [
-                demand(entry, environment, indexes or IndexOptions())
-                for entry in inventory.entries
-                if not entry.outcomes or any(outcome.environment == environment for outcome in entry.outcomes)
-            ]
+            demands = demands_of(inventory, environment, configured)
             for groups in scopes(demands, [environment.projects for environment in inventory.shared]):
-                question = Question(
-                    requirements=(),
-                    environment=environment,
-                    indexes=groups.indexes,
-                    exclude_newer=inventory.index_date,
-                    builds_allowed=builds_allowed,
-                )
+                question = _empty(inventory, environment, groups.indexes, builds_allowed=builds_allowed)
                 search = Search(groups.elements, Asking(oracle, question, deadline, pool))
                 for pair in clashes(groups.elements):
                     search.conflicts[search.mask(pair)] = None
@@ -62,3 +57,46 @@ def find(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return Conflicts(conflicts=merged(found), incomplete=tuple(dict.fromkeys(incomplete)))
+
+
+def with_fixes(
+    conflicts: Conflicts,
+    inventory: Inventory,
+    oracle: Oracle,
+    *,
+    deadline: Callable[[], bool],
+    indexes: IndexOptions | None = None,
+    builds_allowed: bool = False,
+    worth: Callable[[Conflict], bool] = lambda _: True,
+) -> Conflicts:
+    """The conflicts, those that are worth it with edits that were tried, as long as there is time.
+
+    About a dozen questions each. A conflict whose projects have no resolution for another reason gets none.
+    """
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        mended = []
+        for conflict in conflicts.conflicts:
+            demands = {
+                demand.project: demand
+                for demand in demands_of(inventory, conflict.environment, indexes or IndexOptions())
+                if demand.project in conflict.projects
+            }
+            asked = {cause.project for cause in conflict.causes}
+            options = reduce(IndexOptions.joined, (demands[project].indexes for project in sorted(asked)))
+            question = _empty(inventory, conflict.environment, options, builds_allowed=builds_allowed)
+            ask = Asking(oracle, question, deadline, pool, exactly=True)
+            mended.append(replace(conflict, fixes=fixes(conflict, demands, ask)) if worth(conflict) else conflict)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return replace(conflicts, conflicts=tuple(mended))
+
+
+def _empty(inventory: Inventory, environment: Environment, indexes: IndexOptions, *, builds_allowed: bool) -> Question:
+    return Question(
+        requirements=(),
+        environment=environment,
+        indexes=indexes,
+        exclude_newer=inventory.index_date,
+        builds_allowed=builds_allowed,
+    )

@@ -19,14 +19,27 @@ _LOOK_AGAIN_S = 0.2
 TIME_UP = Unknown(why=Why.BUDGET, detail="the time for this run was spent")
 
 
+Ask = Callable[[Sequence[frozenset[Element]]], Sequence[Answer]]
+"""The oracle's answers about several sets of elements, asked side by side."""
+
+
 class Asking:
     """Asks about sets of elements as `empty` says: in its environment, of its indexes, as of its date.
 
-    When `deadline()` is true nothing is asked any more, and what is in flight is not waited for.
+    When `deadline()` is true nothing is asked any more, and what is in flight is not waited for. With `exactly`,
+    resolutions are of the very set, never of a larger one.
     """
 
-    def __init__(self, oracle: Oracle, empty: Question, deadline: Callable[[], bool], pool: Executor) -> None:
-        self._oracle = oracle
+    def __init__(
+        self,
+        oracle: Oracle,
+        empty: Question,
+        deadline: Callable[[], bool],
+        pool: Executor,
+        *,
+        exactly: bool = False,
+    ) -> None:
+        self._answer = oracle.resolve if exactly else oracle.ask
         self._empty = empty
         self._deadline = deadline
         self._pool = pool
@@ -47,7 +60,7 @@ class Asking:
         )
 
     def _ask(self, elements: frozenset[Element]) -> Answer:
-        return TIME_UP if self._deadline() else self._oracle.ask(self.question(elements))
+        return TIME_UP if self._deadline() else self._answer(self.question(elements))
 
     def _await(self, futures: Sequence[Future[Answer]]) -> None:
         pending = set(futures)

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds
-from depdoctor.model.inventory import Entry
+from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable, Why
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Location
 from depdoctor.model.target import Environment
@@ -81,6 +81,15 @@ class Demand:
     def elements(self) -> frozenset[Element]:
         """The requirements and constraints."""
         return frozenset(self.places)
+
+
+def demands_of(inventory: Inventory, environment: Environment, indexes: IndexOptions) -> tuple[Demand, ...]:
+    """What each project demands of an environment, those left out that are only meant for others."""
+    return tuple(
+        demand(entry, environment, indexes)
+        for entry in inventory.entries
+        if not entry.outcomes or any(outcome.environment == environment for outcome in entry.outcomes)
+    )
 
 
 def demand(entry: Entry, environment: Environment, indexes: IndexOptions) -> Demand:

@@ -10,22 +10,19 @@ is shrunk to a new minimal conflict, and the parts are drawn up anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from depdoctor.conflict.asking import AT_ONCE
+from depdoctor.conflict.asking import AT_ONCE, Ask
 from depdoctor.conflict.bits import within
 from depdoctor.conflict.demand import Element
 from depdoctor.conflict.hitting import hitting_sets
 from depdoctor.conflict.minimal import minimal
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Answer, Impossible, Resolved, Unknown, Why
-
-Ask = Callable[[Sequence[frozenset[Element]]], Sequence[Answer]]
-"""The oracle's answers about several sets of elements, asked side by side."""
 
 MOST_PARTS = 64
 """Parts looked at in one scope before pairs of elements must do."""

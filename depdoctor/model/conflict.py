@@ -5,9 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from packaging.utils import NormalizedName
+from packaging.version import Version
 
 from depdoctor.model.finding import Cause
+from depdoctor.model.project import Location
 from depdoctor.model.target import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Edit:
+    """What to write on one line of one file instead of what stands there."""
+
+    project: str
+    location: Location
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """Edits that together lift a conflict, tried: with them the lines of the conflict have a resolution, and so has each
+    project that is edited. `name` would then be of version `selects`.
+    """
+
+    edits: tuple[Edit, ...]
+    name: NormalizedName
+    selects: Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +39,8 @@ class Conflict:
 
     `causes` hold one requirement line each, with the chain that carries it to `subject`, the package whose versions
     clash. `others` are the same lines in other projects, for which the same holds. `projects` are those of both.
-    `proof` is the resolver's own explanation of this very set, "" where the lines alone prove it.
+    `proof` is the resolver's own explanation of this very set, "" where the lines alone prove it. `fixes` are ways out,
+    the smallest change first; empty where nobody looked, or none was found.
     """
 
     subject: NormalizedName
@@ -24,6 +48,7 @@ class Conflict:
     causes: tuple[Cause, ...]
     environment: Environment
     others: tuple[Cause, ...] = ()
+    fixes: tuple[Fix, ...] = ()
     proof: str = ""
 
 

@@ -120,3 +120,19 @@ def test_the_answer_does_not_depend_on_chance(world: Universe, fleet: dict[str, 
         conflict.find(world.inventory(projects), world, deadline=lambda: False) for projects in (fleet, shuffled)
     )
     assert first == second
+
+
+@settings(deadline=None, max_examples=60)
+@given(universes(), fleets)
+def test_every_fix_resolves(world: Universe, fleet: dict[str, list[str]]) -> None:
+    inventory = world.inventory(fleet)
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    for mended in conflict.with_fixes(found, inventory, world, deadline=lambda: False).conflicts:
+        for fix in mended.fixes:
+            after = {(edit.project, edit.location.line): edit.after for edit in fix.edits}
+            lines = [after.get((cause.project, cause.location.line), cause.requirement) for cause in mended.causes]
+            assert world.stands(lines) is not None
+            touched = {cause.project for cause in mended.causes} & {edit.project for edit in fix.edits}
+            for project in touched:
+                edited = [after.get((project, line), text) for line, text in enumerate(fleet[project], start=1)]
+                assert world.stands(edited) is not None

@@ -1,0 +1,139 @@
+"""Ways out of a conflict that were tried: another version on one of its lines, as near to the old one as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from depdoctor.conflict.asking import Ask
+from depdoctor.conflict.demand import Demand, Element, Place
+from depdoctor.conflict.nearby import ANYWHERE, admitting, windows
+from depdoctor.model.conflict import Conflict, Edit, Fix
+from depdoctor.model.lock import Answer, Resolved
+
+MOST_FIXES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A line that is to change, in the first project that holds it, and a range to look for another version in.
+
+    `rest` are the other lines of the conflict. With `moving`, lines that pin other packages of the project may change
+    as well.
+    """
+
+    line: Element
+    demand: Demand
+    rest: frozenset[Element]
+    distance: int
+    window: str
+    moving: bool = False
+
+    @property
+    def kept(self) -> frozenset[Element]:
+        """The lines that stay as they are."""
+        own = self.demand.elements - {self.line}
+        return (own - self.movable if self.moving else own) | self.rest
+
+    @property
+    def movable(self) -> frozenset[Element]:
+        """The other lines of the project that pin a package."""
+        return frozenset(one for one in self.demand.elements - self.rest - {self.line} if "==" in one.specifier)
+
+    @property
+    def asked(self) -> frozenset[Element]:
+        """The project and the rest of the conflict, with the range in place of the line."""
+        freed = {replace(one, specifier="") for one in self.movable} if self.moving else set()
+        return self.kept | freed | {replace(self.line, specifier=self.window)}
+
+    def changed(self, versions: Mapping[NormalizedName, Version]) -> dict[Element, Element]:
+        """What each line becomes that does not admit the version found."""
+        lines = {self.line, *(self.movable if self.moving else ())}
+        return {
+            one: replace(one, specifier=admitting(one.specifier, versions[one.name]))
+            for one in sorted(lines)
+            if one.name in versions and not one.admits(versions[one.name])
+        }
+
+
+def fixes(conflict: Conflict, demands: Mapping[str, Demand], ask: Ask) -> tuple[Fix, ...]:
+    """Up to `MOST_FIXES` ways out, the smallest change first; about a dozen questions.
+
+    Each attempt asks for a whole project with another version on one line, and the other lines of the conflict. What is
+    found is written down as a specifier, and that is asked again. Where no line will do by itself, lines that pin other
+    packages of its project may move with it.
+    """
+    attempts = tuple(_attempts(conflict, demands))
+    found: dict[Element, tuple[int, Fix]] = {}
+    for distance in range(ANYWHERE + 1):
+        level = [one for one in attempts if one.distance == distance and one.line not in found]
+        for one, fix in _tried(conflict, demands, level, ask):
+            found.setdefault(one.line, (distance, fix))
+    if not found:
+        level = [replace(one, moving=True) for one in attempts if one.distance in {1, ANYWHERE} and one.movable]
+        for one, fix in _tried(conflict, demands, level, ask):
+            found.setdefault(one.line, (ANYWHERE, fix))
+    ranked = sorted(found.values(), key=lambda one: (len(one[1].edits), one[0], one[1].edits))
+    return tuple(fix for _, fix in ranked[:MOST_FIXES])
+
+
+def _attempts(conflict: Conflict, demands: Mapping[str, Demand]) -> Iterator[Attempt]:
+    lines = [
+        (element, demands[cause.project])
+        for cause in conflict.causes
+        for element, places in demands[cause.project].places.items()
+        if any(place.location == cause.location and place.text == cause.requirement for place in places)
+    ]
+    for line, demand in lines:
+        rest = frozenset(other for other, _ in lines if other != line)
+        others = [versions for other in rest if other.name == line.name and (versions := other.range) is not None]
+        for distance, window in windows(line.specifier):
+            possible = SpecifierSet(window).to_range()
+            if not any(possible.is_disjoint(versions) for versions in others):
+                yield Attempt(line=line, demand=demand, rest=rest, distance=distance, window=window)
+
+
+def _tried(
+    conflict: Conflict, demands: Mapping[str, Demand], attempts: Sequence[Attempt], ask: Ask
+) -> Iterator[tuple[Attempt, Fix]]:
+    changes = [
+        (attempt, attempt.changed(answer.versions), answer.versions)
+        for attempt, answer in zip(attempts, ask([one.asked for one in attempts]), strict=True)
+        if isinstance(answer, Resolved)
+    ]
+    changes = [(attempt, changed, versions) for attempt, changed, versions in changes if attempt.line in changed]
+    written = [attempt.kept | attempt.movable - set(changed) | set(changed.values()) for attempt, changed, _ in changes]
+    for (attempt, changed, versions), answer in zip(changes, ask(written), strict=True):
+        if isinstance(answer, Resolved) and not _lacks_extra(answer, attempt.line):
+            edits = tuple(sorted(edit for pair in changed.items() for edit in _edits(conflict, demands, *pair)))
+            yield attempt, Fix(edits=edits, name=attempt.line.name, selects=versions[attempt.line.name])
+
+
+def _lacks_extra(answer: Answer, line: Element) -> bool:
+    """Whether the version found has no such extra, so that less would be installed than is asked for."""
+    warnings = answer.warnings if isinstance(answer, Resolved) else ()
+    return bool(line.extras) and any(line.name in warning and "extra" in warning for warning in warnings)
+
+
+def _edits(conflict: Conflict, demands: Mapping[str, Demand], before: Element, after: Element) -> Iterator[Edit]:
+    """The same change wherever a project of the conflict holds the line."""
+    for project in conflict.projects:
+        for place in demands[project].places.get(before, ()):
+            yield Edit(
+                project=project, location=place.location, before=place.text, after=_rewritten(place, after.specifier)
+            )
+
+
+def _rewritten(place: Place, specifier: str) -> str:
+    try:
+        requirement = Requirement(place.text)
+    except InvalidRequirement:
+        return place.text
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    marker = f"; {requirement.marker}" if requirement.marker else ""
+    return f"{requirement.name}{extras}{specifier}{marker}"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from universe import Universe
+
+from depdoctor import conflict
+from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.model.conflict import Fix
+
+WORLD = {
+    "rag": {"1.0": ["tokenizers<0.20"], "1.1": ["tokenizers<0.22"], "2.0": ["tokenizers"]},
+    "vllm": {"0.5.1": ["tokenizers>=0.19"], "0.6.4": ["tokenizers>=0.20"]},
+    "torch": {"2.2.0": [], "2.2.2": [], "2.4.0": []},
+    "torchvision": {"0.17.2": ["torch==2.2.2"], "0.19.0": ["torch==2.4.0"]},
+    "tokenizers": {"0.19.1": [], "0.20.0": [], "0.22.0": []},
+}
+
+
+def fixes(projects: Mapping[str, Sequence[str]]) -> tuple[Fix, ...]:
+    world = Universe(releases=WORLD)
+    inventory = world.inventory(projects)
+    oracle = MemoOracle(world)
+    found = conflict.find(inventory, oracle, deadline=lambda: False)
+    [mended] = conflict.with_fixes(found, inventory, oracle, deadline=lambda: False).conflicts
+    return mended.fixes
+
+
+def edits(fix: Fix) -> list[tuple[str, str, str]]:
+    return [(f"{edit.location}", edit.before, edit.after) for edit in fix.edits]
+
+
+def test_the_nearest_versions_on_either_line() -> None:
+    first, second = fixes({"app": ["rag==1.0"], "serve": ["vllm == 0.6.4"]})
+    assert edits(first) == [("app/requirements.txt:1", "rag==1.0", "rag==1.1")]
+    assert edits(second) == [("serve/requirements.txt:1", "vllm == 0.6.4", "vllm==0.5.1")]
+    assert (second.name, str(second.selects)) == ("vllm", "0.5.1")
+
+
+def test_the_same_line_is_changed_wherever_it_stands() -> None:
+    found = fixes({"a": ["rag==1.0"], "b": ["tokenizers", "rag==1.0"], "serve": ["vllm==0.6.4"]})
+    both = next(fix for fix in found if fix.name == "rag")
+    assert edits(both) == [
+        ("a/requirements.txt:1", "rag==1.0", "rag==1.1"),
+        ("b/requirements.txt:2", "rag==1.0", "rag==1.1"),
+    ]
+
+
+def test_lines_of_one_project_move_together_where_no_single_one_will_do() -> None:
+    pinned = {
+        "a": ["torch==2.2.2", "torchvision==0.17.2"],
+        "b": ["torch==2.4.0", "torchvision==0.19.0"],
+    }
+    world = Universe(releases=WORLD)
+    inventory = world.inventory(pinned)
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False)
+    direct = next(
+        one
+        for one in mended.conflicts
+        if {cause.requirement for cause in one.causes} == {"torch==2.2.2", "torch==2.4.0"}
+    )
+    assert [len(fix.edits) for fix in direct.fixes] == [2, 2]
+    assert edits(direct.fixes[0]) == [
+        ("a/requirements.txt:1", "torch==2.2.2", "torch==2.4.0"),
+        ("a/requirements.txt:2", "torchvision==0.17.2", "torchvision==0.19.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("x>1", [[("b/requirements.txt:1", "x>1", "x>=1")]]), ("x==2", [[("b/requirements.txt:1", "x==2", "x==1")]])],
+)
+def test_a_line_that_is_the_only_one_that_can_change(line: str, told: object) -> None:
+    world = Universe(releases={"x": {"1": [], "2": []}, "y": {"1": ["x==1"]}})
+    inventory = world.inventory({"a": ["y==1"], "b": [line]})
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    [mended] = conflict.with_fixes(found, inventory, world, deadline=lambda: False).conflicts
+    assert [edits(fix) for fix in mended.fixes] == [[("b/requirements.txt:1", line, after)]]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_only_what_is_worth_it_and_only_in_time(late: bool) -> None:
+    world = Universe(releases=WORLD)
+    inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]})
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: late, worth=lambda _: late)
+    assert mended == found
