@@ -56,7 +56,7 @@ class Oracle(Protocol):
     """Says whether requirements can stand together. Memoised and monotone; far cheaper than a resolver on repeats."""
 
     def ask(self, question: Question) -> Answer:
-        """As `Resolver.resolve`, but the pins may lack their files, and be those of a larger question that was answered."""
+        """As `Resolver.resolve`, but the pins may lack their files, and be those of a larger question asked before."""
 
     def resolve(self, question: Question) -> Answer:
         """The answer to this very question, remembered."""

@@ -68,11 +68,8 @@ def test_lines_of_one_project_move_together_where_no_single_one_will_do() -> Non
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [("x>1", [[("b/requirements.txt:1", "x>1", "x>=1")]]), ("x==2", [[("b/requirements.txt:1", "x==2", "x==1")]])],
-)
-def test_a_line_that_is_the_only_one_that_can_change(line: str, told: object) -> None:
+@pytest.mark.parametrize(("line", "after"), [("x>1", "x>=1"), ("x==2", "x==1")])
+def test_a_line_that_is_the_only_one_that_can_change(line: str, after: str) -> None:
     world = Universe(releases={"x": {"1": [], "2": []}, "y": {"1": ["x==1"]}})
     inventory = world.inventory({"a": ["y==1"], "b": [line]})
     found = conflict.find(inventory, world, deadline=lambda: False)
