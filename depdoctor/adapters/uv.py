@@ -36,8 +36,8 @@ TIMEOUT_S = 300.0
 class UvResolver:
     """Implements `model.seams.Resolver` with the uv that is installed beside depdoctor, configured as the user's is.
 
-    `cache` is depdoctor's cache folder; `remaining_s` tells how long an answer may still take. Raises `ResolverError`
-    where uv cannot be run at all.
+    `cache` is depdoctor's cache folder; `root` is where links to folders such as "./wheels" start from; `remaining_s`
+    tells how long an answer may still take. Raises `ResolverError` where uv cannot be run at all.
     """
 
     def __init__(
@@ -45,9 +45,11 @@ class UvResolver:
         cache: Path,
         *,
         offline: bool = False,
+        root: Path = Path(),
         interpreter: str = sys.executable,
         remaining_s: Callable[[], float] = lambda: TIMEOUT_S,
     ) -> None:
+        self._root = root.absolute()
         self._uv = UvProcess(cache, interpreter=interpreter, offline=offline, remaining_s=remaining_s)
         self._lock = threading.Lock()
         self._undated: set[IndexOptions] = set()
@@ -62,6 +64,7 @@ class UvResolver:
         """Every package with its file, proof that there is none, or why it is not known."""
         if not question.requirements:
             return Resolved(pins=())
+        question = replace(question, indexes=self._placed(question.indexes))
         platform = uv_platform(question.environment.platform)
         if not platform:
             detail = f"uv cannot resolve for {question.environment.platform}"
@@ -76,6 +79,10 @@ class UvResolver:
             return self._without(probe, doomed, ROUNDS)
         answer = self._answer(probe, ROUNDS)
         return self._doubted(probe, answer) if isinstance(answer, Resolved) and probe.builds_off else answer
+
+    def _placed(self, indexes: IndexOptions) -> IndexOptions:
+        links = (str(self._root / link) if link.startswith("./") else link for link in indexes.find_links)
+        return replace(indexes, find_links=tuple(links)) if indexes.find_links else indexes
 
     def _answer(self, probe: Probe, rounds: int) -> Answer:
         """The answer to a probe, asked again with less in the way of it where uv's refusal says so."""

@@ -76,7 +76,8 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     config = read_config(settings, facts)
     readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
     moment = settings.exclude_newer or config.exclude_newer or datetime.now(UTC).replace(microsecond=0)
-    with closing(UvResolver(settings.cache, offline=settings.offline, remaining_s=remaining_s)) as resolver:
+    asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
+    with closing(asking) as resolver:
         oracle = MemoOracle(resolver, deadline=out_of_time)
         entries = _locked(readings, config, settings, moment, oracle, progress)
         shared = _locked_together(_shared(config, entries), entries, config, settings, moment, oracle)

@@ -260,6 +260,13 @@ def test_a_folder_of_links_needs_no_index(ask: Asking, package_index: str) -> No
     assert refusal(ask("nobody-made-this", indexes=options))[0] is Kind.INDEX_MISSING
 
 
+def test_links_to_a_folder_start_from_the_root(cache: Path, index_folder: Path) -> None:
+    options = IndexOptions(no_index=True, find_links=("./files",))
+    assert "tokenkit" in pins(Asking(UvResolver(cache, root=index_folder), "")("servekit", indexes=options))
+    answer = Asking(UvResolver(cache, root=index_folder / "simple"), "")("servekit", indexes=options)
+    assert unknown(answer).why is Why.UNREACHABLE
+
+
 def test_an_index_without_upload_times_is_taken_as_it_is(ask: Asking, index_folder: Path) -> None:
     pages = (index_folder / "simple").as_uri()
     assert pins(ask("tensorlib", indexes=IndexOptions(index_url=pages))) == {"tensorlib": "2.4.0"}
