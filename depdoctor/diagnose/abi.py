@@ -13,8 +13,8 @@ from depdoctor.rules.rows import Break
 def check(context: Context) -> Iterator[Finding]:
     """Every installed pair that tables know to fail together."""
     for installation in context.installations:
-        for name, package in sorted(installation.packages.items()):
-            for row in context.rules.breaks_by_package.get(name, ()):
+        for package in installation.among(context.rules.breaks_by_package.keys()):
+            for row in context.rules.breaks_by_package[package.name]:
                 library = installation.packages.get(row.library)
                 if library is not None and _fails(row, package, library):
                     yield _finding(installation, row, package, library)

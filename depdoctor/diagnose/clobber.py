@@ -26,8 +26,8 @@ def overlaps(installation: Installation, rules: Rules) -> Iterator[tuple[SharedF
     """The rows of which more than one distribution is installed, but for those that are made to stand together."""
     rows = {
         (row.module, row.packages): row
-        for name in installation.packages
-        for row in rules.files_by_package.get(name, ())
+        for package in installation.among(rules.files_by_package.keys())
+        for row in rules.files_by_package[package.name]
         if not row.platforms or installation.platform in row.platforms
     }
     for row in rows.values():

@@ -19,6 +19,7 @@ from depdoctor.rules.lookup import cuda_of_variant, variant_of
 from depdoctor.rules.rows import Build
 
 CUDNN = "cudnn"
+CUDNN_WHEEL = "nvidia-cudnn-"
 
 CPU = "cpu"
 
@@ -145,11 +146,11 @@ def _cudnn_providers(
     """What brings cuDNN into the process: wheels and the frameworks that require them, else the target or the base."""
     wheels = [
         (package, package.version)
-        for package in installation.packages.values()
-        if package.name.startswith("nvidia-cudnn-") and package.version is not None
+        for package in installation.among([name for name in installation.packages if name.startswith(CUDNN_WHEEL)])
+        if package.version is not None
     ]
     for package, version in wheels:
-        parents = [name for name in installation.parents.get(package.name, ()) if name in uses and name != use.name]
+        parents = [name for name in installation.parents(package.name) if name in uses and name != use.name]
         by = f" (for {listed(parents)})" if parents else ""
         yield Provider(version=version, words=f"{package}{by} is loaded", names=(package.name, *parents))
     if not wheels:
@@ -276,7 +277,8 @@ def _same_minor(one: Version, other: Version) -> bool:
 
 def _mixed(context: Context, installation: Installation, uses: dict[NormalizedName, CudaUse]) -> Iterator[Finding]:
     """A framework and its sisters from different indexes: one for CPUs, one for CUDA, or two CUDA majors."""
-    for name, package in sorted(installation.packages.items()):
+    for package in installation.among(context.followers(installation)):
+        name = package.name
         bound = context.rules.cuda_package(name)
         follows = bound[0].follows if bound else None
         framework = installation.packages.get(follows) if follows else None

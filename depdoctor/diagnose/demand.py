@@ -57,9 +57,9 @@ def cuda_uses(installation: Installation, rules: Rules, date: str) -> tuple[Cuda
     `date` is the ISO date of the lock.
     """
     found = []
-    for name, package in sorted(installation.packages.items()):
-        bound = rules.cuda_package(name)
-        use = _use(installation, rules, date, package, bound) if bound else None
+    bindings = {name: bound for name in installation.packages if (bound := rules.cuda_package(name))}
+    for package in installation.among(bindings.keys()):
+        use = _use(installation, rules, date, package, bindings[package.name])
         if use is not None:
             found.append(use)
     return tuple(found)

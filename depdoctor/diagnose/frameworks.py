@@ -103,8 +103,8 @@ def _overwritten(
     """CUDA library wheels of different majors that own the same paths."""
     libraries = sorted({name for _, present in clobbered for name in present})
     uses = {use.name for use in context.uses(installation) if use.binding.role != "component"}
-    users = sorted({parent for name in libraries for parent in installation.parents.get(name, ())} & uses) or sorted(
-        {parent for name in libraries for parent in installation.parents.get(name, ())}
+    users = sorted({parent for name in libraries for parent in installation.parents(name)} & uses) or sorted(
+        {parent for name in libraries for parent in installation.parents(name)}
     )
     paths = listed(f"`{row.module}`" for row, _ in clobbered)
     named = listed(str(installation.packages[name]) for name in users)

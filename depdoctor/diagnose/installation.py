@@ -8,7 +8,7 @@ hold several versions is installed in one of them, and nobody knows in which.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,17 +76,14 @@ class Installation:
         package = self.packages.get(canonicalize_name(name))
         return package.version if package else None
 
-    @cached_property
-    def parents(self) -> Mapping[NormalizedName, tuple[NormalizedName, ...]]:
-        """The packages that require each package here."""
-        found: dict[NormalizedName, set[NormalizedName]] = defaultdict(set)
-        for package in self.packages.values():
-            for requirement in package.requires or ():
-                name = canonicalize_name(requirement.name)
-                asked = self.extras.get(package.name, frozenset())
-                if name in self.packages and holds(requirement.marker, self.environment, asked):
-                    found[name].add(package.name)
-        return {name: tuple(sorted(parents)) for name, parents in found.items()}
+    def parents(self, name: NormalizedName) -> tuple[NormalizedName, ...]:
+        """The packages here that require a package."""
+        found = {parent for part in self.parts for parent in part.parents.get(name, ())}
+        return tuple(sorted(found & self.packages.keys()))
+
+    def among(self, names: Collection[NormalizedName]) -> list[Package]:
+        """Those of its packages that have one of these names, by name."""
+        return [self.packages[name] for name in sorted(self.packages.keys() & names)]
 
     @cached_property
     def extras(self) -> Mapping[NormalizedName, Extras]:
@@ -176,30 +173,43 @@ def _part(entry: Entry, outcome: LockOutcome, rules: Rules) -> tuple[Part, bool]
 
 
 def _packages(parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:
-    versions: dict[NormalizedName, set[Version]] = defaultdict(set)
-    pins: dict[NormalizedName, Pin] = {}
+    pins: dict[NormalizedName, list[Pin]] = defaultdict(list)
     asked: dict[NormalizedName, list[DeclaredRequirement]] = defaultdict(list)
     for part in parts:
         for one in part.declared:
             if holds(one.requirement.marker, part.lock.environment):
                 asked[one.name].append(one)
         for pin in part.lock.pins:
-            versions[pin.name].add(pin.version)
-            pins[pin.name] = pin
-    found: dict[NormalizedName, Package] = {}
-    loose = [*asked, *(name for part in parts for name in part.loose)]
-    for name in dict.fromkeys((*pins, *loose)):
-        version = _agreed(versions[name], asked.get(name, ()))
-        chosen = pins.get(name)
-        found[name] = Package(
-            name=name,
-            version=version,
-            requires=chosen.requires if chosen and chosen.version == version else None,
-            direct=name in asked,
-            download_bytes=chosen.download_bytes if chosen else 0,
-            least=_least(asked.get(name, ())) if version is None else None,
-        )
+            pins[pin.name].append(pin)
+    found = {name: _package(name, locked, asked.get(name, ())) for name, locked in pins.items()}
+    for name in dict.fromkeys((*asked, *(name for part in parts for name in part.loose))):
+        if name not in found:
+            found[name] = _package(name, (), asked.get(name, ()))
     return found
+
+
+def _package(name: NormalizedName, locked: Sequence[Pin], asked: Sequence[DeclaredRequirement]) -> Package:
+    """The package in the one version that its pins agree on, or that one project asks for exactly."""
+    pin = locked[0] if locked else None
+    if pin is not None and all(each.version == pin.version for each in locked[1:]):
+        return Package(
+            name=name,
+            version=pin.version,
+            requires=pin.requires,
+            direct=bool(asked),
+            download_bytes=pin.download_bytes,
+        )
+    exact = {version for one in asked if (version := exact_version(one.requirement))}
+    version = exact.pop() if len(exact) == 1 else None
+    chosen = next((each for each in locked if each.version == version), None)
+    return Package(
+        name=name,
+        version=version,
+        requires=chosen.requires if chosen else None,
+        direct=bool(asked),
+        download_bytes=chosen.download_bytes if chosen else 0,
+        least=None if version else _least(asked),
+    )
 
 
 def _least(asked: Iterable[DeclaredRequirement]) -> Version | None:

@@ -23,10 +23,10 @@ def check(context: Context) -> Iterator[Finding]:
         platform = installation.environment.platform
         if platform.system != "linux" or platform.machine != "x86_64" or installation.shared:
             continue
-        for name, package in sorted(installation.packages.items()):
-            if (installation.name, name) in refused:
+        for package in installation.among(context.rules.wheels_by_package.keys()):
+            if (installation.name, package.name) in refused:
                 continue
-            for row in context.rules.wheels_by_package.get(name, ()):
+            for row in context.rules.wheels_by_package[package.name]:
                 if _too_new(row, package, installation):
                     yield _finding(installation, package, row)
 

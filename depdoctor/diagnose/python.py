@@ -23,8 +23,9 @@ def _by_tables(context: Context, installation: Installation) -> Iterator[Finding
     if installation.platform != "linux-x86_64" or _refused(context, installation):
         return
     python = installation.environment.python
-    for name, package in sorted(installation.packages.items()):
-        for row in context.rules.wheels_by_package.get(name, ()):
+    for package in installation.among(context.rules.wheels_by_package.keys()):
+        name = package.name
+        for row in context.rules.wheels_by_package[name]:
             if package.version and row.first <= package.version <= row.last and row.pythons:
                 if python in row.pythons:
                     continue

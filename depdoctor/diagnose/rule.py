@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from packaging.utils import NormalizedName
+
 from depdoctor.diagnose.demand import CudaUse, cuda_uses
 from depdoctor.diagnose.installation import Installation, installations
 from depdoctor.model.conflict import Conflicts
@@ -45,6 +47,11 @@ class Context:
         if installation.key not in self._uses:
             self._uses[installation.key] = cuda_uses(installation, self.rules, self.date)
         return self._uses[installation.key]
+
+    def followers(self, installation: Installation) -> list[NormalizedName]:
+        """The packages of an installation that are built for a framework, on whatever device."""
+        bound = ((name, self.rules.cuda_package(name)) for name in installation.packages)
+        return [name for name, found in bound if found and found[0].follows]
 
     def targets(self, installation: Installation) -> tuple[Target, ...]:
         """The targets that an installation is for."""

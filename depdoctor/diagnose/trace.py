@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -19,6 +19,12 @@ MOST_CAUSES = 4
 """Causes that are shown of a package that many declared requirements lead to."""
 
 Edges = Mapping[NormalizedName, Mapping[NormalizedName, Requirement]]
+
+
+@lru_cache(maxsize=65536)
+def normal(name: str) -> NormalizedName:
+    """The normalized name; the same few thousand are asked for again and again."""
+    return canonicalize_name(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,7 @@ class Part:
         queue = deque([name])
         while queue:
             reached = queue.popleft()
-            for parent in self._parents.get(reached, ()):
+            for parent in self.parents.get(reached, ()):
                 if parent not in steps:
                     steps[parent] = steps[reached] + 1
                     queue.append(parent)
@@ -74,7 +80,7 @@ class Part:
         extras = asked_extras((one.requirement for one in self.declared), self.lock)
         return {
             pin.name: {
-                canonicalize_name(edge.name): edge
+                normal(edge.name): edge
                 for edge in pin.requires or ()
                 if holds(edge.marker, self.lock.environment, extras.get(pin.name, frozenset()))
             }
@@ -82,7 +88,8 @@ class Part:
         }
 
     @cached_property
-    def _parents(self) -> Mapping[NormalizedName, list[NormalizedName]]:
+    def parents(self) -> Mapping[NormalizedName, list[NormalizedName]]:
+        """The packages that require each package, extras counted that anyone asks for."""
         found: dict[NormalizedName, list[NormalizedName]] = defaultdict(list)
         for name, following in self._edges.items():
             for child in following:
@@ -96,5 +103,5 @@ def asked_extras(declared: Iterable[Requirement], lock: Lock) -> Mapping[Normali
     edges = (requirement for pin in lock.pins for requirement in pin.requires or ())
     for requirement in (*declared, *edges):
         if requirement.extras:
-            found[canonicalize_name(requirement.name)].update(map(canonicalize_name, requirement.extras))
+            found[normal(requirement.name)].update(map(canonicalize_name, requirement.extras))
     return {name: frozenset(extras) for name, extras in found.items()}
