@@ -1,0 +1,130 @@
+"""Measure the making of layers: throughput against its floor, size against gzip -6, memory, one process against two.
+
+    python benchmarks/layers.py WHEEL... [--runs 3]
+
+The floor is what nobody who makes a layer of an unseen wheel can skip: inflating its content, the SHA-256 of that and
+the SHA-256 of the compressed bytes, from the same files, in CPU seconds. Throughput is compared in CPU seconds too,
+since these do not depend on who else uses the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import resource
+import statistics
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from isal import isal_zlib
+
+from depdoctor.build.oci.archive import DEFLATED, Archive
+from depdoctor.build.oci.layer import WheelFile, make_layer
+
+CHUNK_BYTES = 1 << 20
+
+
+def floor(wheels: list[Path]) -> float:
+    """Inflate and hash all content; CPU seconds, reading not counted."""
+    spent = 0.0
+    for wheel in wheels:
+        descriptor = os.open(wheel, os.O_RDONLY)
+        archive = Archive(descriptor, wheel.name)
+        unpacked, packed = hashlib.sha256(), hashlib.sha256()
+        for entry in archive.entries:
+            raw = b"".join(archive.chunks(entry, CHUNK_BYTES))
+            started = time.process_time()
+            packed.update(raw)
+            if entry.method == DEFLATED:
+                inflate = isal_zlib.decompressobj(-15)
+                while not inflate.eof:
+                    unpacked.update(inflate.decompress(raw, 4 * CHUNK_BYTES))
+                    raw = inflate.unconsumed_tail
+            else:
+                unpacked.update(raw)
+            spent += time.process_time() - started
+        os.close(descriptor)
+    return spent
+
+
+def make(wheel: Path) -> tuple[int, float]:
+    """Make one layer into a file; its bytes and the CPU seconds."""
+    started = time.process_time()
+    with tempfile.TemporaryFile() as out:
+        made = make_layer([WheelFile(path=wheel, filename=wheel.name)], "3.11", out)
+    return made.blob.size_bytes, time.process_time() - started
+
+
+def gzip_bytes(wheel: Path) -> int:
+    """The size of the same layer as one gzip stream of level 6."""
+    with tempfile.TemporaryFile() as out:
+        make_layer([WheelFile(path=wheel, filename=wheel.name)], "3.11", out)
+        out.seek(0)
+        compress = zlib.compressobj(6, zlib.DEFLATED, 31)
+        size = 0
+        inflate = isal_zlib.decompressobj(31)
+        while piece := out.read(CHUNK_BYTES):
+            while piece:
+                size += len(compress.compress(inflate.decompress(piece)))
+                piece = inflate.unused_data
+                if inflate.eof:
+                    inflate = isal_zlib.decompressobj(31)
+        return size + len(compress.flush())
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def in_processes(wheels: list[Path], count: int) -> float:
+    """Seconds to make all layers with so many processes, their start left out."""
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        list(pool.map(len, [()] * count * 4))
+        return timed(lambda: list(pool.map(make, wheels)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the making of layers.")
+    parser.add_argument("wheels", nargs="+", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--no-gzip", action="store_true", help="leave out the comparison with gzip -6, which is slow")
+    options = parser.parse_args()
+    wheels = sorted(options.wheels, key=lambda wheel: -wheel.stat().st_size)
+    size = sum(wheel.stat().st_size for wheel in wheels)
+    floors, made, bytes_out = [], [], 0
+    for _ in range(options.runs):
+        floors.append(floor(wheels))
+        results = [make(wheel) for wheel in wheels]
+        bytes_out = sum(result[0] for result in results)
+        made.append(sum(result[1] for result in results))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    one = [in_processes(wheels, 1) for _ in range(options.runs)]
+    two = [in_processes(wheels, 2) for _ in range(options.runs)]
+    write = sys.stdout.write
+    write(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()}\n")
+    write(
+        f"{len(wheels)} wheels, {size / 1e6:.0f} MB; layers {bytes_out / 1e6:.0f} MB, {bytes_out / size:.4f} of them\n"
+    )
+    ratio = statistics.median(a / b for a, b in zip(floors, made, strict=True))
+    least, most = statistics.median(floors), statistics.median(made)
+    write(f"floor {least:.2f} CPU s, layers {most:.2f} CPU s: {ratio:.2f} of the floor; peak memory {peak:.0f} MB\n")
+    alone, both = statistics.median(one), statistics.median(two)
+    write(f"one process {alone:.2f} s, two {both:.2f} s: {alone / both:.2f} times\n")
+    if not options.no_gzip:
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            plain = sum(pool.map(gzip_bytes, wheels))
+        write(f"gzip -6 {plain / 1e6:.0f} MB: layers are {bytes_out / plain:.4f} of it\n")
+
+
+if __name__ == "__main__":
+    main()
