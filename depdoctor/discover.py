@@ -21,7 +21,7 @@ from typing import Any
 from pathspec import GitIgnoreSpec
 
 from depdoctor.errors import UsageError
-from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of, is_parts_folder
+from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of, is_parts_folder, is_weights
 from depdoctor.model.project import Project
 
 IGNORED_FOLDERS = frozenset(
@@ -60,12 +60,16 @@ def discover(root: Path, exclude: Sequence[str] = ()) -> tuple[Project, ...]:
     walk.run()
     folders = _folders(root, walk.manifests)
     folders = _without_collectors(root, folders)
-    sources = _sources(walk.sources, folders)
+    sources, weights = _owned(walk.sources, folders), _owned(walk.weights, folders)
     members = _members(root, folders)
     own_name = root.resolve().name
     return tuple(
         sorted(
-            _project(folder, manifests, members.get(folder), sources.get(folder, ()), own_name)
+            replace(
+                _project(folder, manifests, members.get(folder), own_name),
+                sources=tuple(sources.get(folder, ())),
+                weights=tuple(weights.get(folder, ())),
+            )
             for folder, manifests in folders.items()
             if folder in members or not _only_locks_members(folder, manifests, members)
         )
@@ -85,18 +89,10 @@ def _only_locks_members(folder: str, manifests: Sequence[str], members: Mapping[
     return list(manifests) == [posixpath.join(folder, "uv.lock")] and manifests[0] in workspaces
 
 
-def _project(
-    folder: str, manifests: Sequence[str], workspace: _Workspace | None, sources: Sequence[str], own_name: str
-) -> Project:
+def _project(folder: str, manifests: Sequence[str], workspace: _Workspace | None, own_name: str) -> Project:
     names = [posixpath.relpath(path, folder or ".") for path in manifests]
     reason = f"has {', '.join(names)}"
-    project = Project(
-        name=folder or own_name,
-        root=folder or ".",
-        manifests=tuple(manifests),
-        reason=reason,
-        sources=tuple(sources),
-    )
+    project = Project(name=folder or own_name, root=folder or ".", manifests=tuple(manifests), reason=reason)
     if workspace is None:
         return project
     where = (
@@ -128,12 +124,13 @@ class _Ignoring:
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """One walk over the tree; gathers manifests and Python files as paths relative to the root."""
+    """One walk over the tree; gathers manifests, Python files and weights as paths relative to the root."""
 
     root: Path
     spec: GitIgnoreSpec
     manifests: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+    weights: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         pending = [("", _Ignoring())]
@@ -161,12 +158,13 @@ class _Walk:
                     yield inner
                 continue
             is_manifest = bool(format_of(path))
-            if not (is_manifest or entry.name.endswith(".py")) or self._ignored(path, ignoring):
+            others = self.sources if entry.name.endswith(".py") else self.weights if is_weights(entry.name) else None
+            if (not is_manifest and others is None) or self._ignored(path, ignoring):
                 continue
             if is_manifest and _is_file(entry):
                 self.manifests.append(path)
-            if entry.name.endswith(".py") and entry.is_file(follow_symlinks=False):
-                self.sources.append(path)
+            if others is not None and entry.is_file(follow_symlinks=False):
+                others.append(path)
 
     def _ignored(self, path: str, ignoring: _Ignoring) -> bool:
         return bool(self.spec.check_file(path).include) or ignoring.ignores(path)
@@ -314,8 +312,8 @@ def _included(root: Path, path: str) -> tuple[str, ...]:
     return tuple(included)
 
 
-def _sources(paths: Sequence[str], folders: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The Python files of each project: those under its folder and under no project inside it."""
+def _owned(paths: Sequence[str], folders: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The files of each project: those under its folder and under no project inside it."""
     owners: dict[str, str | None] = {}
 
     def owner(folder: str) -> str | None:
@@ -323,11 +321,11 @@ def _sources(paths: Sequence[str], folders: Mapping[str, Sequence[str]]) -> dict
             owners[folder] = folder if folder in folders else owner(posixpath.dirname(folder)) if folder else None
         return owners[folder]
 
-    sources: dict[str, list[str]] = {}
+    owned: dict[str, list[str]] = {}
     for path in sorted(paths):
         if (folder := owner(posixpath.dirname(path))) is not None:
-            sources.setdefault(folder, []).append(path)
-    return sources
+            owned.setdefault(folder, []).append(path)
+    return owned
 
 
 def _members(root: Path, folders: Mapping[str, Sequence[str]]) -> dict[str, _Workspace]:

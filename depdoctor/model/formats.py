@@ -40,7 +40,7 @@ def format_of(path: str) -> str:
     folder, _, name = path.rpartition("/")
     if (match := _ANY.fullmatch(name)) and match.lastgroup:
         return _PATTERNS[int(match.lastgroup[1:])][0]
-    if is_parts_folder(folder) and name.lower().endswith((".txt", ".in")):
+    if name.lower().endswith((".txt", ".in")) and is_parts_folder(folder):
         return REQUIREMENTS
     return ""
 
@@ -48,3 +48,15 @@ def format_of(path: str) -> str:
 def is_parts_folder(path: str) -> bool:
     """Whether a folder holds parts of its parent's requirements (`requirements/base.txt`)."""
     return posixpath.basename(path).lower() == _PARTS_FOLDER
+
+
+_WEIGHTS = re.compile(
+    r".+\.(?:safetensors|gguf|onnx|pt|pth|ckpt|h5|keras|engine|tflite)|saved_model\.pb"
+    r"|(?:[\w-]*_)?model(?:-\d+-of-\d+)?\.bin",
+    re.IGNORECASE,
+)
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file name is that of model weights."""
+    return bool(_WEIGHTS.fullmatch(name))

@@ -31,8 +31,8 @@ class Project:
 
     `name` is its identity: the POSIX path relative to the scan root, and for the root itself its folder's name.
     `root` is that path too, but "." for the scan root. `manifests` are paths relative to the scan root, and so are
-    `sources`: the Python files that belong to this project and to no project inside it. `workspace` names the folders
-    of a uv workspace that this project is a member of.
+    `sources` and `weights`: the Python files and the files of model weights that belong to this project and to no
+    project inside it. `workspace` names the folders of a uv workspace that this project is a member of.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Project:
     manifests: tuple[str, ...]
     reason: str = ""
     sources: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
     workspace: tuple[str, ...] = ()
 
 
@@ -216,6 +217,24 @@ class UnreadableManifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Weights:
+    """A file of model weights. `size_bytes` is that of the weights, also where a Git LFS pointer stands in for them.
+
+    `tensors`, `parameters` and `dtypes` (name and number of parameters of that type) come from the file's header; None
+    and empty where the format does not tell without being run, as with pickles. `sha256` is hex, "" while
+    nobody has needed it.
+    """
+
+    path: str
+    format: str
+    size_bytes: int
+    tensors: int | None = None
+    parameters: int | None = None
+    dtypes: tuple[tuple[str, int], ...] = ()
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Import:
     """A module that a project's code imports, by its top-level name, and where it does so first.
 
@@ -239,5 +258,6 @@ class Reading:
     imports: tuple[str, ...] = ()
     imported: tuple[Import, ...] = ()
     """Every import of a module that is neither of the standard library nor the project's own, each kind once."""
+    weights: tuple[Weights, ...] = ()
     python: str = ""
     """The Python minor ("3.11") that the project asks for, "" where it names none."""

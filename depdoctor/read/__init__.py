@@ -7,12 +7,13 @@ decodes, follows includes, and turns what cannot be read into an `UnreadableMani
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from depdoctor.model.formats import DOCKERFILE
-from depdoctor.model.project import Manifest, Project, Reading
+from depdoctor.model.project import Manifest, Project, Reading, Weights
 from depdoctor.read import (
     bentofile_yaml,
     cog_yaml,
@@ -34,6 +35,7 @@ from depdoctor.read import (
     setup_py,
     truss_yaml,
     uv_lock,
+    weights,
 )
 from depdoctor.read.assembly import Assembly
 from depdoctor.read.encoding import decode
@@ -85,6 +87,7 @@ def read(project: Project, root: Path) -> Reading:
         unreadable=tuple(assembly.unreadable()),
         imports=imports.needed(imported),
         imported=imported,
+        weights=tuple(files.weights(project.weights)),
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
     )
@@ -102,14 +105,9 @@ class _Files:
 
     def text(self, path: str) -> tuple[str, str]:
         """The text of a file and its encoding. Raises `ManifestError`."""
-        place = self.root / path
         try:
-            if not place.resolve().is_relative_to(self._resolved):
-                raise ManifestError("is a symlink that leads out of the folder that is scanned", kind="outside")
-            status = place.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise ManifestError("is not a file", kind="missing")
-            if status.st_size > LARGEST_BYTES:
+            place, size_bytes = self._place(path)
+            if size_bytes > LARGEST_BYTES:
                 raise ManifestError(f"is larger than {LARGEST_BYTES} bytes", hint="is this a manifest?")
             data = place.read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -118,6 +116,24 @@ class _Files:
             reason = getattr(error, "strerror", None) or str(error)
             raise ManifestError(f"cannot be read: {reason}") from error
         return decode(data)
+
+    def _place(self, path: str) -> tuple[Path, int]:
+        """Where a file lies, and its size in bytes. Raises `ManifestError` for what is no file under the root."""
+        place = self.root / path
+        if not place.resolve().is_relative_to(self._resolved):
+            raise ManifestError("is a symlink that leads out of the folder that is scanned", kind="outside")
+        status = place.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ManifestError("is not a file", kind="missing")
+        return place, status.st_size
+
+    def weights(self, paths: Sequence[str]) -> Iterator[Weights]:
+        """What files of weights tell about themselves; those that cannot be opened are passed over."""
+        for path in paths:
+            with suppress(ManifestError, OSError):
+                place, size_bytes = self._place(path)
+                with place.open("rb") as file:
+                    yield weights.parse(file, path, size_bytes)
 
     def text_or_none(self, path: str) -> str | None:
         """The text of a file, or None where it cannot be had."""

@@ -1,0 +1,103 @@
+"""Weights by their headers."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depdoctor.discover import discover
+from depdoctor.model.project import Weights
+from depdoctor.read import read
+from depdoctor.read.weights import parse
+
+
+def of(path: str, content: bytes) -> Weights:
+    return parse(io.BytesIO(content), path, len(content))
+
+
+def safetensors(entries: object) -> bytes:
+    header = json.dumps(entries).encode()
+    return struct.pack("<Q", len(header)) + header + b"\0" * 8
+
+
+def gguf_text(text: str) -> bytes:
+    return struct.pack("<Q", len(text)) + text.encode()
+
+
+def test_safetensors() -> None:
+    found = of(
+        "a/model.safetensors",
+        safetensors(
+            {
+                "__metadata__": {"format": "pt"},
+                "w": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
+                "b": {"dtype": "F32", "shape": [4], "data_offsets": [12, 28]},
+                "s": {"dtype": "F32", "shape": [], "data_offsets": [28, 32]},
+            }
+        ),
+    )
+    assert (found.format, found.tensors, found.parameters) == ("safetensors", 3, 11)
+    assert found.dtypes == (("F16", 6), ("F32", 5))
+
+
+def test_gguf() -> None:
+    content = struct.pack("<4sIQQ", b"GGUF", 3, 2, 4)
+    content += gguf_text("general.architecture") + struct.pack("<I", 8) + gguf_text("llama")
+    content += gguf_text("count") + struct.pack("<II", 4, 32)
+    content += gguf_text("scores") + struct.pack("<IIQ", 9, 6, 2) + struct.pack("<2f", 1, 2)
+    content += gguf_text("tokens") + struct.pack("<IIQ", 9, 8, 2) + gguf_text("a") + gguf_text("b")
+    content += gguf_text("w") + struct.pack("<I2QIQ", 2, 4, 8, 12, 0)
+    content += gguf_text("n") + struct.pack("<I1QIQ", 1, 4, 0, 0)
+    found = of("model.gguf", content)
+    assert (found.tensors, found.parameters, found.dtypes) == (2, 36, (("F32", 4), ("Q4_K", 32)))
+
+
+def test_a_pointer_stands_for_its_file() -> None:
+    digest = "ab" * 32
+    found = of("m.onnx", f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize 12345\n".encode())
+    assert (found.size_bytes, found.sha256, found.tensors) == (12345, digest, None)
+
+
+class Mark:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("loaded"),))
+
+
+def test_pickles_are_never_loaded(tmp_path: Path) -> None:
+    content = pickle.dumps(Mark())
+    (tmp_path / "requirements.txt").write_text("a\n")
+    (tmp_path / "model.pt").write_bytes(content)
+    (tmp_path / "pytorch_model-00001-of-00002.bin").write_bytes(content)
+    (tmp_path / "data.bin").write_bytes(content)
+    (project,) = discover(tmp_path)
+    found = read(project, tmp_path).weights
+    assert [(each.path, each.size_bytes, each.tensors) for each in found] == [
+        ("model.pt", len(content), None),
+        ("pytorch_model-00001-of-00002.bin", len(content), None),
+    ]
+    assert not Path("loaded").exists()
+
+
+TEXTS = st.text(max_size=5)
+JSON = st.recursive(
+    st.none() | st.integers() | TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=10
+)
+
+
+@given(
+    name=st.sampled_from(["m.safetensors", "m.gguf", "saved_model.pb"]),
+    content=st.one_of(
+        st.binary(max_size=200),
+        st.binary(max_size=100).map(lambda tail: struct.pack("<4sIQQ", b"GGUF", 3, 3, 3) + tail),
+        JSON.map(safetensors),
+    ),
+)
+@settings(deadline=None)
+def test_any_content_has_a_size(name: str, content: bytes) -> None:
+    assert of(name, content).size_bytes == len(content)
