@@ -112,6 +112,8 @@ def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
     command.add_argument(
         "--check", action="store_true", help="write nothing; end with 1 if the committed plan is out of date"
     )
+    command.add_argument("--diff", action="store_true", help="write nothing; print what would change, image by image")
+    command.add_argument("--fresh", action="store_true", help="plan as if nothing were committed; moves layers about")
     command.add_argument("--base", metavar="IMAGE", help="the base image (default: [image] base of the configuration)")
 
 

@@ -69,17 +69,26 @@ def plan(options: argparse.Namespace) -> int:
     from depdoctor.pipeline import planning
 
     with _progress(options) as progress:
-        made = planning.plan(_settings(options), progress, base=options.base or "", write=not options.check)
+        made = planning.plan(
+            _settings(options),
+            progress,
+            base=options.base or "",
+            fresh=options.fresh,
+            write=not (options.check or options.diff),
+        )
     if options.format == "json":
         from depdoctor.report import json
 
-        sys.stdout.write(json.plan(made.plan, made.costs, path=made.path.name, changed=made.changed))
+        sys.stdout.write(json.plan(made.plan, made.costs, made.change, path=made.path.name, changed=made.changed))
     else:
         from depdoctor.report import tree
 
-        tree.plan(
-            terminal.output(), made.plan, made.costs, path=made.path.name, state=_state(made.changed, options.check)
-        )
+        out = terminal.output()
+        if options.diff or options.check:
+            tree.diff(out, made.change)
+        if not options.diff:
+            state = _state(made.changed, options.check)
+            tree.plan(out, made.plan, made.costs, path=made.path.name, state=state)
     if not options.check:
         return CLEAN
     return FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)

@@ -9,34 +9,46 @@ from pathlib import Path
 from depdoctor import planfile
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.errors import RegistryError, UsageError
-from depdoctor.model.cost import Costs
+from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline.scanning import Scan, Settings, committed_plan, scan
-from depdoctor.plan import collisions
+from depdoctor.plan import base_references, collisions
 from depdoctor.plan import plan as plan_images
 from depdoctor.plan.cost import costs
+from depdoctor.plan.diff import diff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan with what it costs, and whether it differs from the committed one."""
+    """A plan with what it costs, what changes against the committed one, and whether its file changes."""
 
     plan: Plan
     costs: Costs
+    change: PlanDiff
     diagnosis: Diagnosis
     path: Path
     changed: bool
 
 
-def plan(settings: Settings, progress: Progress, *, base: str = "", write: bool = True) -> Planned:
-    """Plan an image for each project and write the plan file, unless told not to."""
+def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool = False, write: bool = True) -> Planned:
+    """Plan an image for each project and write the plan file, unless told not to.
+
+    What the committed plan holds stays where it is, unless the plan is to be `fresh`.
+    """
     result = scan(settings, progress)
-    made = _made(result, settings, progress, base)
+    committed = committed_plan(settings)
+    made = _made(result, None if fresh else committed, settings, progress, base)
     path = settings.root / planfile.PLAN_NAME
-    changed = planfile.write(made, path) if write else planfile.differs(made, path)
-    return Planned(plan=made, costs=costs(made), diagnosis=result.diagnosis, path=path, changed=changed)
+    return Planned(
+        plan=made,
+        costs=costs(made),
+        change=diff(committed or Plan(packages=(), nodes=(), images=()), made),
+        diagnosis=result.diagnosis,
+        path=path,
+        changed=planfile.write(made, path) if write else planfile.differs(made, path),
+    )
 
 
 def standing_plan(settings: Settings, progress: Progress) -> Plan:
@@ -45,7 +57,7 @@ def standing_plan(settings: Settings, progress: Progress) -> Plan:
     if committed is not None:
         return committed
     progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
-    return _made(scan(settings, progress), settings, progress)
+    return _made(scan(settings, progress), None, settings, progress)
 
 
 def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
@@ -60,19 +72,26 @@ def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
     return tuple(known[name] for name in names) or standing.images
 
 
-def _made(result: Scan, settings: Settings, progress: Progress, base: str = "") -> Plan:
+def _made(result: Scan, previous: Plan | None, settings: Settings, progress: Progress, base: str = "") -> Plan:
     config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
-    reference = config.image.base
-    bases = {}
-    if reference != SCRATCH:
-        try:
-            digest = OciRegistry(offline=settings.offline).digest(reference)
-            bases[reference] = Base(reference=reference, digest=digest)
-        except RegistryError as error:
-            progress.say(f"the base image {reference} is not pinned: {error.message}")
-    made = plan_images(result.inventory, config, bases, committed_plan(settings))
+    bases = _bases(base_references(result.inventory, config), settings, progress)
+    made = plan_images(result.inventory, config, bases, previous)
     for name, owners in collisions(made).items():
         raise UsageError(
             f"the projects {', '.join(owners)} would share the image name `{name}`", hint="rename one of the folders"
         )
     return made
+
+
+def _bases(references: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Base]:
+    """The bases by reference, each with the digest that it stands for now where its registry can be asked."""
+    registry = OciRegistry(offline=settings.offline)
+    bases: dict[str, Base] = {}
+    for reference in references:
+        if reference == SCRATCH:
+            continue
+        try:
+            bases[reference] = Base(reference=reference, digest=registry.digest(reference))
+        except RegistryError as error:
+            progress.say(f"the base image {reference} is not pinned: {error.message}")
+    return bases

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depdoctor.model.cost import Costs
+from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.inventory import Entry, Inventory
@@ -61,7 +61,7 @@ def diagnosis(result: Diagnosis) -> str:
     )
 
 
-def plan(made: Plan, costs: Costs, *, path: str, changed: bool) -> str:
+def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool) -> str:
     """Turn what a plan amounts to into JSON; the plan itself is a file."""
     images = {image.name: image for image in made.images}
     return _text(
@@ -88,6 +88,7 @@ def plan(made: Plan, costs: Costs, *, path: str, changed: bool) -> str:
                 **{name: asdict(getattr(costs, name)) for name in ("planned", "single", "popularity", "least")},
                 "bound_bytes": costs.bound_bytes,
             },
+            "diff": asdict(change),
         }
     )
 

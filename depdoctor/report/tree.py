@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from depdoctor.model.cost import Costs
+from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.plan import Image, Node, Plan
@@ -28,6 +28,17 @@ def plan(console: Console, made: Plan, costs: Costs, *, path: str, state: str) -
     console.print()
     console.print(_costs(costs))
     console.print(Text.assemble("\n", (path, "bold"), f" {state}"))
+
+
+def diff(console: Console, change: PlanDiff) -> None:
+    """Print what changes from the committed plan, image by image."""
+    for image in change.images:
+        push = f"  {size(image.push_bytes) or '0 B'} to push, {size(image.pull_bytes) or '0 B'} to pull"
+        console.print(Text.assemble(f"{image.change} ", (image.name, "bold"), (push, "dim")))
+        for move in image.moves:
+            console.print(f"  {move.name} {move.before or '(none)'} → {move.after or '(none)'}", markup=False)
+    console.print(f"{len(change.images)} images change" if change.images else "no image changes")
+    console.print()
 
 
 def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> None:
