@@ -233,10 +233,14 @@ class DockerEngine:
         raise EngineError(f"the engine does not say under which digest {reference} was pushed")
 
     def images(self) -> tuple[StoredImage, ...]:
-        """What depdoctor built and the engine holds, by project, newest first. Told by labels, never by names."""
+        """What depdoctor built and the engine holds, by project, newest first. Told by labels, never by names.
+
+        What is shared is told by the classic store alone: the other one does not count shared compressed layers.
+        """
+        shares = not self.stores_blobs()
         with speaking("list images"):
             rows = [row for row in self.api.df()["Images"] or () if SECTION in (row["Labels"] or {})]
-            images = [_stored(row, self.api.inspect_image(row["Id"])) for row in rows]
+            images = [_stored(row, self.api.inspect_image(row["Id"]), shares=shares) for row in rows]
         return tuple(sorted(images, key=lambda image: (image.project, -image.since.timestamp(), image.identity)))
 
     def remove(self, reference: str) -> None:
@@ -303,7 +307,7 @@ def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-def _stored(image: Mapping[str, Any], details: Mapping[str, Any]) -> StoredImage:
+def _stored(image: Mapping[str, Any], details: Mapping[str, Any], *, shares: bool) -> StoredImage:
     labels = image["Labels"]
     shared = image["SharedSize"]
     return StoredImage(
@@ -314,7 +318,7 @@ def _stored(image: Mapping[str, Any], details: Mapping[str, Any]) -> StoredImage
         revision=labels.get("org.opencontainers.image.revision", ""),
         since=max(_moment(details["Created"]), _moment(details["Metadata"]["LastTagTime"])),
         size_bytes=image["Size"],
-        shared_bytes=None if shared < 0 else shared,
+        shared_bytes=shared if shares and shared >= 0 else None,
         containers=max(image["Containers"], 0),
     )
 

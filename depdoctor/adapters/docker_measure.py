@@ -139,6 +139,6 @@ def _sizes(engine: DockerEngine, reference: str) -> tuple[int, int | NotMeasured
         known = engine.api.inspect_image(reference)
         rows = {row["Id"]: row for row in engine.api.df()["Images"] or ()}
     row = rows.get(known["Id"], {"Size": known["Size"], "SharedSize": -1})
-    if row["SharedSize"] < 0:
+    if row["SharedSize"] < 0 or engine.stores_blobs():
         return int(row["Size"]), NotMeasured(reason="the engine does not tell what is shared")
     return int(row["Size"]), int(row["Size"] - row["SharedSize"])

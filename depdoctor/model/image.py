@@ -70,9 +70,10 @@ class StoredImage:
     """An image of depdoctor's that stands in an engine, under any number of names.
 
     `section` is the digest of the part of the plan that it was built from. `since` is when it was last given a name
-    there, since the moment that a reproducible image bears says nothing. `size_bytes` is unpacked; of these,
-    `shared_bytes` are layers that another image of that engine holds too, None where the engine does not tell.
-    `containers` counts those made from it, running or not.
+    there; the containerd image store has only the image's own moment for what it built itself. `size_bytes` is what
+    the engine counts: unpacked, with the containerd store the compressed layers too. `shared_bytes` of these are in
+    another image of that engine as well, None where the engine does not tell. `containers` counts those made from it,
+    running or not.
     """
 
     identity: str

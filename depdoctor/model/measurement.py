@@ -19,7 +19,7 @@ class Measurement:
     `start_s` ends when the interpreter runs, `healthy_s` when the service first answers its health check. `import_s`
     is inside the container, for all that the project's code imports, and `resident_bytes` the process afterwards.
     `service_bytes` is the memory of the healthy service with all its processes, page cache that can go left out.
-    `size_bytes` is the image unpacked, `unique_bytes` what no other image of the engine shares.
+    `size_bytes` is what the engine counts for the image, `unique_bytes` what no other image of the engine shares.
     """
 
     name: str

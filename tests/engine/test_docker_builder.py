@@ -153,7 +153,7 @@ def test_images_lists_what_was_built_by_its_labels_alone(
         found = ours[built[image.name].reference.removeprefix("docker.io/")]
         assert (found.project, found.section) == (image.project, section_digest(plan, image))
         assert found.identity in {built[image.name].config.digest, built[image.name].manifest.digest}
-        assert datetime.now(UTC) - found.since < timedelta(hours=1)
+        assert engine.stores_blobs() or datetime.now(UTC) - found.since < timedelta(hours=1)
         assert found.shared_bytes is None or 0 < found.shared_bytes < found.size_bytes
     assert not {reference.removeprefix("docker.io/") for reference in images.values()} & ours.keys()
 
