@@ -67,29 +67,40 @@ def with_fixes(
     deadline: Callable[[], bool],
     indexes: IndexOptions | None = None,
     builds_allowed: bool = False,
-    worth: Callable[[Conflict], bool] = lambda _: True,
+    most: int | None = None,
 ) -> Conflicts:
-    """The conflicts, those that are worth it with edits that were tried, as long as there is time.
+    """The conflicts, with edits that were tried, as long as there is time; about a dozen questions each.
 
-    About a dozen questions each. A conflict whose projects have no resolution for another reason gets none.
+    At most `most` of them are looked at, and then only such as fail already: those inside a project or between projects
+    that are declared to share. A conflict whose projects have no resolution for another reason gets no fix.
     """
+    failing = [one for one in conflicts.conflicts if _fails(one, inventory)]
+    chosen = conflicts.conflicts if most is None else failing[:most]
     pool = ThreadPoolExecutor(AT_ONCE)
+
+    def mended(conflict: Conflict) -> Conflict:
+        demands = {
+            demand.project: demand
+            for demand in demands_of(inventory, conflict.environment, indexes or IndexOptions())
+            if demand.project in conflict.projects
+        }
+        touched = sorted({cause.project for cause in conflict.causes})
+        joined = reduce(IndexOptions.joined, (demands[project].indexes for project in touched))
+        question = _empty(inventory, conflict.environment, joined, builds_allowed=builds_allowed)
+        asking = Asking(oracle, question, deadline, pool, exactly=True)
+        return replace(conflict, fixes=fixes(conflict, demands, asking))
+
     try:
-        mended = []
-        for conflict in conflicts.conflicts:
-            demands = {
-                demand.project: demand
-                for demand in demands_of(inventory, conflict.environment, indexes or IndexOptions())
-                if demand.project in conflict.projects
-            }
-            asked = {cause.project for cause in conflict.causes}
-            options = reduce(IndexOptions.joined, (demands[project].indexes for project in sorted(asked)))
-            question = _empty(inventory, conflict.environment, options, builds_allowed=builds_allowed)
-            ask = Asking(oracle, question, deadline, pool, exactly=True)
-            mended.append(replace(conflict, fixes=fixes(conflict, demands, ask)) if worth(conflict) else conflict)
+        told = tuple(mended(one) if one in chosen else one for one in conflicts.conflicts)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return replace(conflicts, conflicts=tuple(mended))
+    return replace(conflicts, conflicts=told)
+
+
+def _fails(conflict: Conflict, inventory: Inventory) -> bool:
+    """Whether it stands in the way of an environment that is meant to be."""
+    members = {cause.project for cause in conflict.causes}
+    return len(members) == 1 or any(members <= set(shared.projects) for shared in inventory.shared)
 
 
 def _empty(inventory: Inventory, environment: Environment, indexes: IndexOptions, *, builds_allowed: bool) -> Question:

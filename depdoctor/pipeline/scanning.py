@@ -9,12 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from importlib.metadata import version
 from pathlib import Path
 
+from depdoctor import __version__, conflict, discover, lock, planfile, read, rules
 from depdoctor import config as configuration
-from depdoctor import conflict, discover, lock, planfile, read, rules
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.adapters.oracle_cache import VerdictCache
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.diagnose import diagnose
 from depdoctor.model.config import Config
@@ -28,6 +30,9 @@ from depdoctor.model.target import Environment
 from depdoctor.rules import Rules
 
 PARALLEL_LOCKS = 8
+
+MOST_MENDED = 8
+"""Conflicts for which a scan tries edits, those first that fail where the projects are meant to run."""
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
 """The minors that are tried, oldest first, where a project refuses the configured one."""
@@ -75,10 +80,13 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     facts = rules.load()
     config = read_config(settings, facts)
     readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
-    moment = settings.exclude_newer or config.exclude_newer or datetime.now(UTC).replace(microsecond=0)
+    # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    moment = settings.exclude_newer or config.exclude_newer or hour
+    verdicts = VerdictCache(settings.cache, resolver=f"uv {version('uv')}, depdoctor {__version__}")
     asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
-    with closing(asking) as resolver:
-        oracle = MemoOracle(resolver, deadline=out_of_time)
+    with closing(verdicts), closing(asking) as resolver:
+        oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
         entries = _locked(readings, config, settings, moment, oracle, progress)
         shared = _locked_together(_shared(config, entries), entries, config, settings, moment, oracle)
         entries, shared = _with_facts(entries, shared, settings, progress)
@@ -92,6 +100,15 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         )
         conflicts = conflict.find(
             inventory, oracle, deadline=out_of_time, indexes=config.indexes, builds_allowed=settings.builds_allowed
+        )
+        conflicts = conflict.with_fixes(
+            conflicts,
+            inventory,
+            oracle,
+            deadline=out_of_time,
+            indexes=config.indexes,
+            builds_allowed=settings.builds_allowed,
+            most=MOST_MENDED,
         )
     inventory = replace(inventory, incomplete=(*_unknown(inventory), *conflicts.incomplete))
     diagnosis = diagnose(inventory, conflicts, facts, committed_plan(settings))

@@ -77,10 +77,18 @@ def test_a_line_that_is_the_only_one_that_can_change(line: str, after: str) -> N
     assert [edits(fix) for fix in mended.fixes] == [[("b/requirements.txt:1", line, after)]]
 
 
-@pytest.mark.parametrize("late", [True, False])
-def test_only_what_is_worth_it_and_only_in_time(late: bool) -> None:
+def test_only_in_time() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]})
     found = conflict.find(inventory, world, deadline=lambda: False)
-    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: late, worth=lambda _: late)
-    assert mended == found
+    assert conflict.with_fixes(found, inventory, world, deadline=lambda: True) == found
+
+
+@pytest.mark.parametrize("shared", [[], ["app", "serve"]])
+def test_of_many_only_those_that_fail_where_they_are_meant_to_run(shared: list[str]) -> None:
+    world = Universe(releases=WORLD)
+    inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]}, shared=shared)
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False, most=5)
+    assert [bool(one.fixes) for one in mended.conflicts] == [bool(shared)]
+    assert conflict.with_fixes(found, inventory, world, deadline=lambda: False, most=0) == found
