@@ -46,7 +46,7 @@ def _judge(context: Context, installation: Installation, use: CudaUse, places: l
         models = [model for _, gpu in found if (model := capability(gpu, context.rules))]
 
         def fits(build: Build, models: list[Version] = models) -> bool:
-            return bool(build.targets) and all(cover(build.targets, model) is not Cover.NONE for model in models)
+            return bool(build.targets) and all(cover(build.targets, model) is Cover.MACHINE_CODE for model in models)
 
         yield Finding(
             kind=Kind.GPU_ARCH,

@@ -32,6 +32,8 @@ class Provider:
     words: str
     names: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
+    beside: bool = False
+    """Whether it comes with another package of the environment, and not with the machine."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -125,7 +127,7 @@ def _cudnn(
 
         yield Finding(
             kind=Kind.CUDNN_TOOLKIT_MISMATCH,
-            severity=Severity.ERROR,
+            severity=_severity(context, installation, use, found),
             subject=use.name,
             message=f"{use.package} is built for cuDNN {use.cudnn}, but {found.words}: {effect}",
             hint=ways(
@@ -152,7 +154,7 @@ def _cudnn_providers(
     for package, version in wheels:
         parents = [name for name in installation.parents(package.name) if name in uses and name != use.name]
         by = f" (for {listed(parents)})" if parents else ""
-        yield Provider(version=version, words=f"{package}{by} is loaded", names=(package.name, *parents))
+        yield Provider(version=version, words=f"{package}{by} is loaded", names=(package.name, *parents), beside=True)
     if not wheels:
         for other in uses.values():
             if other.binding.libraries == "wheels" and other.cudnn and other.name != use.name:
@@ -161,6 +163,7 @@ def _cudnn_providers(
                     words=f"{other.package} brings cuDNN {other.cudnn}",
                     names=(CUDNN, other.name),
                     evidence=_built(other),
+                    beside=True,
                 )
                 return
         for target in context.targets(installation):
@@ -173,6 +176,14 @@ def _cudnn_providers(
                     words=f"{reference} brings cuDNN {context.base.cudnn}",
                     names=(CUDNN, reference),
                 )
+
+
+def _severity(context: Context, installation: Installation, use: CudaUse, found: Provider) -> Severity:
+    """A package that runs on CPUs as well falls back to them, which only matters where a GPU is meant."""
+    if not use.binding.optional or not found.beside:
+        return Severity.ERROR
+    meant = any(target.gpus or target.driver or target.driver_cuda for target in context.targets(installation))
+    return Severity.WARNING if meant else Severity.NOTE
 
 
 def _older(found: Version, wanted: Version) -> bool:

@@ -12,7 +12,7 @@ from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.offer import Shortfall, cuda_of, shortfall
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
-from depdoctor.diagnose.words import branch, drivers, listed
+from depdoctor.diagnose.words import drivers, listed, numbered
 from depdoctor.model.finding import Evidence, Finding, Kind, Severity
 from depdoctor.model.target import Target
 from depdoctor.rules.rows import Build
@@ -55,7 +55,7 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
             severity=Severity.ERROR if certain else Severity.WARNING,
             subject=leading.name,
             message=(
-                f"{leading.package} is built for CUDA {leading.cuda}, which needs driver {branch(floor)} or newer, but "
+                f"{leading.package} is built for CUDA {leading.cuda} and needs driver {numbered(floor)} or newer, but "
                 f"{drivers(lacking)} {'has' if len(lacking) == 1 else 'have'} an older one: "
                 "`The NVIDIA driver on your system is too old`"
                 + (f"; so {'are' if len(others) > 1 else 'is'} {listed(others)}" if others else "")
@@ -186,7 +186,9 @@ def _base_evidence(context: Context, cuda: Version) -> tuple[Evidence, ...]:
     if base.provenance and base.cuda:
         return (base.provenance.evidence(f"{base.reference} brings CUDA {base.cuda}"),)
     toolkit = context.rules.toolkit(cuda)
-    return (toolkit.provenance.evidence(f"CUDA {cuda} comes with driver {toolkit.linux_driver}"),) if toolkit else ()
+    if toolkit is None or toolkit.linux_driver is None:
+        return ()
+    return (toolkit.provenance.evidence(f"CUDA {cuda} comes with driver {numbered(toolkit.linux_driver)}"),)
 
 
 def _markets(context: Context, target: Target) -> set[str]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from packaging.version import Version
 
+from depdoctor.diagnose.words import numbered
 from depdoctor.model.finding import Evidence
 from depdoctor.model.target import Gpu, Target
 from depdoctor.rules import Rules
@@ -33,23 +34,22 @@ def shortfall(cuda: Version, target: Target, rules: Rules) -> Shortfall | None:
         return None
     windows = target.platform.system == "windows"
     if row.minor_compatible:
-        floor, ground = row.windows_floor if windows else row.linux_floor, row.provenance
-        fact = f"CUDA {cuda.major}.x programs need driver {floor} or newer"
+        floor, ground, why = row.windows_floor if windows else row.linux_floor, row.provenance, ""
     else:
         toolkit = rules.toolkit(cuda)
         if toolkit is None:
             return None
         floor, ground = toolkit.windows_driver if windows else toolkit.linux_driver, toolkit.provenance
-        fact = f"CUDA {cuda} programs need driver {floor} or newer: there is no minor version compatibility before 11"
+        why = ": there is no minor version compatibility before 11"
     if floor is None:
         return None
     if target.driver is not None:
         lacking = not at_least(target.driver, floor)
     elif target.driver_cuda is not None:
-        wanted = Version(str(cuda.major)) if row.minor_compatible else cuda
-        lacking = target.driver_cuda < wanted
+        lacking = target.driver_cuda < (Version(str(cuda.major)) if row.minor_compatible else cuda)
     else:
         return None
+    fact = f"CUDA {cuda.major if row.minor_compatible else cuda} programs need driver {numbered(floor)} or newer{why}"
     return Shortfall(floor=floor, evidence=(ground.evidence(fact),)) if lacking else None
 
 

@@ -22,7 +22,7 @@ def drivers(targets: Sequence[Target]) -> str:
 
 def driver(target: Target) -> str:
     """The driver of a target, or the CUDA version that it is known by."""
-    return f"driver {target.driver}" if target.driver else f"a driver for CUDA {target.driver_cuda}"
+    return f"driver {numbered(target.driver)}" if target.driver else f"a driver for CUDA {target.driver_cuda}"
 
 
 def gpus(found: Iterable[tuple[Target, Gpu]]) -> str:
@@ -33,6 +33,6 @@ def gpus(found: Iterable[tuple[Target, Gpu]]) -> str:
     return listed(f"`{name}` ({', '.join(dict.fromkeys(models))})" for name, models in by_target.items())
 
 
-def branch(version: Version) -> str:
-    """A driver version as people ask administrators for it."""
-    return f"{version.major}" if len(version.release) == 1 else f"{version}"
+def numbered(driver: Version) -> str:
+    """A driver version as NVIDIA writes it: 525.60.13, and 450.80.02 with the zero that PEP 440 drops."""
+    return ".".join(f"{part:02}" if place == 2 else str(part) for place, part in enumerate(driver.release))

@@ -137,7 +137,7 @@ class CudaPackage:
     package whose CUDA major it must share. With `version_is_cuda` the release number is CUDA's. Whoever requires one
     that `is_runtime` uses CUDA of its version. `compiles` is set where code is compiled with the nvcc of the machine.
     `jit` is the first release that no longer hands PTX to the driver, "always" if all do. A `strict` package refuses a
-    cuDNN whose minor is older than the one it was built with.
+    cuDNN whose minor is older than the one it was built with; an `optional` one is the same wheel for CPUs and GPUs.
     """
 
     pattern: re.Pattern[str]
@@ -149,6 +149,7 @@ class CudaPackage:
     compiles: bool = False
     jit: str = ""
     strict: bool = False
+    optional: bool = False
     note: str = ""
     provenance: Provenance
 
