@@ -90,8 +90,9 @@ def verify_images(settings: Settings, progress: Progress, references: Sequence[s
     for image in wanted_images(standing, tuple(names)):
         task = f"verifying {image.name}"
         progress.start(task)
-        given = names[image.name]
-        reference = given if "/" in given else f"{source or LOCAL_PREFIX}/{image.name}:{_tag(standing)}"
+        repository = names[image.name] if "/" in names[image.name] else f"{source or LOCAL_PREFIX}/{image.name}"
+        exact = "@" in repository or ":" in repository.rpartition("/")[2]
+        reference = repository if exact else f"{repository}:{_tag(standing)}"
         diagnosis = verify.verify(standing, image, engine.inspect(reference, image.imports), facts)
         found += diagnosis.findings
         codes.update(diagnosis.rules_run)
@@ -168,14 +169,8 @@ def _build_with_docker(
     made = builder.build(standing, images, progress)
     if not wish.push:
         return Built(images=made)
-    pushed = []
-    for one in made:
-        digest = engine.push(one.reference)
-        total = sum(layer.size_bytes for layer in one.layers)
-        pushed.append(
-            PushedImage(name=one.name, reference=one.reference, digest=digest, uploaded_bytes=total, reused_bytes=0)
-        )
-    return Built(images=made, pushed=tuple(pushed))
+    registry = OciRegistry(offline=settings.offline)
+    return Built(images=made, pushed=tuple(engine.publish(one.name, one.reference, registry) for one in made))
 
 
 def _tag(standing: Plan) -> str:
