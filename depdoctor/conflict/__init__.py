@@ -13,9 +13,9 @@ from depdoctor.conflict.direct import clashes
 from depdoctor.conflict.fixes import fixes
 from depdoctor.conflict.scopes import elements, scopes
 from depdoctor.conflict.search import Search
-from depdoctor.conflict.tell import gaps, merged, tell
+from depdoctor.conflict.tell import gaps, grouped, merged, tell
 from depdoctor.conflict.witness import learn_locks
-from depdoctor.model.conflict import Conflict, Conflicts
+from depdoctor.model.conflict import Conflict, Conflicts, Grouping
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.lock import Question
 from depdoctor.model.project import IndexOptions
@@ -40,6 +40,7 @@ def find(
     configured = indexes or IndexOptions()
     found: list[Conflict] = []
     incomplete: list[str] = []
+    groupings: list[Grouping] = []
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         for environment in inventory.environments():
@@ -54,9 +55,10 @@ def find(
                 search.run((search.mask(elements(group)) for group in groups.partly), builds_pending=True)
                 found += tell(search, groups)
                 incomplete += gaps(search, groups)
+                groupings += grouped(search, groups)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return Conflicts(conflicts=merged(found), incomplete=tuple(dict.fromkeys(incomplete)))
+    return Conflicts(conflicts=merged(found), incomplete=tuple(dict.fromkeys(incomplete)), groupings=tuple(groupings))
 
 
 def with_fixes(

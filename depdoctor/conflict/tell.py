@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from depdoctor.conflict.bits import within
 from depdoctor.conflict.chains import clash
 from depdoctor.conflict.demand import Demand, Element
+from depdoctor.conflict.grouping import partition
 from depdoctor.conflict.scopes import Group, Scopes, elements
 from depdoctor.conflict.search import Search
-from depdoctor.model.conflict import Conflict
+from depdoctor.model.conflict import Apart, Conflict, Grouping
 from depdoctor.model.finding import Cause
 from depdoctor.model.lock import Impossible, Unknown
 
@@ -26,6 +28,46 @@ def tell(search: Search, scopes: Scopes) -> Iterator[Conflict]:
         yield from (_conflict(search, mask, reason, [group]) for group in alone)
         if together:
             yield _conflict(search, mask, reason, together)
+
+
+def grouped(search: Search, scopes: Scopes) -> Iterator[Grouping]:
+    """The fewest environments for the projects that stand alone, where all of it can be decided.
+
+    Groups whose pairs all stand may still not stand as a whole; they are asked about, and formed anew if they do not.
+    """
+    demands = [group[0] for group in scopes.asked if len(group) == 1 and group[0].lock is not None]
+    masks = [search.mask(demand.elements) for demand in demands]
+    if len(demands) < 2 or search.undecided or not search.conflicts:
+        return
+    while True:
+        groups = partition(masks, tuple(search.conflicts))
+        unions = [search.mask(elements(demands[place] for place in group)) for group in groups]
+        known = len(search.conflicts)
+        search.run(unions)
+        if search.undecided:
+            return
+        if len(search.conflicts) == known:
+            break
+    yield Grouping(
+        environment=demands[0].environment,
+        groups=tuple(tuple(demands[place].project for place in group) for group in groups),
+        apart=tuple(
+            Apart(one=one, other=other, conflict=conflict)
+            for (one, mine), (other, theirs) in combinations(enumerate(groups), 2)
+            for conflict in _between(search, tuple(demands[place] for place in (*mine, *theirs)))
+        ),
+    )
+
+
+def _between(search: Search, group: Group) -> Iterator[Conflict]:
+    """The smallest conflict that these projects have; none where more tries might have made one group of two."""
+    own = {demand.project: search.mask(demand.elements) for demand in group}
+    union = search.mask(elements(group))
+    inside = sorted(
+        (known for known in search.conflicts if within(known, union)), key=lambda mask: (mask.bit_count(), mask)
+    )
+    for mask in inside[:1]:
+        yield _conflict(search, mask, search.conflicts[mask], [_few(mask, group, own)])
 
 
 def _takes_all(mask: int, group: Group, own: dict[str, int]) -> bool:

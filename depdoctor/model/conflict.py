@@ -24,8 +24,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """Edits that together lift a conflict, tried: with them the lines of the conflict have a resolution, and so has each
-    project that is edited. `name` would then be of version `selects`.
+    """Edits that together lift a conflict; they were tried.
+
+    With them the lines of the conflict have a resolution, and so has each project that is edited. `name` is then of
+    version `selects`.
     """
 
     edits: tuple[Edit, ...]
@@ -53,8 +55,30 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """Why two groups, by their places in a `Grouping`, cannot be one."""
+
+    one: int
+    other: int
+    conflict: Conflict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """The cure that edits nothing: groups of projects that were shown to stand together, as few as could be found."""
+
+    environment: Environment
+    groups: tuple[tuple[str, ...], ...]
+    apart: tuple[Apart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conflicts:
-    """What the search found: conflicts, and why it could not look further where it could not."""
+    """What the search found: conflicts, and why it could not look further where it could not.
+
+    `groupings` are there for the environments in which all could be decided.
+    """
 
     conflicts: tuple[Conflict, ...] = ()
     incomplete: tuple[str, ...] = ()
+    groupings: tuple[Grouping, ...] = ()
