@@ -58,8 +58,8 @@ class Pin:
     """A package in a lock for one environment: the file that would be installed there.
 
     `requires` holds the metadata's `Requires-Dist` (core metadata specification), None while it is not known.
-    `unpacked_bytes` is the size on disk once installed, None while it is not known. `requires_python` is the metadata's,
-    "" where that states or is known to state none; uv heeds only its lower bound.
+    `unpacked_bytes` is the size on disk once installed, None while it is not known. `requires_python` is that of the
+    metadata, "" where it states none or is not known; uv heeds only its lower bound.
     """
 
     name: NormalizedName
