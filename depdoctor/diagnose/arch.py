@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.diagnose.demand import CudaUse
@@ -18,6 +19,7 @@ from depdoctor.rules import Rules
 from depdoctor.rules.rows import Architecture, Build
 
 Place = tuple[Target, Gpu]
+Verdict = tuple[Severity, str]
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -26,49 +28,56 @@ def check(context: Context) -> Iterator[Finding]:
         return
     for installation in context.installations:
         places = [(target, gpu) for target in context.targets(installation) for gpu in target.gpus]
-        blamed: set[str] = set()
+        blamed: dict[NormalizedName, list[Place]] = {}
         for use in sorted(context.uses(installation), key=lambda use: use.binding.follows is not None):
-            if not use.compiled or use.binding.follows in blamed:
-                continue
-            for finding in _judge(context, installation, use, places):
-                blamed.add(use.name)
-                yield finding
+            told = blamed.get(use.binding.follows, []) if use.binding.follows else []
+            left = [place for place in places if place not in told]
+            verdicts = _verdicts(context.rules, use, left) if use.compiled else {}
+            blamed[use.name] = [place for found in verdicts.values() for place in found]
+            for (severity, why), found in verdicts.items():
+                yield _finding(context, installation, use, found, (severity, why))
 
 
-def _judge(context: Context, installation: Installation, use: CudaUse, places: list[Place]) -> Iterator[Finding]:
-    verdicts: dict[tuple[Severity, str], list[Place]] = {}
+def _verdicts(rules: Rules, use: CudaUse, places: list[Place]) -> dict[Verdict, list[Place]]:
+    verdicts: dict[Verdict, list[Place]] = {}
     for target, gpu in places:
-        model = capability(gpu, context.rules)
-        verdict = _verdict(context.rules, use, target, model) if model else None
+        model = capability(gpu, rules)
+        verdict = _verdict(rules, use, target, model) if model else None
         if verdict:
             verdicts.setdefault(verdict, []).append((target, gpu))
-    for (severity, why), found in verdicts.items():
-        models = [model for _, gpu in found if (model := capability(gpu, context.rules))]
-
-        def fits(build: Build, models: list[Version] = models) -> bool:
-            return bool(build.targets) and all(cover(build.targets, model) is Cover.MACHINE_CODE for model in models)
-
-        yield Finding(
-            kind=Kind.GPU_ARCH,
-            severity=severity,
-            subject=use.name,
-            message=f"{use.package} has no code for the GPU of {gpus(found)}: {why}",
-            hint=ways(other_builds(use, context.rules, installation.platform, fits)),
-            packages=(use.name,),
-            projects=installation.projects_with([use.name]),
-            causes=installation.causes(use.name),
-            evidence=(*use.evidence, *_evidence(context.rules, use, models)),
-        )
+    return verdicts
 
 
-def _verdict(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> tuple[Severity, str] | None:
+def _finding(
+    context: Context, installation: Installation, use: CudaUse, found: list[Place], verdict: Verdict
+) -> Finding:
+    severity, why = verdict
+    models = [model for _, gpu in found if (model := capability(gpu, context.rules))]
+
+    def fits(build: Build) -> bool:
+        return bool(build.targets) and all(cover(build.targets, model) is Cover.MACHINE_CODE for model in models)
+
+    return Finding(
+        kind=Kind.GPU_ARCH,
+        severity=severity,
+        subject=use.name,
+        message=f"{use.package} has no code for the GPU of {gpus(found)}: {why}",
+        hint=ways(other_builds(use, context.rules, installation.platform, fits)),
+        packages=(use.name,),
+        projects=installation.projects_with([use.name]),
+        causes=installation.causes(use.name),
+        evidence=(*use.evidence, *_evidence(context.rules, use, models)),
+    )
+
+
+def _verdict(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> Verdict | None:
     if use.build and use.build.targets:
         return _by_targets(rules, use, use.build, target, gpu)
     generation = rules.architecture(gpu)
     return _by_toolkit(use.cuda, generation) if use.cuda and generation else None
 
 
-def _by_targets(rules: Rules, use: CudaUse, build: Build, target: Target, gpu: Version) -> tuple[Severity, str] | None:
+def _by_targets(rules: Rules, use: CudaUse, build: Build, target: Target, gpu: Version) -> Verdict | None:
     covered = cover(build.targets, gpu)
     if covered is Cover.NONE:
         codes = listed(str(code) for code in build.targets)
@@ -78,7 +87,7 @@ def _by_targets(rules: Rules, use: CudaUse, build: Build, target: Target, gpu: V
     return None
 
 
-def _by_toolkit(cuda: Version, generation: Architecture) -> tuple[Severity, str] | None:
+def _by_toolkit(cuda: Version, generation: Architecture) -> Verdict | None:
     """What follows from the toolkit alone: it cannot have compiled for a generation it does not know."""
     first, last = generation.first_toolkit, generation.last_toolkit
     if last and _comparable(cuda, last) and _minor(cuda) > _minor(last):
