@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 
 from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, uv_platform
-from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, lines, names
+from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, joined, lines, names
 from depdoctor.adapters.uv_process import Outcome, UvProcess
 from depdoctor.adapters.uv_pylock import UnusableLockError, read_pins
 from depdoctor.adapters.uv_releases import Releases, installs
@@ -75,7 +75,7 @@ class UvResolver:
             python=question.environment.python,
             sdists=question.builds_allowed or not question.with_dependencies,
         )
-        if probe.builds_off and (doomed := self._releases.doomed(question)):
+        if probe.builds_off and (doomed := self._releases.doomed(probe)):
             return self._without(probe, doomed, ROUNDS)
         answer = self._answer(probe, ROUNDS)
         return self._doubted(probe, answer) if isinstance(answer, Resolved) and probe.builds_off else answer
@@ -132,10 +132,12 @@ class UvResolver:
         uv says of a yanked release too that it has no usable wheels. That is no way out unless this very version is
         demanded: by a range, which finds no yanked release, it is not found.
         """
-        unseen = set()
+        unseen: set[NormalizedName] = set()
         for term in found.needs_build if probe.builds_off else ():
-            text = term if term in found.demanded else as_range(term)
-            unseen |= {name for name in names_in(term) if self._releases.has_release(probe, name, text)}
+            demanded = "==" in term and term in found.demanded
+            unseen |= {
+                name for name in names_in(term) if demanded or self._releases.has_release(probe, name, as_range(term))
+            }
         unseen -= probe.blocked | probe.excludes
         self._releases.learn_wheelless(probe, unseen)
         self._releases.learn_doomed(probe, unseen)
@@ -155,7 +157,7 @@ class UvResolver:
         pinned = {name: version for name in blocked if (version := exact_version(stated.get(name, ())))}
         relaxed = replace(
             probe,
-            excludes=(probe.excludes | blocked | self._releases.wheelless(probe.question)) - pinned.keys(),
+            excludes=(probe.excludes | blocked | self._releases.wheelless(probe)) - pinned.keys(),
             stand_ins=probe.stand_ins | {StandIn(name=name, version=pinned[name]) for name in pinned},
             blocked=probe.blocked | blocked,
         )
@@ -208,10 +210,17 @@ class UvResolver:
         return self._refusal(Kind.GLIBC, probe, found, f"It resolves for {newer}.")
 
     def _on_another_python(self, probe: Probe, found: Failure) -> Impossible | None:
+        """The verdict where another Python would do. A package that is itself required is tried by itself."""
+        stated = lines(probe.question)
+        alone = {name: f"{name}{joined(stated[name])}" for name in found.wrong_python if name in stated}
         for python in other_pythons(found.message, found.wheel_tags, probe.python)[:2]:
-            if isinstance(self._answer(replace(probe, python=python), 0), Resolved):
+            there = replace(probe, python=python)
+            if self._releases.newest(there, alone, sdists=True) if alone else self._resolves(there):
                 return self._refusal(Kind.PYTHON_UNSUPPORTED, probe, found, f"It resolves for Python {python}.")
         return None
+
+    def _resolves(self, probe: Probe) -> bool:
+        return isinstance(self._answer(probe, 0), Resolved)
 
     def _refusal(self, kind: Kind, probe: Probe, found: Failure, proof: str = "") -> Impossible:
         roots = names(probe.question.requirements)

@@ -86,6 +86,14 @@ def lines(question: Question) -> dict[NormalizedName, list[SpecifierSet]]:
     return found
 
 
+def joined(specifiers: Iterable[SpecifierSet]) -> str:
+    """What several lines say of a version together."""
+    both = SpecifierSet()
+    for specifier in specifiers:
+        both &= specifier
+    return str(both)
+
+
 def exact_version(specifiers: Iterable[SpecifierSet]) -> str:
     """The version that some line pins with `==`, "" where none does."""
     single = (next(iter(specifier)) for specifier in specifiers if len(specifier) == 1)

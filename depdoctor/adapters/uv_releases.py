@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, parse_wheel_filename
 
-from depdoctor.adapters.uv_probe import Probe, lines
+from depdoctor.adapters.uv_probe import Probe, joined, lines
 from depdoctor.adapters.uv_words import Failure
 from depdoctor.model.distribution import Pin
-from depdoctor.model.lock import Question, Resolved, Unknown
+from depdoctor.model.lock import Resolved, Unknown
 from depdoctor.model.target import Environment
 
 DOUBT_AGE = timedelta(days=365)
@@ -32,7 +31,7 @@ class Releases:
 
     def newest(self, probe: Probe, texts: Mapping[NormalizedName, str], *, sdists: bool) -> dict[NormalizedName, Pin]:
         """The newest release that meets each requirement by itself; those that none meets are left out."""
-        universe = _universe(probe.question)
+        universe = _universe(probe)
         keys = {name: (universe, text, sdists) for name, text in texts.items()}
         unknown = {name: key for name, key in keys.items() if key not in self._newest}
         if unknown:
@@ -54,36 +53,36 @@ class Releases:
 
     def learn_wheelless(self, probe: Probe, names: Iterable[NormalizedName]) -> None:
         """Find out which of these packages have no wheel at all for the environment."""
-        universe = _universe(probe.question)
+        universe = _universe(probe)
         for name in names:
             known = self._wheelless.get(universe, frozenset())
             if name not in known and not self.newest(probe, {name: name}, sdists=False):
                 self._wheelless[universe] = known | {name}
 
-    def wheelless(self, question: Question) -> frozenset[NormalizedName]:
+    def wheelless(self, probe: Probe) -> frozenset[NormalizedName]:
         """The packages that are known to have no wheel at all for the environment of a question."""
-        return self._wheelless.get(_universe(question), frozenset())
+        return self._wheelless.get(_universe(probe), frozenset())
 
-    def doomed(self, question: Question) -> frozenset[NormalizedName]:
+    def doomed(self, probe: Probe) -> frozenset[NormalizedName]:
         """The packages that a question requires and that are known to have no wheel for what it says of them."""
-        universe = _universe(question)
+        universe = _universe(probe)
         return frozenset(
             name
-            for name, specifiers in lines(question).items()
-            if name in self.wheelless(question)
+            for name, specifiers in lines(probe.question).items()
+            if name in self.wheelless(probe)
             or any(self._newest.get((universe, f"{name}{text}", False), name) is None for text in specifiers)
         )
 
     def learn_doomed(self, probe: Probe, names: Iterable[NormalizedName]) -> None:
-        """Find out of which of these packages that the question requires no wheel meets its lines."""
+        """Find out of which of these packages, where they have wheels, none meets what the question says of them."""
         stated = lines(probe.question)
-        for name in names:
+        for name in set(names) - self.wheelless(probe):
             for specifier in stated.get(name, ()):
                 self.newest(probe, {name: f"{name}{specifier}"}, sdists=False)
 
     def outdated(self, probe: Probe, pins: Sequence[Pin]) -> tuple[tuple[Pin, Pin], ...]:
         """Of a resolution, the pins that are old only because what came later has no wheel, each with the newest."""
-        bounds = {name: _joined(specifiers) for name, specifiers in lines(probe.question).items()}
+        bounds = {name: joined(specifiers) for name, specifiers in lines(probe.question).items()}
         old = probe.question.exclude_newer - DOUBT_AGE
         suspects = [pin for pin in pins if _uploaded_before(pin, old) and "==" not in bounds.get(pin.name, "")]
         texts = {pin.name: f"{pin.name}{bounds.get(pin.name, '')}" for pin in suspects}
@@ -102,15 +101,8 @@ def installs(pin: Pin, environment: Environment) -> bool:
     return not parse_wheel_filename(pin.file.filename)[3].isdisjoint(environment.tags())
 
 
-def _universe(question: Question) -> Universe:
-    return (question.environment, question.indexes, question.exclude_newer)
-
-
-def _joined(specifiers: Iterable[SpecifierSet]) -> str:
-    joined = SpecifierSet()
-    for specifier in specifiers:
-        joined &= specifier
-    return str(joined)
+def _universe(probe: Probe) -> Universe:
+    return (probe.python, probe.platform, probe.question.indexes, probe.question.exclude_newer)
 
 
 def _uploaded_before(pin: Pin, moment: datetime) -> bool:
