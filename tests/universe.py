@@ -38,9 +38,9 @@ class Universe:
 
     @cached_property
     def environments(self) -> list[dict[str, Version]]:
-        """Every set of installed versions in which all requirements of what is installed are met; newest first."""
+        """Every set of installed versions that meet all that is required there; fewest and newest first."""
         names = sorted(self.releases)
-        choices = [[*sorted(self.releases[name], key=Version, reverse=True), None] for name in names]
+        choices = [[None, *sorted(self.releases[name], key=Version, reverse=True)] for name in names]
         found = []
         for chosen in product(*choices):
             installed = {name: version for name, version in zip(names, chosen, strict=True) if version is not None}

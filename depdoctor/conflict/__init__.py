@@ -10,6 +10,7 @@ from functools import reduce
 from depdoctor.conflict.asking import AT_ONCE, Asking
 from depdoctor.conflict.demand import demands_of
 from depdoctor.conflict.direct import clashes
+from depdoctor.conflict.drift import drifts
 from depdoctor.conflict.fixes import fixes
 from depdoctor.conflict.scopes import elements, scopes
 from depdoctor.conflict.search import Search
@@ -58,7 +59,12 @@ def find(
                 groupings += grouped(search, groups)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return Conflicts(conflicts=merged(found), incomplete=tuple(dict.fromkeys(incomplete)), groupings=tuple(groupings))
+    return Conflicts(
+        conflicts=merged(found),
+        incomplete=tuple(dict.fromkeys(incomplete)),
+        groupings=tuple(groupings),
+        drifts=drifts(inventory),
+    )
 
 
 def with_fixes(

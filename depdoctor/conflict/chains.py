@@ -12,6 +12,7 @@ from packaging.ranges import VersionRange
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 
 from depdoctor.conflict.demand import Element
 from depdoctor.model.graph import holds, without_marker
@@ -31,6 +32,10 @@ class Reached:
     name: NormalizedName
     specifier: str
     chain: tuple[str, ...]
+
+    def admits(self, version: Version) -> bool:
+        """Whether a version is allowed, pre-releases included."""
+        return SpecifierSet(self.specifier).contains(version, prereleases=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +106,7 @@ def _length(ways: Sequence[Reached]) -> tuple[int, tuple[tuple[str, ...], ...]]:
 def _disagree(name: NormalizedName, locks: Sequence[Lock | None], ways: Sequence[Reached]) -> bool:
     """Whether what one project has locked is not what another line's chain allows."""
     versions = [lock.by_name[name].version for lock in locks if lock and name in lock.by_name]
-    return any(
-        not SpecifierSet(way.specifier).contains(version, prereleases=True) for version in versions for way in ways
-    )
+    return any(not way.admits(version) for version in versions for way in ways)
 
 
 def _shortest_disjoint(ways: Sequence[Sequence[Reached]]) -> tuple[Reached, ...] | None:
@@ -118,6 +121,11 @@ def _nothing_in_common(ways: Sequence[Reached]) -> bool:
             return False
         common &= SpecifierSet(way.specifier).to_range()
     return common.is_empty
+
+
+def reach(element: Element, lock: Lock) -> Iterator[Reached]:
+    """Everything that a line leads to through the metadata of what is locked, nearest first."""
+    return _reach(element, partial(_edges, lock))
 
 
 def _by_package(element: Element, edges: Edges) -> Mapping[NormalizedName, Sequence[Reached]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause
 from depdoctor.model.project import Location
 from depdoctor.model.target import Environment
@@ -73,6 +74,24 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A resolution that works by going far back: sharing an environment makes a package of one project much older.
+
+    `alone` is what the project gets by itself, `together` what it gets in the shared environment `shared`. No line of
+    the other projects names the package; `named` says whether the project's own lines do. `causes` are the lines that
+    hold it back, with the chains that lead to it.
+    """
+
+    project: str
+    shared: str
+    environment: Environment
+    alone: Pin
+    together: Pin
+    named: bool
+    causes: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conflicts:
     """What the search found: conflicts, and why it could not look further where it could not.
 
@@ -82,3 +101,4 @@ class Conflicts:
     conflicts: tuple[Conflict, ...] = ()
     incomplete: tuple[str, ...] = ()
     groupings: tuple[Grouping, ...] = ()
+    drifts: tuple[Drift, ...] = ()
