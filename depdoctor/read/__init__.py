@@ -65,7 +65,7 @@ _FORMATS = (
 READERS: Mapping[str, Callable[[str, str], Manifest]] = {reader.FORMAT: reader.parse for reader in _FORMATS}
 """The parser of each format. Each takes the text of a file and its path, and raises nothing but `ManifestError`."""
 
-LARGEST_BYTES = 16 * 1024 * 1024
+LARGEST_BYTES = 8 * 1024 * 1024
 """Of a manifest or a Python file."""
 
 

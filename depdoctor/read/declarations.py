@@ -20,7 +20,7 @@ from depdoctor.model.project import (
 )
 from depdoctor.read import address
 from depdoctor.read.document import Document, Path
-from depdoctor.read.errors import ManifestError
+from depdoctor.read.errors import MOST_REQUIREMENTS, ManifestError
 from depdoctor.read.requirement import LocalFolder, parse_requirement
 
 
@@ -64,8 +64,13 @@ class Declarations:
             self.problem(place, f"`{value}` is not a set of Python versions", "write it as `>=3.10`", line=line)
 
     def items(self, value: Any, place: Path) -> Iterator[tuple[Any, Path]]:
-        """The items of a list with their places; a problem and nothing if it is none."""
+        """The items of a list with their places; a problem and nothing if it is none.
+
+        Raises `ManifestError` for a list far too long.
+        """
         if isinstance(value, list):
+            if len(value) > MOST_REQUIREMENTS:
+                raise ManifestError(f"a list of {len(value)} items", line=self.document.line(*place))
             yield from ((item, (*place, index)) for index, item in enumerate(value))
         elif value is not None:
             self.problem(place, "should be a list")
@@ -99,6 +104,8 @@ class Declarations:
     def require(self, values: Iterable[tuple[Any, Path]], group: str, line: int = 0) -> None:
         """Take in requirements of a group."""
         for value, place in values:
+            if len(self.requirements) + len(self.problems) > MOST_REQUIREMENTS:
+                raise ManifestError(f"has more than {MOST_REQUIREMENTS} requirements", hint="is this a manifest?")
             if declared := self.requirement(value, place, group, line):
                 self.requirements.append(declared)
 

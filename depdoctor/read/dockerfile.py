@@ -35,6 +35,9 @@ from depdoctor.read.shell import Install, Word
 
 FORMAT = "Dockerfile"
 
+LONGEST = 1_000_000
+MOST_INSTRUCTIONS = 2_000
+
 _INDEX_OPTIONS = frozenset(
     {"-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary"}
 )
@@ -70,7 +73,9 @@ _INSTALLERS_THEMSELVES = frozenset({"pip", "uv"})
 
 
 def parse(text: str, path: str) -> Manifest:
-    """Read a Dockerfile. Raises `ManifestError` if it has no FROM."""
+    """Read a Dockerfile. Raises `ManifestError` if it has no FROM, or is far too long."""
+    if len(text) > LONGEST:
+        raise ManifestError(f"is longer than {LONGEST} characters")
     stages, problems = _stages(instructions(text), path)
     if not stages:
         raise ManifestError("has no FROM", hint="is this a Dockerfile?")
@@ -121,7 +126,9 @@ def _stages(found: Iterable[Instruction], path: str) -> tuple[list[_Stage], list
     stages: list[_Stage] = []
     problems: list[Problem] = []
     arguments: dict[str, str] = {}
-    for instruction in found:
+    for count, instruction in enumerate(found):
+        if count == MOST_INSTRUCTIONS:
+            raise ManifestError(f"has more than {MOST_INSTRUCTIONS} instructions", line=instruction.line)
         if instruction.name == "ARG" and not stages:
             arguments |= instruction.pairs(arguments)
         elif instruction.name == "FROM":

@@ -42,7 +42,7 @@ STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | _GONE | _PYTHON_2 | _NEW
 _TESTING_FOLDERS = frozenset({"test", "tests", "testing", "doc", "docs"})
 _TESTING_FILES = re.compile(r"(?:test_.*|.*_tests?|conftest|setup|noxfile|tasks|fabfile|versioneer)\.py")
 
-LONGEST_FILE = 2_000_000
+LONGEST_FILE = 1_000_000
 """Characters; a longer Python file holds data, not imports."""
 
 _ON_A_LINE = re.compile(

@@ -20,6 +20,8 @@ from depdoctor.read.syntax import tree_of
 
 FORMAT = "setup.py"
 
+LONGEST_SCRIPT = 300_000
+
 _DEEPEST = 20
 """Variables that stand for variables."""
 
@@ -31,6 +33,8 @@ _FILE_ENDINGS = (".txt", ".in", ".pip")
 
 def parse(text: str, path: str) -> Manifest:
     """Read a `setup.py`. Raises `ManifestError` for code that does not parse (that of Python 2 often does not)."""
+    if len(text) > LONGEST_SCRIPT:
+        raise ManifestError(f"is longer than {LONGEST_SCRIPT} characters", kind="dynamic")
     try:
         tree = tree_of(text)
     except SyntaxError as error:

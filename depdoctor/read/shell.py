@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from depdoctor.read.dockerfile_lines import substitute
+from depdoctor.read.errors import ManifestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _PYTHON = re.compile(r"python[\d.]*$")
 _PIP = re.compile(r"pip[\d.]*$")
 
+MOST_WORDS = 5_000
+"""In one script."""
+
 _PREFIXES = frozenset({"sudo", "exec", "env", "time", "nice", "command", "then", "do", "else", "if", "!", "{"})
 _INSTALLERS = {
     ("apt-get", "install"): "system",
@@ -57,7 +61,10 @@ _INSTALLERS = {
 
 
 def installs(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[Install]:
-    """The installing commands of a script given as numbered lines that continue one another."""
+    """The installing commands of a script given as numbered lines that continue one another.
+
+    Raises `ManifestError` for one far too long.
+    """
     for command in _commands(lines, variables):
         words = list(command)
         while words and (words[0].text in _PREFIXES or _ASSIGNMENT.match(words[0].text)):
@@ -88,9 +95,13 @@ def _install(words: Sequence[Word]) -> Install | None:
 
 def _commands(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[list[Word]]:
     command: list[Word] = []
+    words = 0
     for number, line in lines:
         for token in _TOKEN.finditer(line):
             if token["word"]:
+                words += 1
+                if words > MOST_WORDS:
+                    raise ManifestError(f"a command of more than {MOST_WORDS} words", line=number)
                 command.append(_word(token["word"], number, variables))
             elif token["end"] and command:
                 yield command

@@ -10,11 +10,15 @@ from typing import Any
 from depdoctor.read.document import Document, Path
 from depdoctor.read.errors import ManifestError
 
+LONGEST = 5_000_000
+"""Characters; several times the longest lockfile seen."""
+
 MOST_KEY_PARTS = 500
 """`a.b.c` has three. tomllib takes time with the square of this number."""
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_DOTTED = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})++")
+# Matches single parts too, so that a long word is passed over at once and not from each of its letters.
+_DOTTED = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -25,7 +29,9 @@ def document(text: str) -> Document:
 
 
 def load(text: str) -> dict[str, Any]:
-    """The values of a TOML document. Raises `ManifestError` with the line where it breaks."""
+    """The values of a TOML document. Raises `ManifestError` with the line where it breaks, or if it is far too long."""
+    if len(text) > LONGEST:
+        raise ManifestError(f"is longer than {LONGEST} characters")
     for dotted in _DOTTED.finditer(text):
         if dotted.end() - dotted.start() > MOST_KEY_PARTS and dotted.group().count(".") > MOST_KEY_PARTS:
             line = text.count("\n", 0, dotted.start()) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -217,3 +218,32 @@ def test_one_broken_line_costs_one_line(requirements: list[str], data: st.DataOb
 @settings(deadline=None)
 def test_any_code_is_looked_at(text: str) -> None:
     assert all(entry.location.line >= 1 for entry in imports(("x.py",), {"x.py": text}.get))
+
+
+LONG = 150_000
+SHAPES = {
+    "spaces": " " * LONG,
+    "letters": "a" * LONG,
+    "dots": "a." * (LONG // 2),
+    "brackets": "[" * LONG,
+    "quotes": '"' * LONG,
+    "backslashes": "\\\n" * (LONG // 2),
+    "hashes": "#" * LONG,
+    "requirements": "a==1\n" * (LONG // 5),
+    "packages": "version = 1\n" + "[[package]]\nname = 'a'\nversion = '1'\nsource = {}\n" * (LONG // 45),
+    "runs": "FROM a\n" + "RUN pip install a b\n" * (LONG // 20),
+    "words": "FROM a\nRUN pip install " + "a " * (LONG // 2),
+    "variable": "FROM a\nENV A=${" + "A" * LONG,
+    "parentheses": "setup(install_requires=" + "(" * LONG,
+    "sum": "setup(install_requires=" + "x+" * (LONG // 2) + "x)",
+    "ini": "[options]\ninstall_requires =\n" + "  a\n" * (LONG // 4),
+    "yaml": "dependencies:\n" + "  - a\n" * (LONG // 6),
+    "addresses": "https://u:p@h/x\n" * (LONG // 16),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
+def test_long_files_of_any_shape_come_to_an_end(reader: Callable[[str, str], Manifest], shape: str) -> None:
+    with contextlib.suppress(ManifestError):
+        reader(SHAPES[shape], "app/file")
