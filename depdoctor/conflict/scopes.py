@@ -72,4 +72,4 @@ def _sort(group: Sequence[Demand]) -> str:
     states = {demand.state for demand in group}
     if states <= {State.STANDS} or (len(group) == 1 and states == {State.CLASHES}):
         return "asked"
-    return "partly" if states <= {State.STANDS, State.NEEDS_BUILD} else "read"
+    return "partly" if len(group) > 1 and states <= {State.STANDS, State.NEEDS_BUILD} else "read"

@@ -131,7 +131,7 @@ def merged(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
 
 def gaps(search: Search, scopes: Scopes) -> Iterator[str]:
     """Which projects could not be compared, and why: a line per reason."""
-    unions = [(group, search.mask(elements(group))) for group in scopes.asked]
+    unions = [(group, search.mask(elements(group))) for group in (*scopes.asked, *scopes.partly)]
     reasons: dict[str, dict[str, None]] = {}
     for mask, reason in search.undecided.items():
         holding = [group for group, union in unions if within(mask, union)]

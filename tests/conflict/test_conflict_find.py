@@ -163,6 +163,16 @@ def test_a_project_without_a_lock_is_compared_as_far_as_can_be(reason: Impossibl
     assert result.incomplete == ()
 
 
+def test_that_time_ran_out_is_told_of_what_needs_a_build_too() -> None:
+    world = Universe(releases=WORLD)
+    inventory = world.inventory({"a": ["langchain-upstage"], "b": ["vllm"]})
+    pending = unresolved(inventory.entries[1], Unknown(why=Why.NEEDS_BUILD, detail="sdist"))
+    late = replace(inventory, entries=(inventory.entries[0], pending))
+    result = conflict.find(late, world, deadline=lambda: True)
+    assert result.incomplete == ("conflicts of a and b: the time for this run was spent",)
+    assert world.asked == []
+
+
 def test_markers_groups_and_addresses_are_minded() -> None:
     lines = [
         'numpy<2; python_version < "3.9"',
