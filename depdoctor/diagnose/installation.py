@@ -8,7 +8,7 @@ hold several versions is installed in one of them, and nobody knows in which.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -101,7 +101,7 @@ class Installation:
             sorted(
                 part.project
                 for part in self.parts
-                if wanted & {pin.name for pin in part.lock.pins} or wanted & {one.name for one in part.declared}
+                if wanted & {pin.name for pin in part.lock.pins} or wanted & {name for name, _ in part.named}
             )
         )
 
@@ -125,7 +125,7 @@ def installations(inventory: Inventory, rules: Rules) -> tuple[Installation, ...
             name=project,
             environment=environment,
             parts=(part,),
-            packages=_packages((part,)),
+            packages=Packages((part,)),
             complete=complete,
         )
         for (project, environment), (part, complete) in parts.items()
@@ -147,7 +147,7 @@ def _together(
                 name=shared.name,
                 environment=environment,
                 parts=chosen,
-                packages=_locked(joint[0], chosen) if joint else _packages(chosen),
+                packages=_locked(joint[0], chosen) if joint else Packages(chosen),
                 complete=bool(joint) or all(complete for _, complete in members),
                 shared=True,
             )
@@ -172,26 +172,51 @@ def _part(entry: Entry, outcome: LockOutcome, rules: Rules) -> tuple[Part, bool]
     return part, isinstance(outcome, Lock)
 
 
-def _packages(parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:
-    pins: dict[NormalizedName, list[Pin]] = defaultdict(list)
-    asked: dict[NormalizedName, list[DeclaredRequirement]] = defaultdict(list)
-    for part in parts:
-        for one in part.declared:
-            if holds(one.requirement.marker, part.lock.environment):
-                asked[one.name].append(one)
-        for pin in part.lock.pins:
-            pins[pin.name].append(pin)
-    found = {name: _package(name, locked, asked.get(name, ())) for name, locked in pins.items()}
-    for name in dict.fromkeys((*asked, *(name for part in parts for name in part.loose))):
-        if name not in found:
-            found[name] = _package(name, (), asked.get(name, ()))
-    return found
+class Packages(Mapping[NormalizedName, Package]):
+    """The packages of an installation by name, each made when it is asked for: rules look at few of them."""
+
+    __slots__ = ("_asked", "_made", "_more", "_names", "_pins")
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._pins: dict[NormalizedName, Pin] = {}
+        self._more: dict[NormalizedName, list[Pin]] = {}
+        self._asked: dict[NormalizedName, list[DeclaredRequirement]] = {}
+        self._made: dict[NormalizedName, Package] = {}
+        for part in parts:
+            for pin in part.lock.pins:
+                if self._pins.setdefault(pin.name, pin) is not pin:
+                    self._more.setdefault(pin.name, []).append(pin)
+            for name, one in part.named:
+                if holds(one.requirement.marker, part.lock.environment):
+                    self._asked.setdefault(name, []).append(one)
+        self._names = dict.fromkeys((*self._pins, *self._asked, *(name for part in parts for name in part.loose)))
+
+    def __getitem__(self, name: NormalizedName) -> Package:
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            first = (self._pins[name],) if name in self._pins else ()
+            self._made[name] = _package(name, (*first, *self._more.get(name, ())), self._asked.get(name, ()))
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[NormalizedName]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def keys(self) -> KeysView[NormalizedName]:
+        """The names, as a set that is there already."""
+        return self._names.keys()
 
 
 def _package(name: NormalizedName, locked: Sequence[Pin], asked: Sequence[DeclaredRequirement]) -> Package:
     """The package in the one version that its pins agree on, or that one project asks for exactly."""
     pin = locked[0] if locked else None
-    if pin is not None and all(each.version == pin.version for each in locked[1:]):
+    if pin is not None and (len(locked) == 1 or all(each.version == pin.version for each in locked)):
         return Package(
             name=name,
             version=pin.version,

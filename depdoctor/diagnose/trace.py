@@ -42,9 +42,9 @@ class Part:
         """The declarations that name a package, else the nearest that lead to it, else its place in the lockfile."""
         steps = self._steps_to(name)
         leading = sorted(
-            (steps[one.name], one.location, one.text, one)
-            for one in self.declared
-            if one.name in steps and holds(one.requirement.marker, self.lock.environment)
+            (steps[name], one.location, one.text, one)
+            for name, one in self.named
+            if name in steps and holds(one.requirement.marker, self.lock.environment)
         )
         if leading:
             nearest = [one for step, _, _, one in leading if step == 0] or [one for _, _, _, one in leading]
@@ -74,6 +74,11 @@ class Part:
                     steps[parent] = steps[reached] + 1
                     queue.append(parent)
         return steps
+
+    @cached_property
+    def named(self) -> tuple[tuple[NormalizedName, DeclaredRequirement], ...]:
+        """What is declared, each with the normalized name."""
+        return tuple((normal(one.requirement.name), one) for one in self.declared)
 
     @cached_property
     def _edges(self) -> Edges:

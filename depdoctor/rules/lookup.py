@@ -152,9 +152,7 @@ class Rules:
 
     def toolkit(self, cuda: Version) -> Toolkit | None:
         """The first release of a toolkit's minor ("12.4" gives 12.4.0), or exactly the one that is named."""
-        exact = [row for row in self.toolkits if row.version == cuda]
-        minor = [row for row in self.toolkits if row.version.release[:2] == cuda.release[:2]]
-        return min(exact or minor, key=lambda row: row.version, default=None)
+        return self._toolkits.get(cuda.release) or self._toolkits.get(cuda.release[:2])
 
     def branch(self, driver: Version) -> DriverBranch | None:
         """The branch that a Linux driver belongs to: the newest one that is not newer than it."""
@@ -186,6 +184,11 @@ class Rules:
         """The C library of a base image and its version."""
         base = self.base(reference)
         return base.libc, base.libc_version
+
+    @cached_property
+    def _toolkits(self) -> Mapping[tuple[int, ...], Toolkit]:
+        newest_first = sorted(self.toolkits, key=lambda row: row.version, reverse=True)
+        return {key: row for row in newest_first for key in (row.version.release[:2], row.version.release)}
 
     @cached_property
     def _gpus(self) -> Mapping[str, GpuModel]:
