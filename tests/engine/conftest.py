@@ -21,8 +21,10 @@ from depdoctor.adapters.docker import DockerEngine
 from depdoctor.errors import EngineError
 from depdoctor.model.image import Bundle
 
+# the session keeps BuildKit from answering each target out of another earlier build
 DOCKERFILE = """\
 FROM {base} AS environment
+ENV DEPDOCTOR_TEST_SESSION={session}
 RUN --mount=from=uv,source=uv,target=/bin/uv ["/bin/uv", "venv", "--python", "/usr/bin/python3", "/venv"]
 RUN --mount=from=uv,source=uv,target=/bin/uv --mount=source=wheels,target=/wheels \\
     ["/bin/uv", "pip", "install", "--python=/venv/bin/python", "--offline", "--no-index", "--find-links=/wheels", \\
@@ -164,4 +166,4 @@ def bundle(prefix: str) -> Callable[[str], Bundle]:
 @pytest.fixture(scope="session")
 def images(engine: DockerEngine, base: str, project: Path, bundle: Callable[[str], Bundle]) -> dict[str, str]:
     """Two images that were built, by name."""
-    return dict(engine.build(bundle(DOCKERFILE.format(base=base)), project, ["one", "two"]))
+    return dict(engine.build(bundle(DOCKERFILE.format(base=base, session=uuid.uuid4())), project, ["one", "two"]))
