@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uv
 
-from depdoctor import planfile, push, rules, verify
+from depdoctor import planfile, push, verify
 from depdoctor.adapters import buildx, files, git
 from depdoctor.adapters.docker import DockerEngine
 from depdoctor.adapters.fetch import WheelFetcher
@@ -25,7 +25,7 @@ from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline.planning import standing_plan, wanted_images
-from depdoctor.pipeline.scanning import Settings, read_config
+from depdoctor.pipeline.scanning import Settings, configured
 
 LOCAL_PREFIX = "depdoctor"
 """What images are called in an engine on this machine: depdoctor/NAME:TAG."""
@@ -70,7 +70,7 @@ def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
 
 def push_images(settings: Settings, progress: Progress, destination: str, images: Sequence[str]) -> Built:
     """Push images to REGISTRY/PREFIX, by default the configured one; what is not built yet is built."""
-    prefix = destination or read_config(settings, rules.load()).image.registry
+    prefix = destination or configured(settings)[0].image.registry
     if not prefix:
         raise UsageError("no registry to push to", hint="give --to REGISTRY/PREFIX, or `registry` under [image]")
     return build(settings, progress, BuildWish(push=prefix, images=tuple(images)))
@@ -83,7 +83,7 @@ def verify_images(settings: Settings, progress: Progress, references: Sequence[s
     """
     standing = standing_plan(settings, progress)
     engine = DockerEngine()
-    facts = rules.load()
+    _, facts = configured(settings)
     found: list[Finding] = []
     codes: set[str] = set()
     names = {_name(reference): reference for reference in references} or {image.name: "" for image in standing.images}
@@ -156,7 +156,7 @@ def _build_with_docker(
 ) -> Built:
     if wish.output:
         raise UsageError("the docker builder writes no layouts", hint="give --load or --push REGISTRY/PREFIX")
-    config = read_config(settings, rules.load())
+    config, _ = configured(settings)
     ca_bundle = settings.root / config.image.ca_bundle if config.image.ca_bundle else None
     baker = buildx.Buildx(
         uv=Path(os.fsdecode(uv.find_uv_bin())),

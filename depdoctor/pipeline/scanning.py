@@ -60,14 +60,14 @@ class Scan:
 
 
 def list_projects(settings: Settings) -> tuple[Project, ...]:
-    """Find the projects under the root. Raises `ConfigError`."""
-    return discover.discover(settings.root, read_config(settings, rules.load()).exclude)
+    """Find the projects under the root. Raises `ConfigError` and `RulesError`."""
+    return discover.discover(settings.root, configured(settings)[0].exclude)
 
 
 def scan(settings: Settings, progress: Progress) -> Scan:
     """Find, read, lock and diagnose the projects under the root.
 
-    Raises `ConfigError`, and `ResolverError` if uv cannot be run at all.
+    Raises `ConfigError` and `RulesError`, and `ResolverError` if uv cannot be run at all.
     """
     end = time.monotonic() + settings.budget_s
 
@@ -77,8 +77,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     def out_of_time() -> bool:
         return remaining_s() <= 0
 
-    facts = rules.load()
-    config = read_config(settings, facts)
+    config, facts = configured(settings)
     readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -115,9 +114,18 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     return Scan(config=config, inventory=inventory, diagnosis=_without(diagnosis, config.ignored_rules))
 
 
-def read_config(settings: Settings, facts: Rules) -> Config:
-    """Read the configuration of the root. Raises `ConfigError`."""
-    return configuration.load(settings.root, facts.libc_of_base)
+def configured(settings: Settings) -> tuple[Config, Rules]:
+    """Read the configuration of the root, and the facts with the tables of one's own that it names.
+
+    The C library of a target is that of its base image, which a table of one's own may be the only one to know.
+    Raises `ConfigError`, and `RulesError` with the table and the key.
+    """
+    facts = rules.load()
+    config = configuration.load(settings.root, facts.libc_of_base)
+    if not config.rules_path:
+        return config, facts
+    facts = rules.load(settings.root / config.rules_path)
+    return configuration.load(settings.root, facts.libc_of_base), facts
 
 
 def _locked(
