@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from depdoctor import __version__
 
 FORMATS = ("console", "json")
 SEVERITIES = ("error", "warning", "note", "never")
@@ -28,35 +31,67 @@ class Parser(argparse.ArgumentParser):
         """Print the message of a usage error and exit."""
         self.exit(2, f"depdoctor: {message}\n  try `{self.prog} --help`\n")
 
+    def commands(self) -> Mapping[str, Parser]:
+        """The parsers of the commands of this one by name, none if it is one that has no others."""
+        return next((action.choices for action in self._actions if isinstance(action.choices, Mapping)), {})
+
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Turn arguments into options; `command` names the command. Exits with 2 on a usage error, 0 on --help."""
+    """Turn arguments into options; `command` names the command, and `action` what it is to do if it has actions.
+
+    Exits with 0 on --help and --version, with 2 on a usage error; and where no command is named, with 2 and the help.
+    """
+    parser = whole()
+    options = parser.parse_args(arguments)
+    chosen = parser.commands()[options.command] if options.command else parser
+    if chosen.commands() and (chosen is parser or not options.action):
+        chosen.print_help(sys.stderr)
+        chosen.exit(2)
+    return options
+
+
+def whole() -> Parser:
+    """The parser of the whole command line."""
     parser = Parser(
         prog="depdoctor",
         description="Find the dependency and CUDA conflicts of many ML projects, and give each an image of its own.",
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument(
+        "--version", action="version", version=f"depdoctor {__version__}", help="print the version and exit"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     common, resolving = _common(), _resolving()
-    for add in (_scan, _plan, _generate, _build, _push, _verify, _host):
+    for add in (_scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain):
         add(commands, common, resolving)
-    options = parser.parse_args(arguments)
-    if not options.version and not options.command:
-        parser.error("which command?")
-    return options
+    return parser
+
+
+def _place() -> Parser:
+    place = Parser(add_help=False)
+    place.add_argument("path", nargs="?", type=Path, default=Path(), metavar="PATH", help="the folder (default: .)")
+    return place
+
+
+def _printing() -> Parser:
+    printing = Parser(add_help=False)
+    printing.add_argument("--format", choices=FORMATS, default="console", help="how to print the result")
+    return printing
+
+
+def _voice() -> Parser:
+    voice = Parser(add_help=False)
+    either = voice.add_mutually_exclusive_group()
+    either.add_argument("--quiet", "-q", action="store_true", help="print nothing but the result")
+    either.add_argument("--verbose", "-v", action="store_true", help="print what is being done")
+    return voice
 
 
 def _common() -> Parser:
-    common = Parser(add_help=False)
-    common.add_argument("path", nargs="?", type=Path, default=Path(), metavar="PATH", help="the folder (default: .)")
-    common.add_argument("--format", choices=FORMATS, default="console", help="how to print the result")
+    common = Parser(add_help=False, parents=[_place(), _printing()])
     common.add_argument("--offline", action="store_true", help="use no network; say what could not be known")
-    voice = common.add_mutually_exclusive_group()
-    voice.add_argument("--quiet", "-q", action="store_true", help="print nothing but the result")
-    voice.add_argument("--verbose", "-v", action="store_true", help="print what is being done")
-    return common
+    return Parser(add_help=False, parents=[common, _voice()])
 
 
 def _resolving() -> Parser:
@@ -191,3 +226,42 @@ def _host(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         "  depdoctor host >> depdoctor.toml\n  DEPDOCTOR_HOST_DRIVER=535.129.03 DEPDOCTOR_HOST_GPUS=A10 depdoctor host",
         parents[:1],
     )
+
+
+def _rules(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
+    command = _command(
+        commands,
+        "rules",
+        "tell what is checked, by what facts, and how old they are",
+        "  depdoctor rules list\n  depdoctor rules show DD201\n  depdoctor rules check .",
+        (),
+    )
+    actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    here = (_place(), _printing())
+    _command(actions, "list", "list the rules, and the tables of facts", "  depdoctor rules list --format json", here)
+    _with_code(_command(actions, "show", "explain a rule", "  depdoctor rules show DD201", (_printing(),)))
+    _command(
+        actions,
+        "check",
+        "check every table of facts, and those of your own that `[rules] path` names",
+        "  depdoctor rules check .",
+        here,
+    )
+    _command(
+        actions,
+        "age",
+        "tell how old the tables are; one of more than 120 days is marked",
+        "  depdoctor rules age",
+        here,
+    )
+
+
+def _explain(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
+    example = "  depdoctor explain DD201\n  depdoctor explain driver-too-old"
+    _with_code(
+        _command(commands, "explain", "explain a rule: what happens, why, and what to do", example, (_printing(),))
+    )
+
+
+def _with_code(command: Parser) -> None:
+    command.add_argument("code", metavar="CODE", help="the code of the rule, or its kind")

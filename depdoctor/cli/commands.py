@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.errors import UsageError
+from depdoctor.cli import rules
+from depdoctor.cli.settings import progress_of, settings
 from depdoctor.model.finding import Diagnosis, Severity
 
 if TYPE_CHECKING:
-    from depdoctor.cli.terminal import TerminalProgress
     from depdoctor.pipeline.delivery import Built
-    from depdoctor.pipeline.scanning import Settings
-
-CACHE_VARIABLE = "DEPDOCTOR_CACHE_DIR"
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
@@ -31,8 +27,8 @@ def scan(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if options.list:
         return _list(options)
-    with _progress(options) as progress:
-        result = scanning.scan(_settings(options), progress)
+    with progress_of(options) as progress:
+        result = scanning.scan(settings(options), progress)
     elapsed_s = time.monotonic() - started
     if options.format == "json":
         from depdoctor.report import json
@@ -51,7 +47,7 @@ def _list(options: argparse.Namespace) -> int:
     from depdoctor.cli import terminal
     from depdoctor.pipeline import scanning
 
-    found = scanning.list_projects(_settings(options))
+    found = scanning.list_projects(settings(options))
     if options.format == "json":
         from depdoctor.report import json
 
@@ -68,9 +64,9 @@ def plan(options: argparse.Namespace) -> int:
     from depdoctor.cli import terminal
     from depdoctor.pipeline import planning
 
-    with _progress(options) as progress:
+    with progress_of(options) as progress:
         made = planning.plan(
-            _settings(options),
+            settings(options),
             progress,
             base=options.base or "",
             fresh=options.fresh,
@@ -105,8 +101,8 @@ def generate(options: argparse.Namespace) -> int:
     from depdoctor.pipeline import delivery
 
     kinds = tuple(filter(None, (kind.strip() for kind in options.only.split(","))))
-    with _progress(options) as progress:
-        written = delivery.generate_files(_settings(options), progress, kinds, options.output)
+    with progress_of(options) as progress:
+        written = delivery.generate_files(settings(options), progress, kinds, options.output)
     if options.format == "json":
         from depdoctor.report import json
 
@@ -125,8 +121,8 @@ def build(options: argparse.Namespace) -> int:
     wish = delivery.BuildWish(
         output=output, push=options.push or "", load=options.load, builder=options.builder, images=tuple(options.image)
     )
-    with _progress(options) as progress:
-        made = delivery.build(_settings(options), progress, wish)
+    with progress_of(options) as progress:
+        made = delivery.build(settings(options), progress, wish)
     return _report_built(options, made, started)
 
 
@@ -135,8 +131,8 @@ def push(options: argparse.Namespace) -> int:
     from depdoctor.pipeline import delivery
 
     started = time.monotonic()
-    with _progress(options) as progress:
-        made = delivery.push_images(_settings(options), progress, options.to or "", tuple(options.image))
+    with progress_of(options) as progress:
+        made = delivery.push_images(settings(options), progress, options.to or "", tuple(options.image))
     return _report_built(options, made, started)
 
 
@@ -160,8 +156,8 @@ def verify(options: argparse.Namespace) -> int:
     from depdoctor.cli import terminal
     from depdoctor.pipeline import delivery
 
-    with _progress(options) as progress:
-        diagnosis = delivery.verify_images(_settings(options), progress, tuple(options.image), options.source or "")
+    with progress_of(options) as progress:
+        diagnosis = delivery.verify_images(settings(options), progress, tuple(options.image), options.source or "")
     if options.format == "json":
         from depdoctor.report import json
 
@@ -193,40 +189,9 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "push": push,
     "verify": verify,
     "host": host,
+    "rules": rules.run,
+    "explain": rules.explain,
 }
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    from platformdirs import user_cache_path
-
-    from depdoctor.config import moment
-    from depdoctor.pipeline.scanning import Settings
-
-    newer = getattr(options, "exclude_newer", None)
-    try:
-        exclude_newer = moment(newer) if newer else None
-    except ValueError as error:
-        raise UsageError(f"`--exclude-newer` {error}") from None
-    root = options.path
-    if not root.exists():
-        raise UsageError(f"there is no folder `{root}`", hint="name the folder that holds your projects")
-    if not root.is_dir():
-        raise UsageError(f"`{root}` is a file, not a folder", hint=f"name its folder: `{root.parent}`")
-    override = os.environ.get(CACHE_VARIABLE)
-    return Settings(
-        root=root,
-        cache=Path(override) if override else user_cache_path("depdoctor"),
-        offline=options.offline,
-        exclude_newer=exclude_newer,
-        builds_allowed=getattr(options, "build_sdists", False),
-        budget_s=getattr(options, "budget", 60.0),
-    )
-
-
-def _progress(options: argparse.Namespace) -> TerminalProgress:
-    from depdoctor.cli.terminal import TerminalProgress
-
-    return TerminalProgress(quiet=options.quiet, verbose=options.verbose)
 
 
 def _verdict(diagnosis: Diagnosis, fail_on: str) -> int:

@@ -1,0 +1,56 @@
+"""What options mean: the settings of a run, the cache folder, and who is told of progress."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depdoctor.errors import UsageError
+
+if TYPE_CHECKING:
+    from depdoctor.cli.terminal import TerminalProgress
+    from depdoctor.pipeline.scanning import Settings
+
+CACHE_VARIABLE = "DEPDOCTOR_CACHE_DIR"
+
+
+def cache_folder() -> Path:
+    """The cache folder of depdoctor: what the variable says, else a folder among those of the user's caches."""
+    from platformdirs import user_cache_path
+
+    override = os.environ.get(CACHE_VARIABLE)
+    return Path(override) if override else user_cache_path("depdoctor")
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    """Turn options into settings; those that a command does not have stand at their defaults. Raises `UsageError`."""
+    from depdoctor.config import moment
+    from depdoctor.pipeline.scanning import Settings
+
+    newer = getattr(options, "exclude_newer", None)
+    try:
+        exclude_newer = moment(newer) if newer else None
+    except ValueError as error:
+        raise UsageError(f"`--exclude-newer` {error}") from None
+    root = options.path
+    if not root.exists():
+        raise UsageError(f"there is no folder `{root}`", hint="name the folder that holds your projects")
+    if not root.is_dir():
+        raise UsageError(f"`{root}` is a file, not a folder", hint=f"name its folder: `{root.parent}`")
+    return Settings(
+        root=root,
+        cache=cache_folder(),
+        offline=getattr(options, "offline", False),
+        exclude_newer=exclude_newer,
+        builds_allowed=getattr(options, "build_sdists", False),
+        budget_s=getattr(options, "budget", 60.0),
+    )
+
+
+def progress_of(options: argparse.Namespace) -> TerminalProgress:
+    """Who is told of progress."""
+    from depdoctor.cli.terminal import TerminalProgress
+
+    return TerminalProgress(quiet=options.quiet, verbose=options.verbose)
