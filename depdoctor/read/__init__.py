@@ -6,6 +6,7 @@ decodes, follows includes, and turns what cannot be read into an `UnreadableMani
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from depdoctor.model.formats import DOCKERFILE
+from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.project import Manifest, Project, Reading, Weights
 from depdoctor.read import (
     bentofile_yaml,
@@ -35,6 +37,7 @@ from depdoctor.read import (
     setup_py,
     truss_yaml,
     uv_lock,
+    virtualenv,
     weights,
 )
 from depdoctor.read.assembly import Assembly
@@ -93,6 +96,14 @@ def read(project: Project, root: Path) -> Reading:
     )
 
 
+def read_environment(root: Path, path: str = ".") -> InstalledEnvironment:
+    """Read the virtual environment, or the site-packages, at a path under the scan root, without starting its Python.
+
+    Never raises for what its files hold. No symlink out of the scan root is followed.
+    """
+    return virtualenv.parse(_Files(root=root), path)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Files:
     """The files under the scan root, and no others."""
@@ -126,6 +137,19 @@ class _Files:
         if not stat.S_ISREG(status.st_mode):
             raise ManifestError("is not a file", kind="missing")
         return place, status.st_size
+
+    def entries(self, path: str) -> Mapping[str, bool]:
+        """The names in a folder, and whether each is a folder; symlinks are none. Raises `ManifestError`."""
+        place = self.root / path
+        try:
+            if not place.resolve().is_relative_to(self._resolved):
+                raise ManifestError("is a symlink that leads out of the folder that is scanned", kind="outside")
+            with os.scandir(place) as found:
+                return {entry.name: entry.is_dir(follow_symlinks=False) for entry in found}
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ManifestError("does not exist", kind="missing") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ManifestError(f"cannot be listed: {getattr(error, 'strerror', None) or error}") from error
 
     def weights(self, paths: Sequence[str]) -> Iterator[Weights]:
         """What files of weights tell about themselves; those that cannot be opened are passed over."""
