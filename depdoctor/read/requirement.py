@@ -31,8 +31,8 @@ _SHORT_SSH = re.compile(r"(?P<account>[\w.-]+@[\w.-]+):(?P<path>[^/].*)$")
 _SINGLE_EQUALS = re.compile(r"^[\w.-]+\s*=\s*[\w.]")
 _MARKER = re.compile(r"(?:(?<=\s);|;(?=\s))(?P<marker>.+)$")
 
-LONGEST = 8192
-"""Characters of one requirement; what is longer is none, and parsing it would cost time."""
+LONGEST = 4096
+"""Characters of one requirement; what is longer is none, and a number of more than 4300 digits is none to Python."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
