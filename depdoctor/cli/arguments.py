@@ -13,6 +13,7 @@ FORMATS = ("console", "json")
 SEVERITIES = ("error", "warning", "note", "never")
 BUILDERS = ("auto", "oci", "docker")
 BUDGET_S = 60.0
+UNUSED_DAYS = 30.0
 
 EXIT_STATUS = """\
 exit status:
@@ -63,7 +64,7 @@ def whole() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     common, resolving = _common(), _resolving()
-    for add in (_scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain):
+    for add in (_scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache):
         add(commands, common, resolving)
     return parser
 
@@ -265,3 +266,38 @@ def _explain(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
 
 def _with_code(command: Parser) -> None:
     command.add_argument("code", metavar="CODE", help="the code of the rule, or its kind")
+
+
+def _cache(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
+    command = _command(
+        commands,
+        "cache",
+        "tell what is kept between runs, remove what nobody uses, check the rest",
+        "  depdoctor cache size\n  depdoctor cache prune --unused 7\n  depdoctor cache verify",
+        (),
+    )
+    actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    _command(actions, "size", "tell how much there is", "  depdoctor cache size", (_printing(),))
+    prune = _command(
+        actions, "prune", "remove what was not used lately", "  depdoctor cache prune --unused 7", (_printing(),)
+    )
+    prune.add_argument(
+        "--unused", type=_days, default=UNUSED_DAYS, metavar="DAYS", help="not used for so long (default: 30)"
+    )
+    _command(
+        actions,
+        "verify",
+        "read everything again and remove what has gone bad; end with 1 if something had",
+        "  depdoctor cache verify",
+        (_printing(), _voice()),
+    )
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+    return days

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import rules
+from depdoctor.cli import cache, rules
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.model.finding import Diagnosis, Severity
 
@@ -191,6 +191,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "host": host,
     "rules": rules.run,
     "explain": rules.explain,
+    "cache": cache.run,
 }
 
 
