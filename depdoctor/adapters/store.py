@@ -23,6 +23,7 @@ from depdoctor.model.seams import NoProgress, Progress
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _CHUNK_BYTES = 1 << 20
+_NOTE_END = "\n.\n"
 _STALE_S = 24 * 3600
 """A temporary file of this age belongs to nobody who is still at work."""
 
@@ -101,15 +102,16 @@ class BlobStore:
     def recall(self, key: str) -> str | None:
         """The note under a key, None if there is none."""
         try:
-            return self._note(key).read_text("utf-8")
+            text = self._note(key).read_text("utf-8")
         except (FileNotFoundError, UnicodeDecodeError):
             return None
+        return text.removesuffix(_NOTE_END) if text.endswith(_NOTE_END) else None
 
     def remember(self, key: str, text: str) -> None:
-        """Write a note."""
+        """Write a note. It is not synced: one that a power cut shortens lacks its end, and counts as lost."""
         with self.draft() as draft:
-            draft.write(text.encode())
-            self._settle(draft, self._note(key), 0o644)
+            draft.write(f"{text}{_NOTE_END}".encode())
+            self._settle(draft, self._note(key), 0o644, synced=False)
 
     def size(self) -> StoreSize:
         """How much there is."""
@@ -144,12 +146,13 @@ class BlobStore:
         progress.finish(task)
         return tuple(sorted(bad))
 
-    def _settle(self, draft: BinaryIO, path: Path, mode: int) -> Path:
+    def _settle(self, draft: BinaryIO, path: Path, mode: int, *, synced: bool = True) -> Path:
         """Sync a draft and rename it, in this order."""
         with self._words():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft.flush()
-            os.fsync(draft.fileno())
+            if synced:
+                os.fsync(draft.fileno())
             os.fchmod(draft.fileno(), mode)
             Path(draft.name).rename(path)
         return path

@@ -77,6 +77,15 @@ def test_notes_are_remembered_and_replaced(store: BlobStore) -> None:
     assert store.recall("another") is None
 
 
+def test_a_note_that_was_cut_counts_as_lost(store: BlobStore) -> None:
+    store.remember("key", "a text")
+    (note,) = (store.root / "notes").iterdir()
+    whole = note.read_bytes()
+    for size in range(len(whole)):
+        note.write_bytes(whole[:size])
+        assert store.recall("key") is None
+
+
 def test_size_and_prune_and_use(store: BlobStore) -> None:
     old, new = store.add(digest(b"old"), [b"old"]), store.add(digest(b"newer"), [b"newer"])
     used = store.add(digest(b"used"), [b"used"])

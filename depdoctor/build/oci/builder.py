@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,6 +31,10 @@ from depdoctor.model.target import Environment
 
 LARGE_BYTES = 24 << 20
 """Wheels of fewer bytes than this are done before a second process would have started."""
+
+
+WRITERS = 4
+"""Images that are put together at the same time: most of that is waiting for the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +76,20 @@ class OciBuilder:
         layers = self._layers(plan, images, progress)
         self._check_owners(plan, images)
         bases: dict[tuple[Base, Environment], BaseImage] = {}
-        built: list[BuiltImage] = []
         for image in images:
             with _naming(image):
-                standing = (image.base, image.environment)
-                if standing not in bases:
-                    bases[standing] = look_at(image.base, image.environment, self._registry, self._store)
-                built.append(self._image(plan, image, bases[standing], layers, progress))
-        return tuple(built)
+                if (image.base, image.environment) not in bases:
+                    base = look_at(image.base, image.environment, self._registry, self._store)
+                    bases[image.base, image.environment] = base
+                    if self._output:
+                        self._bring(base, progress)
+
+        def finish(image: Image) -> BuiltImage:
+            with _naming(image):
+                return self._image(plan, image, bases[image.base, image.environment], layers)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return tuple(pool.map(finish, images))
 
     def _layers(self, plan: Plan, images: Sequence[Image], progress: Progress) -> Mapping[str, Blob]:
         """The blob of each layer by its key; those not in the store yet are made."""
@@ -146,19 +156,18 @@ class OciBuilder:
             key = "no clash 1 " + hashlib.sha256(" ".join(sorted(layer.key for layer in layers)).encode()).hexdigest()
             if self._store.recall(key):
                 continue
-            owners: dict[str, tuple[str, str]] = dict.fromkeys(links(image.environment.python), ("", "the environment"))
-            with _naming(image):
-                for layer in layers:
-                    _, _, owned = (self._store.recall(_note_key(layer.key)) or "\n{}").partition("\n")
-                    for path, sign in json.loads(owned).items():
-                        owner = owners.setdefault(path, (sign, _title(layer, pins)))
-                        if owner[0] != sign:
-                            raise clash(path, owner[1], _title(layer, pins))
+            signs: dict[str, str] = dict.fromkeys(links(image.environment.python), "")
+            owners: dict[str, str] = dict.fromkeys(signs, "the environment")
+            for layer in layers:
+                title = _title(layer, pins)
+                for path, sign in _owned(self._store, layer.key).items():
+                    if signs.setdefault(path, sign) != sign:
+                        with _naming(image):
+                            raise clash(path, owners[path], title)
+                    owners.setdefault(path, title)
             self._store.remember(key, "1")
 
-    def _image(
-        self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob], progress: Progress
-    ) -> BuiltImage:
+    def _image(self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob]) -> BuiltImage:
         python = image.environment.python
         pins = plan.by_hash()
         steps = [Step(blob=self._environment(base.interpreter, python), title=f"virtual environment, Python {python}")]
@@ -171,7 +180,6 @@ class OciBuilder:
         self._store.add(made.digest, [content])
         layout = None
         if self._output:
-            self._bring(base, progress)
             layout = write_layout(self._output / image.name, made, (configuration, *blobs), self._store)
         return BuiltImage(
             name=image.name,
@@ -233,6 +241,12 @@ def _counted(chunks: Iterator[bytes], task: str, progress: Progress) -> Iterator
 def _note_key(key: str) -> str:
     """The key of a note on a layer: its blob on the first line, the paths that it owns on the second."""
     return f"layer {key}"
+
+
+def _owned(store: Store, key: str) -> dict[str, str]:
+    """A short hash of the content of each path that a layer owns."""
+    owned: dict[str, str] = json.loads((store.recall(_note_key(key)) or "\n{}").partition("\n")[2])
+    return owned
 
 
 def _recalled(store: Store, key: str) -> Blob | None:
