@@ -40,3 +40,15 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def create(path: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all. Raises `FileExistsError`, and `OSError`."""
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        Path(draft).chmod(0o644)
+        os.link(draft, path)  # unlike a rename, never over one that somebody wrote meanwhile
+    finally:
+        Path(draft).unlink(missing_ok=True)

@@ -64,7 +64,7 @@ def whole() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     common, resolving = _common(), _resolving()
-    for add in (_scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache):
+    for add in (_scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache, _init):
         add(commands, common, resolving)
     return parser
 
@@ -301,3 +301,13 @@ def _days(text: str) -> float:
     if not 0 <= days < 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
     return days
+
+
+def _init(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
+    _command(
+        commands,
+        "init",
+        "write a commented depdoctor.toml from what is found; never over one that stands",
+        "  depdoctor init .",
+        (_place(), _printing(), _voice()),
+    )

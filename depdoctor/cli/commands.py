@@ -181,6 +181,21 @@ def host(options: argparse.Namespace) -> int:
     return CLEAN
 
 
+def init(options: argparse.Namespace) -> int:
+    """Write a first configuration."""
+    from depdoctor.pipeline import beginning
+
+    with progress_of(options) as progress:
+        begun = beginning.init(settings(options), progress)
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.files((begun.path,)))
+    else:
+        sys.stdout.write(f"{begun.path} written; projects found: {begun.projects}. Next: `depdoctor scan`\n")
+    return CLEAN
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "scan": scan,
     "plan": plan,
@@ -192,6 +207,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rules": rules.run,
     "explain": rules.explain,
     "cache": cache.run,
+    "init": init,
 }
 
 

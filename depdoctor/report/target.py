@@ -29,9 +29,9 @@ class _Entry:
 def block(host: Host) -> str:
     """Turn a machine into TOML that the configuration takes. What is not known is a comment with the reason."""
     about = (host.platform, host.distribution, f"Python {', '.join(host.pythons)}" if host.pythons else "")
-    lines = [_comment("depdoctor host: " + "; ".join(filter(None, about)))]
-    lines += [_comment(remark) for remark in _remarks(host)]
-    lines += ["[[target]]", *_lines(_offer(host)), _comment(OWN), *_lines(_own(host))]
+    lines = [comment("depdoctor host: " + "; ".join(filter(None, about)))]
+    lines += [comment(remark) for remark in _remarks(host)]
+    lines += ["[[target]]", *_lines(_offer(host)), comment(OWN), *_lines(_own(host))]
     return "\n".join(lines) + "\n"
 
 
@@ -40,11 +40,11 @@ def _lines(entries: Iterable[_Entry]) -> Iterator[str]:
 
     for reason, same in groupby(entries, key=lambda entry: entry.remark if entry.value is None else None):
         if reason is not None:
-            yield _comment(f"{', '.join(entry.key for entry in same)} left out: {reason}")
+            yield comment(f"{', '.join(entry.key for entry in same)} left out: {reason}")
             continue
         for entry in same:
             value = list(entry.value) if isinstance(entry.value, tuple) else entry.value
-            yield f"{entry.key} = {item(value).as_string()}" + (f"  {_comment(entry.remark)}" if entry.remark else "")
+            yield f"{entry.key} = {item(value).as_string()}" + (f"  {comment(entry.remark)}" if entry.remark else "")
 
 
 def json(host: Host) -> str:
@@ -163,6 +163,6 @@ def _name(host: Host) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", " ".join(parts).lower()).strip("-") or host.platform
 
 
-def _comment(remark: str) -> str:
+def comment(remark: str) -> str:
     """A TOML comment of one line, without characters that TOML forbids there."""
     return "# " + " ".join("".join(one if one.isprintable() else " " for one in remark).split())
