@@ -18,7 +18,7 @@ UNUSED_DAYS = 30.0
 EXIT_STATUS = """\
 exit status:
   0    done, or clean
-  1    findings at or over --fail-on
+  1    findings at or over --fail-on; a plan out of date, a cache gone bad
   2    usage or configuration
   3    a tool failed (resolver, registry, engine, network)
   130  interrupted
@@ -64,7 +64,7 @@ def whole() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     common, resolving = _common(), _resolving()
-    for add in (_scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache, _init):
+    for add in (_init, _scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache):
         add(commands, common, resolving)
     return parser
 

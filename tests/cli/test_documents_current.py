@@ -1,0 +1,43 @@
+"""What the documents say of rules and commands is what the program says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from depdoctor.cli.commands import COMMANDS
+from depdoctor.diagnose import RULES
+
+ROOT = Path(__file__).parents[2]
+CATALOGUE, HELP = "docs/rules/catalogue.md", "docs/commands.md"
+
+
+def catalogue(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(root / "tools" / "catalogue.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_documents_are_current() -> None:
+    checked = catalogue(ROOT, "--check")
+    assert (checked.returncode, checked.stdout) == (0, ""), "run tools/catalogue.py"
+
+
+def test_every_rule_and_command_has_its_section() -> None:
+    sections = (ROOT / CATALOGUE).read_text(encoding="utf-8").splitlines()
+    assert all(f"### {rule.code} {rule.kind}" in sections for rule in RULES)
+    sections = (ROOT / HELP).read_text(encoding="utf-8").splitlines()
+    assert all(f"## `depdoctor {name}`" in sections for name in COMMANDS)
+
+
+def test_what_is_out_of_date_is_named_and_made_anew(tmp_path: Path) -> None:
+    for path in (CATALOGUE, HELP, "tools/catalogue.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    with (tmp_path / HELP).open("a", encoding="utf-8") as file:
+        file.write("by hand\n")
+    checked = catalogue(tmp_path, "--check")
+    assert (checked.returncode, checked.stdout) == (1, f"{HELP}\n")
+    assert catalogue(tmp_path).returncode == 0
+    assert (tmp_path / HELP).read_text(encoding="utf-8") == (ROOT / HELP).read_text(encoding="utf-8")
