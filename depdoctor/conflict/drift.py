@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
 from depdoctor.conflict.chains import reach
 from depdoctor.conflict.demand import Demand, demands_of
 from depdoctor.model.conflict import Drift
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause
+from depdoctor.model.graph import holds
 from depdoctor.model.inventory import Inventory, SharedEnvironment
 from depdoctor.model.lock import Lock
 from depdoctor.model.project import IndexOptions
@@ -52,7 +56,7 @@ def _in_one(inventory: Inventory, shared: SharedEnvironment, together: Lock) -> 
                     alone=alone,
                     together=now,
                     named=any(element.name == alone.name for element in demand.elements),
-                    causes=tuple(_held_back(alone, others, together)),
+                    causes=tuple(_held_back(alone, demand, others, together)),
                 )
 
 
@@ -67,12 +71,16 @@ def _is_far_back(alone: Pin, together: Pin) -> bool:
     return newer.upload_time - older.upload_time > AGE
 
 
-def _held_back(alone: Pin, others: Sequence[Demand], together: Lock) -> Iterator[Cause]:
-    """Lines of other projects that lead to a requirement which what the project has alone does not meet."""
+def _held_back(alone: Pin, mine: Demand, others: Sequence[Demand], together: Lock) -> Iterator[Cause]:
+    """Lines of other projects that lead to a requirement which what the project has alone does not meet.
+
+    That is the release itself, or what it requires and the shared environment has in a version that it does not allow.
+    """
+    had = {alone.name: alone.version, **dict(_overruled(alone, mine, together))}
     for demand in others:
         for element, places in demand.places.items():
             for found in reach(element, together):
-                if found.name == alone.name and not found.admits(alone.version):
+                if found.name in had and not found.admits(had[found.name]):
                     yield Cause(
                         project=demand.project,
                         location=places[0].location,
@@ -80,3 +88,17 @@ def _held_back(alone: Pin, others: Sequence[Demand], together: Lock) -> Iterator
                         chain=found.chain,
                     )
                     break
+
+
+def _overruled(alone: Pin, mine: Demand, together: Lock) -> Iterator[tuple[NormalizedName, Version]]:
+    """What the release requires in other versions than the shared environment has: the versions beside it alone."""
+    before, now = mine.lock.by_name if mine.lock else {}, together.by_name
+    for requirement in alone.requires or ():
+        name = canonicalize_name(requirement.name)
+        if (
+            name in before
+            and name in now
+            and holds(requirement.marker, together.environment)
+            and not requirement.specifier.contains(now[name].version, prereleases=True)
+        ):
+            yield name, before[name].version

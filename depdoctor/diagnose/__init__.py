@@ -15,6 +15,7 @@ from depdoctor.diagnose import (
     clobber,
     conflicts,
     cudnn,
+    drift,
     driver,
     errors,
     frameworks,
@@ -24,6 +25,7 @@ from depdoctor.diagnose import (
     resolution,
     system,
 )
+from depdoctor.diagnose.conflicts import remarks
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Cause, Diagnosis, Finding, worst_first
@@ -36,6 +38,7 @@ __all__ = ["RULES", "Context", "Rule", "diagnose"]
 RULES: tuple[Rule, ...] = (
     conflicts.BETWEEN,
     conflicts.INSIDE,
+    drift.RULE,
     *resolution.RULES,
     *errors.RULES,
     driver.RULE,
@@ -57,7 +60,9 @@ def diagnose(inventory: Inventory, conflicts: Conflicts, rules: Rules, plan: Pla
     context = Context(inventory=inventory, conflicts=conflicts, rules=rules, plan=plan)
     found = (finding for rule in RULES for finding in rule.check(context))
     return Diagnosis(
-        findings=worst_first(tuple(_folded(found))), rules_run=tuple(sorted({rule.code for rule in RULES}))
+        findings=worst_first(tuple(_folded(found))),
+        rules_run=tuple(sorted({rule.code for rule in RULES})),
+        remarks=tuple(remarks(context)),
     )
 
 

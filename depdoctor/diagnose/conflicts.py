@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -11,11 +11,21 @@ from packaging.utils import NormalizedName, canonicalize_name
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
-from depdoctor.model.conflict import Conflict
+from depdoctor.model.conflict import Conflict, Fix, Grouping
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
+from depdoctor.model.project import Location
 
 PROOF_LIMIT = 400
 """Characters of a resolver's explanation that are quoted."""
+
+EDITS_LIMIT = 300
+"""Characters that edits may take up in a hint; the smallest edit is always told."""
+
+MOST_PLACES = 2
+"""Places of one line, and changes of one fix, that are named."""
+
+MOST_NAMES = 6
+"""Names of a group, and groups, that are listed."""
 
 
 def check_between(context: Context) -> Iterator[Finding]:
@@ -41,6 +51,35 @@ def check_inside(context: Context) -> Iterator[Finding]:
     yield from refusals(context, Kind.SELF_CONFLICT, {project for conflict in inside for project in conflict.projects})
 
 
+def remarks(context: Context) -> Iterator[str]:
+    """The fewest environments that part all conflicts between projects, where that could be decided."""
+    groupings = [one for one in context.conflicts.groupings if len(one.groups) > 1]
+    for grouping in groupings:
+        where = f" for {grouping.environment}" if len(groupings) > 1 else ""
+        yield f"fewest environments{where}{_part(context, grouping)}: {_grouped(grouping)}"
+
+
+def _part(context: Context, grouping: Grouping) -> str:
+    """Which share of the projects a grouping is about, "" for all of them."""
+    count, everyone = sum(map(len, grouping.groups)), len(context.inventory.entries)
+    return f" for {count} of {everyone} projects" if count < everyone else ""
+
+
+def _grouped(grouping: Grouping) -> str:
+    groups = [f"[{_few(group, MOST_NAMES)}]" for group in grouping.groups]
+    reasons: dict[tuple[str, ...], dict[str, None]] = {}
+    for apart in grouping.apart:
+        members = tuple(sorted({cause.project for cause in apart.conflict.causes}))
+        reasons.setdefault(members, {})[apart.conflict.subject] = None
+    kept = [f"{listed(members)} are kept apart by {listed(subjects)}" for members, subjects in reasons.items()]
+    return "; ".join([f"{len(grouping.groups)} - {_few(groups, MOST_NAMES)}", *kept[:MOST_PLACES]])
+
+
+def _few(names: Sequence[str], most: int) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
 def is_inside(conflict: Conflict) -> bool:
     """Whether one project alone has this conflict."""
     return len({cause.project for cause in conflict.causes}) == 1
@@ -49,7 +88,7 @@ def is_inside(conflict: Conflict) -> bool:
 def _finding(context: Context, conflicts: list[Conflict], kind: Kind, severity: Severity) -> Finding:
     first = conflicts[0]
     causes = tuple(sorted({cause for conflict in conflicts for cause in (*conflict.causes, *conflict.others)}))
-    names = {first.subject, *(name for cause in causes if (name := _name(cause.requirement)))}
+    names = {first.subject, *(name for cause in causes if (name := named_in(cause.requirement)))}
     more = len(conflicts) - 1
     return Finding(
         kind=kind,
@@ -59,7 +98,7 @@ def _finding(context: Context, conflicts: list[Conflict], kind: Kind, severity: 
             f"no version of {first.subject} serves all: {listed(_wants(first.causes))}"
             + (f"; {more} more such set{'s' if more > 1 else ''} of lines" if more else "")
         ),
-        hint=_hint(kind, severity),
+        hint=_hint(kind, severity, conflicts),
         packages=tuple(sorted(names)),
         projects=tuple(sorted({project for conflict in conflicts for project in conflict.projects})),
         causes=causes,
@@ -75,18 +114,42 @@ def _wants(causes: Iterable[Cause]) -> list[str]:
     return list(dict.fromkeys(wants))
 
 
-def _hint(kind: Kind, severity: Severity) -> str:
+def _hint(kind: Kind, severity: Severity, conflicts: Sequence[Conflict]) -> str:
+    tried = _tried(conflicts[0].fixes) if len(conflicts) == 1 else ""
     if kind is Kind.SELF_CONFLICT:
-        return "loosen or move one of these lines"
+        return tried or "loosen or move one of these lines"
     if severity is Severity.ERROR:
-        return (
-            "loosen or move one of these lines, or keep the projects apart: `depdoctor plan` gives each its own image"
-        )
-    return "they cannot share an environment: `depdoctor plan` gives each its own image"
+        edit = tried or "loosen or move one of these lines"
+        return f"{edit}; or keep the projects apart: `depdoctor plan` gives each its own image"
+    apart = "they cannot share an environment: `depdoctor plan` gives each its own image"
+    return f"{apart}; to share one: {tried}" if tried else apart
+
+
+def _tried(fixes: Sequence[Fix]) -> str:
+    """Edits that were tried, in words, as many as there is room for; "" if there are none."""
+    told: list[str] = []
+    for text in dict.fromkeys(map(_edited, fixes)):
+        if not told or sum(map(len, told)) + len(text) <= EDITS_LIMIT:
+            told.append(text)
+    ends = "; resolves" if len(told) == 1 else "; each resolves"
+    return "; or ".join(told) + ends if told else ""
+
+
+def _edited(fix: Fix) -> str:
+    changes: dict[tuple[str, str], dict[Location, None]] = defaultdict(dict)
+    for edit in fix.edits:
+        changes[edit.before, edit.after][edit.location] = None
+    texts = [
+        f"{_few([str(place) for place in places], MOST_PLACES)} `{before}` -> `{after}`"
+        for (before, after), places in changes.items()
+    ]
+    more = f" and {len(texts) - MOST_PLACES} more lines" if len(texts) > MOST_PLACES else ""
+    return f"{' with '.join(texts[:MOST_PLACES])}{more}"
 
 
 def _evidence(context: Context, conflict: Conflict) -> Evidence:
-    proof = conflict.proof if len(conflict.proof) <= PROOF_LIMIT else conflict.proof[:PROOF_LIMIT] + " ..."
+    proof = conflict.proof.removeprefix("Because ").rstrip(".")
+    proof = proof if len(proof) <= PROOF_LIMIT else proof[:PROOF_LIMIT] + " ..."
     return Evidence(fact=proof, source="uv", date=context.date, confidence=Confidence.PRIMARY)
 
 
@@ -102,7 +165,8 @@ def _isolated(context: Context, conflict: Conflict) -> bool:
     return {cause.project for cause in conflict.causes} <= planned
 
 
-def _name(requirement: str) -> NormalizedName | None:
+def named_in(requirement: str) -> NormalizedName | None:
+    """The package that a requirement names, None if it is not one."""
     try:
         return canonicalize_name(Requirement(requirement).name)
     except InvalidRequirement:

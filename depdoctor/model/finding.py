@@ -158,10 +158,14 @@ def default_severity(kind: Kind) -> Severity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All findings, worst first, and the codes of the rules that ran, so that silence can be trusted."""
+    """All findings, worst first, and the codes of the rules that ran, so that silence can be trusted.
+
+    `remarks` are about all findings together, such as how few environments would part all conflicts.
+    """
 
     findings: tuple[Finding, ...]
     rules_run: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def worst_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

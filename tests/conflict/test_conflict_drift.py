@@ -54,6 +54,7 @@ def test_a_package_that_another_project_holds_back_without_naming_it() -> None:
     aged, transitive = sorted(drifts(inventory(["jax"], ["old"], *TOGETHER)), key=lambda drift: drift.alone.name)
     assert (aged.project, str(aged.alone), str(aged.together), aged.named) == ("one", "jax==0.9.0", "jax==0.4.1", True)
     assert (str(transitive.alone), transitive.named) == ("numpy==2.1.0", False)
+    assert aged.causes == transitive.causes, "what jax 0.9.0 requires is what the other project holds back"
     [cause] = transitive.causes
     assert (cause.project, cause.location.line, cause.chain) == ("other", 1, ("old", "helper", "numpy<2"))
 

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from depdoctor import rules
 from depdoctor.diagnose import diagnose
-from depdoctor.model.conflict import Conflict, Conflicts
+from depdoctor.model.conflict import Apart, Conflict, Conflicts, Drift, Edit, Fix, Grouping
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Cause, Diagnosis, Kind
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
@@ -70,26 +70,75 @@ def build_inventory(case: Mapping[str, Any]) -> Inventory:
 
 def conflicts_of(case: Mapping[str, Any], inventory: Inventory) -> Conflicts:
     environment = Environment(python="3.11", platform=inventory.targets[0].platform)
-    return Conflicts(
-        conflicts=tuple(
-            Conflict(
-                subject=canonicalize_name(raw["subject"]),
-                projects=tuple(sorted({cause["project"] for cause in raw["causes"]})),
-                causes=tuple(
-                    Cause(
-                        project=cause["project"],
-                        location=Location(path=f"{cause['project']}/requirements.txt", line=cause["line"]),
-                        requirement=cause["chain"][0],
-                        chain=tuple(cause["chain"]),
-                    )
-                    for cause in raw["causes"]
-                ),
-                environment=environment,
-                proof="a proof",
-            )
-            for raw in case.get("conflict", [])
+    found = tuple(
+        Conflict(
+            subject=canonicalize_name(raw["subject"]),
+            projects=tuple(sorted({cause["project"] for cause in raw["causes"]})),
+            causes=tuple(map(_cause, raw["causes"])),
+            environment=environment,
+            fixes=tuple(map(_fix, raw.get("fixes", ()))),
+            proof="a proof",
         )
+        for raw in case.get("conflict", [])
     )
+    groupings = tuple(
+        Grouping(
+            environment=environment,
+            groups=tuple(map(tuple, raw["groups"])),
+            apart=tuple(
+                Apart(one=one["one"], other=one["other"], conflict=found[one["conflict"]])
+                for one in raw.get("apart", ())
+            ),
+        )
+        for raw in case.get("grouping", [])
+    )
+    drifts = tuple(
+        Drift(
+            project=raw["project"],
+            shared="shared",
+            environment=environment,
+            alone=_released(raw["alone"]),
+            together=_released(raw["together"]),
+            named=raw["named"],
+            causes=tuple(map(_cause, raw.get("causes", ()))),
+        )
+        for raw in case.get("drift", [])
+    )
+    return Conflicts(conflicts=found, groupings=groupings, drifts=drifts)
+
+
+def _cause(raw: Mapping[str, Any]) -> Cause:
+    return Cause(
+        project=raw["project"],
+        location=Location(path=f"{raw['project']}/requirements.txt", line=raw["line"]),
+        requirement=raw["chain"][0],
+        chain=tuple(raw["chain"]),
+    )
+
+
+def _fix(raw: Mapping[str, Any]) -> Fix:
+    """A fix as `edits` of project, line, before and after; the first is of the package that is to change."""
+    edits = tuple(
+        Edit(
+            project=edit["project"],
+            location=Location(path=f"{edit['project']}/requirements.txt", line=edit["line"]),
+            before=edit["before"],
+            after=edit["after"],
+        )
+        for edit in raw["edits"]
+    )
+    name = canonicalize_name(Requirement(edits[0].after).name)
+    return Fix(edits=edits, name=name, selects=Version(raw["selects"]))
+
+
+def _released(raw: Mapping[str, Any]) -> Pin:
+    """A pin as `pin` ("numpy==2.1.0"), and the day on which it was `uploaded`, if that is known."""
+    requirement = Requirement(raw["pin"])
+    (specifier,) = requirement.specifier
+    day = raw.get("uploaded")
+    uploaded = datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
+    file = DistributionFile(filename=f"{requirement.name}.whl", url="", sha256="", upload_time=uploaded)
+    return Pin(name=canonicalize_name(requirement.name), version=Version(specifier.version), file=file)
 
 
 def _target(raw: Mapping[str, Any]) -> Target:
