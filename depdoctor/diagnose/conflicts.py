@@ -148,7 +148,7 @@ def _edited(fix: Fix) -> str:
 
 
 def _evidence(context: Context, conflict: Conflict) -> Evidence:
-    proof = conflict.proof.removeprefix("Because ").rstrip(".")
+    proof = " ".join(conflict.proof.removeprefix("Because ").split()).rstrip(".")
     proof = proof if len(proof) <= PROOF_LIMIT else proof[:PROOF_LIMIT] + " ..."
     return Evidence(fact=proof, source="uv", date=context.date, confidence=Confidence.PRIMARY)
 

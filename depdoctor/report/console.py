@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Container, Hashable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
+from typing import TypeVar
 
 from rich.console import Console
 from rich.padding import Padding
@@ -17,13 +21,28 @@ from depdoctor.model.project import Project
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
-MOST_CAUSES = 8
-MOST_NOTES = 12
+MOST_LINES = 12
+"""Lines of one finding, and of all notes."""
+
+MOST_REASONS, REASON_LINES = 12, 3
+"""Reasons why something could not be known, and lines of each."""
+
+MESSAGE_LINES, CAUSE_LINES, EVIDENCE_LINES, FIX_LINES = 3, 4, 2, 4
+"""Lines of a finding's parts: at most, but for the causes, which have at least so many before evidence is told."""
+
+_Item = TypeVar("_Item")
+
+_FETCH = re.compile(r"(?:Request failed after|Failed to fetch).* cause: (?P<cause>.*)", re.DOTALL)
+_HOST = re.compile(r"https?://(?:[^/\s]*@)?([^/\s)]+)")
 
 
 def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> None:
-    """Print a scan."""
-    findings(console, diagnosis)
+    """Print a scan. Notes that only say what could not be known are told under that heading, once for all projects."""
+    unknown = {line.partition(": ")[0] for line in inventory.incomplete}
+    findings(
+        console,
+        replace(diagnosis, findings=tuple(one for one in diagnosis.findings if not _says_unknown(one, unknown))),
+    )
     if inventory.entries:
         console.print(_projects(inventory.entries))
     else:
@@ -32,8 +51,7 @@ def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s
         )
     if inventory.incomplete:
         console.print(Text("\nWhat could not be known", style="bold"))
-        for line in inventory.incomplete:
-            console.print(Padding(Text(f"· {line}"), (0, 0, 0, 2)))
+        _unknown(console, inventory.incomplete)
     console.print()
     console.print(
         Text.assemble(
@@ -53,6 +71,10 @@ def findings(console: Console, diagnosis: Diagnosis) -> None:
         _finding(console, one)
     if folded:
         _crossings(console, folded)
+    for remark in diagnosis.remarks:
+        _print(console, _wrapped(console, Text(remark), indent=2), indent=2)
+    if diagnosis.remarks:
+        console.print()
     if notes:
         _notes(console, notes)
 
@@ -66,27 +88,78 @@ def projects(console: Console, found: Iterable[Project]) -> None:
 
 
 def _finding(console: Console, one: Finding) -> None:
+    """Print a finding in at most `MOST_LINES`, and a blank one; a long path in its first line may take one more."""
     head = Text.assemble(
         (f"{MARKS[one.severity]} {one.severity} ", STYLES[one.severity]),
         (f"{one.code} {one.public_kind} ", "dim"),
         (one.subject, "bold"),
     )
+    message = _wrapped(console, Text(one.message), indent=2, most=MESSAGE_LINES)
+    fix = Text.assemble(("fix: ", "bold green"), one.hint) if one.hint else Text()
+    ends = _wrapped(console, fix, indent=2, most=FIX_LINES) if one.hint else []
+    facts = [
+        _wrapped(
+            console,
+            Text(f"because {fact.fact} ({fact.source}, {fact.date})", style="dim"),
+            indent=2,
+            most=EVIDENCE_LINES,
+            tail=f" ... ({fact.source}, {fact.date})",
+        )
+        for fact in one.evidence[:2]
+    ]
+    room = MOST_LINES - 1 - len(message) - len(ends)
+    causes = _causes(console, one.causes, max(room - sum(map(len, facts)), min(CAUSE_LINES, room)))
     console.print(head)
-    console.print(Padding(Text(one.message), (0, 0, 0, 2)))
-    for cause in one.causes[:MOST_CAUSES]:
-        console.print(Padding(_cause(cause), (0, 0, 0, 4)))
-    if len(one.causes) > MOST_CAUSES:
-        console.print(Padding(Text(f"and {len(one.causes) - MOST_CAUSES} more", style="dim"), (0, 0, 0, 4)))
-    for fact in one.evidence[:2]:
-        console.print(Padding(Text(f"because {fact.fact} ({fact.source}, {fact.date})", style="dim"), (0, 0, 0, 2)))
-    if one.hint:
-        console.print(Padding(Text.assemble(("fix: ", "bold green"), one.hint), (0, 0, 0, 2)))
+    _print(console, message, indent=2)
+    _print(console, causes, indent=4)
+    room -= len(causes)
+    for fact in facts:
+        if len(fact) <= room:
+            _print(console, fact, indent=2)
+            room -= len(fact)
+    _print(console, ends, indent=2)
     console.print()
 
 
-def _cause(cause: Cause) -> Text:
-    chain = cause.chain if cause.chain and cause.chain[0] == cause.requirement else (cause.requirement, *cause.chain)
-    return Text.assemble((f"{cause.location}  ", "cyan"), " → ".join(dict.fromkeys(chain)))
+def _causes(console: Console, causes: Iterable[Cause], most: int) -> list[Text]:
+    """A line for each chain, with the first place of it, as many as fit."""
+    places: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
+    for cause in causes:
+        whole = cause.chain[:1] == (cause.requirement,)
+        chain = cause.chain if whole else (cause.requirement, *cause.chain)
+        places[tuple(dict.fromkeys(chain))][str(cause.location)] = None
+    blocks = [
+        _wrapped(console, Text.assemble((f"{_few(list(found), 1)}  ", "cyan"), " → ".join(chain)), indent=4)
+        for chain, found in places.items()
+    ]
+    if sum(map(len, blocks)) <= most:
+        return [line for block in blocks for line in block]
+    lines: list[Text] = []
+    told = 0
+    for block in blocks:
+        if len(lines) + len(block) >= most:
+            break
+        lines += block
+        told += 1
+    return [*lines, Text(f"and {len(blocks) - told} more", style="dim")]
+
+
+def _wrapped(console: Console, text: Text, *, indent: int, most: int = MOST_LINES, tail: str = " ...") -> list[Text]:
+    """A text in lines that fit beside an indent; where there are more than `most`, the last one ends with `tail`."""
+    width = max(console.width - indent, 1)
+    lines = list(text.wrap(console, width, overflow="fold"))
+    for line in lines:
+        line.rstrip()
+    if len(lines) > most:
+        del lines[most:]
+        lines[-1].truncate(max(width - len(tail), 0))
+        lines[-1].append(tail, style=text.style)
+    return lines
+
+
+def _print(console: Console, lines: Iterable[Text], *, indent: int) -> None:
+    for line in lines:
+        console.print(Text.assemble(" " * indent, line), no_wrap=True, overflow="ignore", crop=True)
 
 
 def _folds(one: Finding) -> bool:
@@ -113,26 +186,77 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
                 wanted.setdefault(f"{chain[-1]}{via}", set()).add(str(cause.location))
         name = subject
         for text, places in wanted.items():
-            table.add_row(Text(name, style="bold"), Text(text), Text(_few(sorted(places)), style="cyan"))
+            table.add_row(Text(name, style="bold"), Text(text), Text(_few(sorted(places), 2), style="cyan"))
             name = ""
-    console.print(Padding(table, (0, 0, 1, 2)))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    console.print()
 
 
-def _few(places: Sequence[str], most: int = 2) -> str:
+def _few(places: Sequence[str], most: int) -> str:
     shown = ", ".join(places[:most])
     return f"{shown} and {len(places) - most} more" if len(places) > most else shown
 
 
 def _notes(console: Console, notes: Sequence[Finding]) -> None:
-    for one in notes[:MOST_NOTES]:
-        place = f"  {one.causes[0].location}" if one.causes else ""
-        console.print(
-            Text.assemble((f"· {one.code} ", "dim"), f"{one.subject}: {one.message}", (place, "cyan")),
-            overflow="ellipsis",
+    """Print notes within `MOST_LINES`: what is said of one package, or is said of several things alike, is one note."""
+    by_subject = _gathered(notes, [(one.code, one.subject) for one in notes])
+    by_message = _gathered(by_subject, [(group[0].code, _short(group[0].message)) for group in by_subject])
+    shown = [
+        (group[0][0], [each[0].subject for each in group], len(group[0]) - 1 if len(group) == 1 else 0)
+        for group in by_message
+    ]
+    each = 2 if 2 * len(shown) <= MOST_LINES else 1
+    told = shown if len(shown) <= MOST_LINES else shown[: MOST_LINES - 1]
+    for first, subjects, more in told:
+        place = f"  {first.causes[0].location}" if first.causes else ""
+        also = f" (and {more} more)" if more else ""
+        text = Text.assemble(
+            (f"· {first.code} ", "dim"), f"{_few(subjects, 2)}{also}: {_short(first.message)}", (place, "cyan")
         )
-    if len(notes) > MOST_NOTES:
-        console.print(Text(f"· and {len(notes) - MOST_NOTES} more notes (--format json lists them all)", style="dim"))
+        tail = f" ...{place}" if len(place) < console.width // 2 else " ..."
+        _print(console, _wrapped(console, text, indent=0, most=each, tail=tail), indent=0)
+    if len(told) < len(shown):
+        left = f"· and {len(shown) - len(told)} more kinds of notes (--format json lists them all)"
+        console.print(Text(left, style="dim"))
     console.print()
+
+
+def _says_unknown(one: Finding, unknown: Container[str]) -> bool:
+    return (
+        one.kind in {Kind.NO_WHEEL, Kind.INDEX_MISSING}
+        and one.severity is Severity.NOTE
+        and not one.evidence
+        and one.subject in unknown
+    )
+
+
+def _gathered(items: Sequence[_Item], keys: Sequence[Hashable]) -> list[list[_Item]]:
+    groups: dict[Hashable, list[_Item]] = defaultdict(list)
+    for key, item in zip(keys, items, strict=True):
+        groups[key].append(item)
+    return list(groups.values())
+
+
+def _unknown(console: Console, lines: Sequence[str]) -> None:
+    """Print what could not be known, each reason once."""
+    whom: dict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        name, _, reason = line.partition(": ")
+        whom[_short(reason)].append(name)
+    for reason, names in list(whom.items())[:MOST_REASONS]:
+        _print(console, _wrapped(console, Text(f"· {_few(names, 2)}: {reason}"), indent=2, most=REASON_LINES), indent=2)
+    if len(whom) > MOST_REASONS:
+        left = f"· and {len(whom) - MOST_REASONS} more reasons (--format json lists them all)"
+        _print(console, [Text(left, style="dim")], indent=2)
+
+
+def _short(reason: str) -> str:
+    """A resolver's reason without its conclusions; that an index was not reached is one short sentence."""
+    if failed := _FETCH.search(reason):
+        host = _HOST.search(reason)
+        cause = failed["cause"].partition(" (os error")[0]
+        return f"{reason[: failed.start()]}{host[1] if host else 'the index'} cannot be reached: {cause}"
+    return reason.removeprefix("Because ").partition(", we can conclude")[0].rstrip(".")
 
 
 def _projects(entries: Sequence[Entry]) -> Table:
@@ -143,8 +267,6 @@ def _projects(entries: Sequence[Entry]) -> Table:
         locks = entry.locks
         python = entry.outcomes[0].environment.python if entry.outcomes else entry.reading.python
         state = Text(entry.status, style="" if locks else "yellow")
-        if entry.reason:
-            state.append(f"\n{entry.reason}", style="dim")
         table.add_row(
             Text(entry.project.name),
             python,
