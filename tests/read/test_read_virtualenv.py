@@ -89,7 +89,7 @@ def test_the_same_as_the_standard_library(environment: Path) -> None:
         mine = ours[name]
         assert str(mine.version) == other.version
         assert {str(each) for each in mine.requires} == {str(Requirement(each)) for each in other.requires or ()}
-        assert mine.requires_python == (other.metadata["Requires-Python"] or "")
+        assert mine.requires_python == other.metadata.get("Requires-Python", "")
         if mine.location.endswith(".dist-info"):
             assert mine.installer == (other.read_text("INSTALLER") or "").strip()
             assert mine.requested == (other.read_text("REQUESTED") is not None)
