@@ -6,7 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -79,6 +79,7 @@ def cause(project: str, *chain: str, line: int = 1, path: str = "requirements.tx
 WORDS = st.text("abc` <>=.1 ", min_size=1, max_size=700)
 
 
+@settings(deadline=None)
 @given(message=WORDS, hint=WORDS, fact=WORDS, chains=st.lists(st.lists(WORDS, min_size=1, max_size=4), max_size=9))
 def test_a_conflict_fits_in_twelve_lines(message: str, hint: str, fact: str, chains: list[list[str]]) -> None:
     evidence = Evidence(fact=fact, source="uv", date="2026-11-22", confidence=Confidence.PRIMARY)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 from recorded_hosts import NAMES, Recorded
@@ -111,6 +111,7 @@ def version(fact: Fact) -> Version | None:
     return Version(fact.text) if isinstance(fact, Known) else None
 
 
+@settings(deadline=None)
 @given(host=hosts)
 def test_whatever_is_read_can_be_pasted_and_says_the_same(host: Host) -> None:
     got = pasted(target.block(host))
