@@ -147,7 +147,7 @@ class Search:
             for place, (mask, held) in enumerate(joined):
                 union = mask | part
                 few = min(self._most_joined.get(other, MOST_JOINED) for other in (part, *held))
-                if union == mask or (len(held) < few and not any(within(known, union) for known in self.conflicts)):
+                if len(held) < few and (union == mask or not any(within(known, union) for known in self.conflicts)):
                     joined[place] = (union, [*held, part])
                     break
             else:

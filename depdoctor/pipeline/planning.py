@@ -8,9 +8,10 @@ from pathlib import Path
 
 from depdoctor import planfile
 from depdoctor.adapters.registry import OciRegistry
-from depdoctor.errors import RegistryError, UsageError
+from depdoctor.errors import RegistryError, ResolverError, UsageError
 from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Diagnosis
+from depdoctor.model.lock import DeclaredOnly
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline.scanning import Scan, Settings, committed_plan, scan
@@ -40,6 +41,8 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
     result = scan(settings, progress)
     committed = committed_plan(settings)
     made = _made(result, None if fresh else committed, settings, progress, base)
+    if write and committed is not None:
+        _refuse_loss(committed, made, result)
     path = settings.root / planfile.PLAN_NAME
     return Planned(
         plan=made,
@@ -49,6 +52,24 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
         path=path,
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
+
+
+def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
+    """Keep a committed plan from losing images only because their locks could not be had. Raises `ResolverError`."""
+    unknown = {
+        entry.project.name: outcome.reason.detail
+        for entry in result.inventory.entries
+        for outcome in entry.outcomes
+        if isinstance(outcome, DeclaredOnly)
+    }
+    lost = sorted({image.project for image in committed.images} - {image.project for image in made.images})
+    for project in lost:
+        if project in unknown:
+            raise ResolverError(
+                f"the plan would lose the image of `{project}`, whose lock could not be had: {unknown[project]}",
+                where=planfile.PLAN_NAME,
+                hint="the plan file stands as it was; run again with the index in reach",
+            )
 
 
 def standing_plan(settings: Settings, progress: Progress) -> Plan:
