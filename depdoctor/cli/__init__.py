@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from depdoctor.errors import DepdoctorError
 
 INTERRUPTED = 130
+UNUSABLE = 3
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,6 +31,9 @@ def run(arguments: Sequence[str]) -> int:
         # the reader of our output went away (`| head`): no traceback at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        sys.stderr.write(f"depdoctor: {error.strerror or error}\n  in {error.filename or 'a file or a connection'}\n")
+        return UNUSABLE
 
 
 def _told(error: DepdoctorError) -> str:
