@@ -7,6 +7,7 @@ Docker Hub's, as everywhere. Registries on loopback speak plain HTTP. Credential
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 import threading
 import time
@@ -84,7 +85,10 @@ def _split(name: str) -> tuple[str, str]:
 def is_loopback(host: str) -> bool:
     """Whether a host (with or without port) is this machine."""
     name = (urlsplit(f"//{host}").hostname or "").lower()
-    return name in ("localhost", "::1") or name.startswith("127.")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
