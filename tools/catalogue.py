@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from depdoctor.cli.arguments import Parser, whole
+from depdoctor.cli.arguments import whole
+from depdoctor.cli.parser import Parser
 from depdoctor.diagnose import RULES
 from depdoctor.model.finding import default_severity
 from depdoctor.report.rules import OLD_DAYS

@@ -1,18 +1,16 @@
-"""The command line: every command with its options. The one place where flags are named."""
+"""The command line: every command with its options."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
+from depdoctor.cli.parser import SEVERITIES, Parser, add_command, common, place, printing, resolving, voice
 
-FORMATS = ("console", "json")
-SEVERITIES = ("error", "warning", "note", "never")
 BUILDERS = ("auto", "oci", "docker")
-BUDGET_S = 60.0
 UNUSED_DAYS = 30.0
 
 EXIT_STATUS = """\
@@ -23,18 +21,6 @@ exit status:
   3    a tool failed (resolver, registry, engine, network)
   130  interrupted
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line and what to do in another, and ends with 2."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """Print the message of a usage error and exit."""
-        self.exit(2, f"depdoctor: {message}\n  try `{self.prog} --help`\n")
-
-    def commands(self) -> Mapping[str, Parser]:
-        """The parsers of the commands of this one by name, none if it is one that has no others."""
-        return next((action.choices for action in self._actions if isinstance(action.choices, Mapping)), {})
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -63,71 +49,14 @@ def whole() -> Parser:
         "--version", action="version", version=f"depdoctor {__version__}", help="print the version and exit"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    common, resolving = _common(), _resolving()
+    shared = (common(), resolving())
     for add in (_init, _scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache):
-        add(commands, common, resolving)
+        add(commands, *shared)
     return parser
 
 
-def _place() -> Parser:
-    place = Parser(add_help=False)
-    place.add_argument("path", nargs="?", type=Path, default=Path(), metavar="PATH", help="the folder (default: .)")
-    return place
-
-
-def _printing() -> Parser:
-    printing = Parser(add_help=False)
-    printing.add_argument("--format", choices=FORMATS, default="console", help="how to print the result")
-    return printing
-
-
-def _voice() -> Parser:
-    voice = Parser(add_help=False)
-    either = voice.add_mutually_exclusive_group()
-    either.add_argument("--quiet", "-q", action="store_true", help="print nothing but the result")
-    either.add_argument("--verbose", "-v", action="store_true", help="print what is being done")
-    return voice
-
-
-def _common() -> Parser:
-    common = Parser(add_help=False, parents=[_place(), _printing()])
-    common.add_argument("--offline", action="store_true", help="use no network; say what could not be known")
-    return Parser(add_help=False, parents=[common, _voice()])
-
-
-def _resolving() -> Parser:
-    resolving = Parser(add_help=False)
-    resolving.add_argument("--exclude-newer", metavar="DATE", help="resolve as the index stood then")
-    resolving.add_argument(
-        "--build-sdists", action="store_true", help="allow builds of source distributions (runs their code)"
-    )
-    resolving.add_argument(
-        "--budget", type=float, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
-    )
-    resolving.add_argument("--strict", action="store_true", help="end with 3 if anything could not be known")
-    resolving.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")
-    return resolving
-
-
-def _command(
-    commands: argparse._SubParsersAction[Parser],
-    name: str,
-    text: str,
-    example: str,
-    parents: Sequence[Parser],
-) -> Parser:
-    return commands.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"examples:\n{example}",
-        parents=list(parents),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
 def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "scan",
         "name every conflict and mismatch, with evidence and fix",
@@ -138,7 +67,7 @@ def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
 
 
 def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "plan",
         "plan an image for each project, sharing layers, into depdoctor.plan.json",
@@ -154,7 +83,7 @@ def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
 
 
 def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "generate",
         "write a Dockerfile, a bake file and hashed requirements from the plan",
@@ -168,7 +97,7 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
 
 
 def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "build",
         "build the images of the plan, with no daemon or through Docker",
@@ -189,7 +118,7 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
 
 
 def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "push",
         "push the images of the plan; what the registry has is not sent again",
@@ -205,7 +134,7 @@ def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
 
 
 def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "verify",
         "run each image and check that what was locked is installed and imports",
@@ -220,7 +149,7 @@ def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> N
 
 
 def _host(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
-    _command(
+    add_command(
         commands,
         "host",
         "print this machine as a [[target]] of the configuration",
@@ -230,7 +159,7 @@ def _host(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
 
 
 def _rules(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "rules",
         "tell what is checked, by what facts, and how old they are",
@@ -238,17 +167,19 @@ def _rules(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
         (),
     )
     actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions")
-    here = (_place(), _printing())
-    _command(actions, "list", "list the rules, and the tables of facts", "  depdoctor rules list --format json", here)
-    _with_code(_command(actions, "show", "explain a rule", "  depdoctor rules show DD201", (_printing(),)))
-    _command(
+    here = (place(), printing())
+    add_command(
+        actions, "list", "list the rules, and the tables of facts", "  depdoctor rules list --format json", here
+    )
+    _with_code(add_command(actions, "show", "explain a rule", "  depdoctor rules show DD201", (printing(),)))
+    add_command(
         actions,
         "check",
         "check every table of facts, and those of your own that `[rules] path` names",
         "  depdoctor rules check .",
         here,
     )
-    _command(
+    add_command(
         actions,
         "age",
         "tell how old the tables are; one of more than 120 days is marked",
@@ -260,7 +191,7 @@ def _rules(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
 def _explain(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
     example = "  depdoctor explain DD201\n  depdoctor explain driver-too-old"
     _with_code(
-        _command(commands, "explain", "explain a rule: what happens, why, and what to do", example, (_printing(),))
+        add_command(commands, "explain", "explain a rule: what happens, why, and what to do", example, (printing(),))
     )
 
 
@@ -269,7 +200,7 @@ def _with_code(command: Parser) -> None:
 
 
 def _cache(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "cache",
         "tell what is kept between runs, remove what nobody uses, check the rest",
@@ -277,19 +208,19 @@ def _cache(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
         (),
     )
     actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions")
-    _command(actions, "size", "tell how much there is", "  depdoctor cache size", (_printing(),))
-    prune = _command(
-        actions, "prune", "remove what was not used lately", "  depdoctor cache prune --unused 7", (_printing(),)
+    add_command(actions, "size", "tell how much there is", "  depdoctor cache size", (printing(),))
+    prune = add_command(
+        actions, "prune", "remove what was not used lately", "  depdoctor cache prune --unused 7", (printing(),)
     )
     prune.add_argument(
         "--unused", type=_days, default=UNUSED_DAYS, metavar="DAYS", help="not used for so long (default: 30)"
     )
-    _command(
+    add_command(
         actions,
         "verify",
         "read everything again and remove what has gone bad; end with 1 if something had",
         "  depdoctor cache verify",
-        (_printing(), _voice()),
+        (printing(), voice()),
     )
 
 
@@ -304,10 +235,10 @@ def _days(text: str) -> float:
 
 
 def _init(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
-    _command(
+    add_command(
         commands,
         "init",
         "write a commented depdoctor.toml from what is found; never over one that stands",
         "  depdoctor init .",
-        (_place(), _printing(), _voice()),
+        (place(), printing(), voice()),
     )
