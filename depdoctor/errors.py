@@ -8,7 +8,8 @@ DepdoctorError
 └── ToolError             exit 3: something outside failed
     ├── ResolverError     uv is missing or broke
     ├── FetchError        a distribution file could not be had, or was not what its hash says
-    ├── RegistryError     a container registry said no, or nothing
+    ├── RegistryError     a container registry said no
+    │   └── UnreachableError  it says nothing, or must not be asked
     ├── EngineError       the container engine failed
     ├── StoreError        the cache folder cannot be used, or holds something else than it should
     └── BuildError        an image could not be made
@@ -69,6 +70,10 @@ class FetchError(ToolError):
 
 class RegistryError(ToolError):
     """A container registry said no, or nothing."""
+
+
+class UnreachableError(RegistryError):
+    """A container registry says nothing, or may not be asked since the run is offline."""
 
 
 class EngineError(ToolError):

@@ -54,6 +54,7 @@ PLATFORM = re.compile(r"linux-(?P<machine>[a-z0-9_]+)-(?P<libc>glibc|musl)(?P<ma
 PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 ANY = re.compile(r"[^\x00]*")
 MODULE = re.compile(r"\w+(\.\w+)*")
+CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 T = TypeVar("T")
@@ -84,9 +85,17 @@ def loads(text: str, path: str = PLAN_NAME) -> Plan:
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
+        if marker := CONFLICT_MARKER.search(text):
+            line = text.count("\n", 0, marker.start()) + 1
+            raise PlanFileError(
+                f"`{path}` holds the marks of a merge that is not settled",
+                where=f"{path}:{line}",
+                hint="take either side of it whole (`git checkout --ours`), then run `depdoctor plan`",
+            ) from error
+        line = getattr(error, "lineno", 0)
         raise PlanFileError(
             f"`{path}` is not a plan: {error}",
-            where=path,
+            where=f"{path}:{line}" if line else path,
             hint="restore it from version control, or plan with `--fresh`",
         ) from error
     return _plan(_Value(document, path, ""))
@@ -99,7 +108,11 @@ def load(path: Path, name: str = PLAN_NAME) -> Plan:
             content = file.read(MAX_BYTES + 1)
         return loads(content.decode("utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
-        raise PlanFileError(f"`{name}` cannot be read: {error}", where=name) from error
+        raise PlanFileError(
+            f"`{name}` cannot be read: {error}",
+            where=name,
+            hint="restore it from version control, or plan with `--fresh`",
+        ) from error
 
 
 def differs(plan: Plan, path: Path) -> bool:

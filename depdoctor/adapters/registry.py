@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-from depdoctor.errors import RegistryError
+from depdoctor.errors import RegistryError, UnreachableError
 from depdoctor.model.image import Blob
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ class OciRegistry:
         if answer.status_code == 404:
             return ""
         _expect(answer, 200, name, f"look for {reference}")
-        return str(answer.headers.get("Docker-Content-Digest", ""))
+        # The header is optional in older registries; the manifest's own bytes always tell.
+        return str(answer.headers.get("Docker-Content-Digest") or self.manifest(reference)[0].digest)
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """The bytes of a blob in chunks, checked against the digest. Raises `RegistryError`."""
@@ -249,7 +250,7 @@ class OciRegistry:
         from requests import RequestException
 
         if self._offline:
-            raise RegistryError(
+            raise UnreachableError(
                 f"{name.host} is needed, and `--offline` forbids it", where=name.base, hint="Run without `--offline`"
             )
         url = path if "://" in path else f"{name.base}/{path}"
@@ -327,9 +328,9 @@ def _expect(answer: Response, status: int, name: Reference, what: str) -> None:
     raise RegistryError(f"cannot {what}: the registry answers {answer.status_code}{detail}", where=name.base, hint=hint)
 
 
-def _unreachable(name: Reference, error: Exception) -> RegistryError:
+def _unreachable(name: Reference, error: Exception) -> UnreachableError:
     reason = getattr(error, "reason", None) or getattr(getattr(error, "args", [None])[0], "reason", None) or error
-    return RegistryError(
+    return UnreachableError(
         f"the registry {name.host} does not answer: {reason}",
         where=name.base,
         hint="Check its name, the network, HTTPS_PROXY and, for a private authority, SSL_CERT_FILE",

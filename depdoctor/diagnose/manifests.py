@@ -24,6 +24,15 @@ _VCS = re.compile(r"^(?:git|hg|svn|bzr)\+")
 
 def check_unreadable(context: Context) -> Iterator[Finding]:
     """Files and pieces of files that could not be understood."""
+    if broken_plan := context.inventory.plan_problem:
+        yield Finding(
+            kind=Kind.UNREADABLE,
+            severity=Severity.WARNING,
+            subject=broken_plan.location.path,
+            message=broken_plan.reason,
+            hint=broken_plan.hint,
+            causes=(Cause(project="", location=broken_plan.location, requirement=""),),
+        )
     for entry in context.inventory.entries:
         reading = entry.reading
         for broken in reading.unreadable:

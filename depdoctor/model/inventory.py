@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
-from depdoctor.model.project import DeclaredRequirement, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, Problem, Project, Reading
 from depdoctor.model.target import Environment, Target
 
 
@@ -72,6 +72,7 @@ class Inventory:
     """Everything a scan knows before it judges. `index_date` is the moment as of which the index was asked.
 
     `base` is the reference of the image that the projects' images stand on, "" where nothing is said of it.
+    `plan_problem` is why the plan file that stands beside the projects cannot be used, None if it can or there is none.
     """
 
     root: str
@@ -81,6 +82,7 @@ class Inventory:
     index_date: datetime
     incomplete: tuple[str, ...] = ()
     base: str = ""
+    plan_problem: Problem | None = None
 
     def environments(self) -> tuple[Environment, ...]:
         """Every environment that some project was locked for, sorted."""

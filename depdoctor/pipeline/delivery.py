@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import uv
@@ -18,12 +18,13 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.docker import DockerBuilder
 from depdoctor.build.oci import OciBuilder
-from depdoctor.errors import RegistryError, UsageError
+from depdoctor.errors import UsageError
 from depdoctor.generate import generate
 from depdoctor.model.finding import Diagnosis, Finding, worst_first
 from depdoctor.model.image import BuiltImage, PushedImage
-from depdoctor.model.plan import SCRATCH, Base, Image, Plan
+from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
+from depdoctor.pipeline import bases
 from depdoctor.pipeline.planning import standing_plan, wanted_images
 from depdoctor.pipeline.scanning import Settings, configured
 
@@ -113,7 +114,7 @@ def _build_natively(
     store = BlobStore(settings.cache / "store")
     registry = OciRegistry(offline=settings.offline)
     if not wish.push and not wish.load:
-        images = _or_layers_alone(images, registry, progress)
+        images = bases.or_layers_alone(images, settings, progress)
     with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:
         builder = OciBuilder(
             store=store,
@@ -132,23 +133,6 @@ def _build_natively(
         return Built(images=made)
     tags = tuple(filter(None, (_tag(standing), git.revision(settings.root)[:TAG_LENGTH])))
     return Built(images=made, pushed=push.push_all(made, wish.push, registry, store, tags, progress))
-
-
-def _or_layers_alone(images: Sequence[Image], registry: OciRegistry, progress: Progress) -> tuple[Image, ...]:
-    """The images as planned, or without a base where theirs cannot be reached, which is said."""
-    unreachable: dict[Base, str] = {}
-    for base in {image.base for image in images if image.base.reference != SCRATCH}:
-        try:
-            registry.manifest(base.pinned)
-        except RegistryError as error:
-            unreachable[base] = error.message
-            progress.say(
-                f"the base image {base.reference} cannot be reached ({error.message}): "
-                "the layers are built alone, and an image without its base does not run"
-            )
-    return tuple(
-        replace(image, base=Base(reference=SCRATCH)) if image.base in unreachable else image for image in images
-    )
 
 
 def _build_with_docker(

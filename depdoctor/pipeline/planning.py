@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from depdoctor import planfile
-from depdoctor.adapters.registry import OciRegistry
-from depdoctor.errors import RegistryError, ResolverError, UsageError
+from depdoctor.errors import PlanFileError, ResolverError, UsageError
 from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
-from depdoctor.model.plan import SCRATCH, Base, Image, Plan
+from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
+from depdoctor.pipeline import bases
 from depdoctor.pipeline.scanning import Scan, Settings, committed_plan, scan
 from depdoctor.plan import base_references, collisions
 from depdoctor.plan import plan as plan_images
@@ -38,8 +38,14 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
 
     What the committed plan holds stays where it is, unless the plan is to be `fresh`.
     """
+    committed = _committed(settings, progress, fresh=fresh)
     result = scan(settings, progress)
-    committed = committed_plan(settings)
+    if not result.inventory.entries:
+        raise UsageError(
+            f"no projects found under `{settings.root}`",
+            hint="a project is a folder with a requirements file, pyproject.toml or the like; "
+            "`depdoctor scan --list` tells what is one, and `exclude` of the configuration leaves folders out",
+        )
     made = _made(result, None if fresh else committed, settings, progress, base)
     if write and committed is not None:
         _refuse_loss(committed, made, result)
@@ -52,6 +58,17 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
         path=path,
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
+
+
+def _committed(settings: Settings, progress: Progress, *, fresh: bool) -> Plan | None:
+    """The committed plan; one that cannot be read is none where the plan is made `fresh`, and an error otherwise."""
+    try:
+        return committed_plan(settings)
+    except PlanFileError as error:
+        if not fresh:
+            raise
+        progress.say(f"{error.message}; planned afresh")
+        return None
 
 
 def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
@@ -78,7 +95,7 @@ def standing_plan(settings: Settings, progress: Progress) -> Plan:
     if committed is not None:
         return committed
     progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
-    return _made(scan(settings, progress), None, settings, progress)
+    return plan(settings, progress, write=False).plan
 
 
 def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
@@ -95,24 +112,10 @@ def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
 
 def _made(result: Scan, previous: Plan | None, settings: Settings, progress: Progress, base: str = "") -> Plan:
     config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
-    bases = _bases(base_references(result.inventory, config), settings, progress)
-    made = plan_images(result.inventory, config, bases, previous)
+    found = bases.pinned(base_references(result.inventory, config), settings, progress, previous)
+    made = plan_images(result.inventory, config, found, previous)
     for name, owners in collisions(made).items():
         raise UsageError(
             f"the projects {', '.join(owners)} would share the image name `{name}`", hint="rename one of the folders"
         )
     return made
-
-
-def _bases(references: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Base]:
-    """The bases by reference, each with the digest that it stands for now where its registry can be asked."""
-    registry = OciRegistry(offline=settings.offline)
-    bases: dict[str, Base] = {}
-    for reference in references:
-        if reference == SCRATCH:
-            continue
-        try:
-            bases[reference] = Base(reference=reference, digest=registry.digest(reference))
-        except RegistryError as error:
-            progress.say(f"the base image {reference} is not pinned: {error.message}")
-    return bases

@@ -19,12 +19,13 @@ from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.oracle_cache import VerdictCache
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.diagnose import diagnose
+from depdoctor.errors import PlanFileError
 from depdoctor.model.config import Config
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
 from depdoctor.model.plan import Plan
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Location, Problem, Project, Reading
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.target import Environment
 from depdoctor.rules import Rules
@@ -110,7 +111,12 @@ def scan(settings: Settings, progress: Progress) -> Scan:
             most=MOST_MENDED,
         )
     inventory = replace(inventory, incomplete=(*_unknown(inventory), *conflicts.incomplete))
-    diagnosis = diagnose(inventory, conflicts, facts, committed_plan(settings))
+    committed: Plan | None = None
+    try:
+        committed = committed_plan(settings)
+    except PlanFileError as error:
+        inventory = replace(inventory, plan_problem=_as_problem(error))
+    diagnosis = diagnose(inventory, conflicts, facts, committed)
     return Scan(config=config, inventory=inventory, diagnosis=_without(diagnosis, config.ignored_rules))
 
 
@@ -261,6 +267,15 @@ def committed_plan(settings: Settings) -> Plan | None:
     """Read the plan file that stands beside the projects, None if there is none. Raises `PlanFileError`."""
     path = settings.root / planfile.PLAN_NAME
     return planfile.load(path) if path.is_file() else None
+
+
+def _as_problem(error: PlanFileError) -> Problem:
+    path, _, line = error.where.partition(":")
+    return Problem(
+        location=Location(path=path, line=int(line or 0)),
+        reason=f"{error.message}; it is left out of account",
+        hint=error.hint,
+    )
 
 
 def _without(diagnosis: Diagnosis, ignored: Sequence[str]) -> Diagnosis:

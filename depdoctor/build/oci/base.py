@@ -75,6 +75,23 @@ def look_at(base: Base, environment: Environment, registry: Registry, store: Sto
     )
 
 
+def is_stored(base: Base, environment: Environment, store: Store) -> bool:
+    """Whether a pinned base lies in the store whole, so that nothing of it has to be fetched for one environment."""
+    architecture = ARCHITECTURES.get(environment.platform.machine, environment.platform.machine)
+    digest = base.digest
+    while digest and store.has(digest):
+        document = json.loads(store.path(digest).read_bytes())
+        if "manifests" not in document:
+            return all(store.has(blob["digest"]) for blob in (document["config"], *document["layers"]))
+        digest = next((entry["digest"] for entry in document["manifests"] if _is_for(entry, architecture)), "")
+    return False
+
+
+def _is_for(entry: Mapping[str, Any], architecture: str) -> bool:
+    platform = entry.get("platform", {})
+    return bool(platform.get("os") == "linux" and platform.get("architecture") == architecture)
+
+
 def _manifest(reference: str, architecture: str, registry: Registry, store: Store) -> dict[str, Any]:
     """The manifest of an image, out of an index if there is one. What is named by digest is kept in the store."""
     repository, _, digest = reference.partition("@")
@@ -87,8 +104,7 @@ def _manifest(reference: str, architecture: str, registry: Registry, store: Stor
     if "manifests" not in document:
         return document
     for entry in document["manifests"]:
-        platform = entry.get("platform", {})
-        if platform.get("os") == "linux" and platform.get("architecture") == architecture:
+        if _is_for(entry, architecture):
             return _manifest(f"{repository}@{entry['digest']}", architecture, registry, store)
     raise BuildError(
         f"the base offers nothing for linux/{architecture}", where=reference, hint="Choose a base that does"

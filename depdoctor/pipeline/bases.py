@@ -1,0 +1,77 @@
+"""Which bases images stand on: pinned by digest where a registry can be asked, remembered where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.store import BlobStore
+from depdoctor.build.oci.base import is_stored
+from depdoctor.errors import RegistryError, UnreachableError
+from depdoctor.model.plan import SCRATCH, Base, Image, Plan
+from depdoctor.model.seams import Progress
+from depdoctor.pipeline.scanning import Settings
+
+
+def pinned(
+    references: Sequence[str], settings: Settings, progress: Progress, previous: Plan | None = None
+) -> dict[str, Base]:
+    """The bases by reference, each with its digest: that of the previous plan, else the one that stands for it now.
+
+    Where no registry can be asked, the digest is the last one seen, and a base never seen is left out, which is said.
+    Raises `RegistryError` for a base that its registry does not have or does not show.
+    """
+    kept = {image.base.reference: image.base for image in previous.images if image.base.digest} if previous else {}
+    registry = OciRegistry(offline=settings.offline)
+    store = BlobStore(settings.cache / "store")
+    bases: dict[str, Base] = {}
+    for reference in references:
+        if reference == SCRATCH:
+            continue
+        try:
+            digest = registry.digest(reference)
+        except UnreachableError as error:
+            digest = reference.partition("@")[2] or store.recall(_note(reference)) or ""
+            if not digest and reference not in kept:
+                progress.say(f"the base image {reference} is not pinned: {error.message}")
+                continue
+        else:
+            if not digest:
+                raise RegistryError(
+                    f"there is no base image {reference}",
+                    where="`base` under [image], or --base",
+                    hint="check its name and tag, and your `docker login`; "
+                    f"`--base {SCRATCH}` plans the layers without a base",
+                )
+            store.remember(_note(reference), digest)
+        bases[reference] = kept.get(reference, Base(reference=reference, digest=digest))
+        if digest and bases[reference].digest != digest:
+            progress.say(f"the base image {reference} has moved on; the plan keeps the one it has unless made --fresh")
+    return bases
+
+
+def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progress) -> tuple[Image, ...]:
+    """The images as planned, or without a base where theirs is neither stored nor within reach, which is said.
+
+    Raises `RegistryError` for a base that its registry does not have or does not show.
+    """
+    registry = OciRegistry(offline=settings.offline)
+    store = BlobStore(settings.cache / "store")
+    alone: set[Base] = set()
+    for base, environment in dict.fromkeys((image.base, image.environment) for image in images):
+        if base.reference == SCRATCH or base in alone or is_stored(base, environment, store):
+            continue
+        try:
+            registry.manifest(base.pinned)
+        except UnreachableError as error:
+            alone.add(base)
+            progress.say(
+                f"the base image {base.reference} cannot be reached ({error.message}): "
+                "the layers are built alone, and an image without its base does not run"
+            )
+    return tuple(replace(image, base=Base(reference=SCRATCH)) if image.base in alone else image for image in images)
+
+
+def _note(reference: str) -> str:
+    return f"base 1 {reference}"
