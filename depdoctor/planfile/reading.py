@@ -1,20 +1,11 @@
-"""`depdoctor.plan.json`: a plan as a document that is committed and reviewed.
-
-Canonical: sorted keys, ASCII, a package a line, absent values left out. The same plan is the same bytes, and its digest
-is the SHA-256 of the file. A plan file comes out of a repository that others can write to, so everything in it is
-checked before it is believed, down to the keys that follow from what they stand for.
-"""
+"""What stands in a plan file, checked down to the keys that follow from what they stand for."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from packaging.utils import canonicalize_name
@@ -42,9 +33,6 @@ PLAN_NAME = "depdoctor.plan.json"
 MAX_BYTES = 64 << 20
 MAX_FILE_BYTES = 1 << 50
 MAX_TEXT = 8192
-ROWS = frozenset({"packages", "skipped"})
-"""Lists whose items stand on one line each."""
-
 HEX = re.compile(r"[0-9a-f]{64}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
@@ -58,24 +46,6 @@ CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 T = TypeVar("T")
-
-
-def dumps(plan: Plan) -> str:
-    """A plan as canonical JSON. Addresses lose any credentials."""
-    files = {sha256: pin.file.filename for sha256, pin in plan.by_hash().items() if pin.file}
-    document = {
-        "images": [_image(image) for image in plan.images],
-        "nodes": [_node(node, files) for node in plan.nodes],
-        "packages": [_package(pin) for pin in plan.packages],
-        "schema_version": plan.schema_version,
-        "skipped": [{"project": skip.project, "reason": skip.reason} for skip in plan.skipped],
-    }
-    return "{\n" + ",\n".join(f' "{key}": {_section(key, document[key])}' for key in sorted(document)) + "\n}\n"
-
-
-def digest(plan: Plan) -> str:
-    """The digest of the whole plan, "sha256:<hex>": that of its file."""
-    return f"sha256:{sha256(dumps(plan).encode()).hexdigest()}"
 
 
 def loads(text: str, path: str = PLAN_NAME) -> Plan:
@@ -99,100 +69,6 @@ def loads(text: str, path: str = PLAN_NAME) -> Plan:
             hint="restore it from version control, or plan with `--fresh`",
         ) from error
     return _plan(_Value(document, path, ""))
-
-
-def load(path: Path, name: str = PLAN_NAME) -> Plan:
-    """The plan in a file, called `name` in errors. Raises `PlanFileError`."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        return loads(content.decode("utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanFileError(
-            f"`{name}` cannot be read: {error}",
-            where=name,
-            hint="restore it from version control, or plan with `--fresh`",
-        ) from error
-
-
-def differs(plan: Plan, path: Path) -> bool:
-    """Whether a file holds anything else than this plan."""
-    try:
-        return path.read_bytes() != dumps(plan).encode()
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        raise PlanFileError(f"`{path.name}` cannot be read: {error}", where=path.name) from error
-
-
-def write(plan: Plan, path: Path) -> bool:
-    """Write a plan file whole or not at all; whether it had to be written. Raises `PlanFileError`."""
-    if not differs(plan, path):
-        return False
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(dumps(plan).encode())
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise PlanFileError(f"`{path.name}` cannot be written: {error}", where=path.name) from error
-    return True
-
-
-def _section(key: str, value: object) -> str:
-    if key in ROWS and isinstance(value, list):
-        rows = ",\n  ".join(json.dumps(row, sort_keys=True) for row in value)
-        return f"[\n  {rows}\n ]" if rows else "[]"
-    return json.dumps(value, indent=1, sort_keys=True).replace("\n", "\n ")
-
-
-def _filled(**values: object) -> dict[str, object]:
-    """The values that are there."""
-    return {key: value for key, value in values.items() if value is not None and value not in ("", [])}
-
-
-def _package(pin: Pin) -> dict[str, object]:
-    file = pin.file
-    return _filled(
-        name=pin.name,
-        version=str(pin.version),
-        filename=file.filename if file else None,
-        url=CREDENTIALS.sub("", file.url) if file else None,
-        sha256=file.sha256 if file else None,
-        size_bytes=file.size_bytes if file else None,
-        unpacked_bytes=pin.unpacked_bytes,
-        index=CREDENTIALS.sub("", pin.index),
-        source=CREDENTIALS.sub("", pin.source),
-    )
-
-
-def _node(node: Node, files: Mapping[str, str]) -> dict[str, object]:
-    layers = [{"key": layer.key, "wheels": {files[wheel]: wheel for wheel in layer.wheels}} for layer in node.layers]
-    return _filled(key=node.key, parent=node.parent, layers=layers)
-
-
-def _image(image: Image) -> dict[str, object]:
-    return _filled(
-        name=image.name,
-        project=image.project,
-        python=image.environment.python,
-        platform=str(image.environment.platform),
-        base=_filled(reference=image.base.reference, digest=image.base.digest),
-        node=image.node,
-        code=image.code,
-        command=list(image.command),
-        port=image.port,
-        health=image.health,
-        imports=list(image.imports),
-        targets=list(image.targets),
-    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""A plan as canonical JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+
+from depdoctor.model.distribution import Pin
+from depdoctor.model.plan import Image, Node, Plan
+from depdoctor.planfile.reading import CREDENTIALS
+
+ROWS = frozenset({"packages", "skipped"})
+"""Lists whose items stand on one line each."""
+
+
+def dumps(plan: Plan) -> str:
+    """A plan as canonical JSON. Addresses lose any credentials."""
+    files = {sha256: pin.file.filename for sha256, pin in plan.by_hash().items() if pin.file}
+    document = {
+        "images": [_image(image) for image in plan.images],
+        "nodes": [_node(node, files) for node in plan.nodes],
+        "packages": [_package(pin) for pin in plan.packages],
+        "schema_version": plan.schema_version,
+        "skipped": [{"project": skip.project, "reason": skip.reason} for skip in plan.skipped],
+    }
+    return "{\n" + ",\n".join(f' "{key}": {_section(key, document[key])}' for key in sorted(document)) + "\n}\n"
+
+
+def digest(plan: Plan) -> str:
+    """The digest of the whole plan, "sha256:<hex>": that of its file."""
+    return f"sha256:{sha256(dumps(plan).encode()).hexdigest()}"
+
+
+def _section(key: str, value: object) -> str:
+    if key in ROWS and isinstance(value, list):
+        rows = ",\n  ".join(json.dumps(row, sort_keys=True) for row in value)
+        return f"[\n  {rows}\n ]" if rows else "[]"
+    return json.dumps(value, indent=1, sort_keys=True).replace("\n", "\n ")
+
+
+def _filled(**values: object) -> dict[str, object]:
+    """The values that are there."""
+    return {key: value for key, value in values.items() if value is not None and value not in ("", [])}
+
+
+def _package(pin: Pin) -> dict[str, object]:
+    file = pin.file
+    return _filled(
+        name=pin.name,
+        version=str(pin.version),
+        filename=file.filename if file else None,
+        url=CREDENTIALS.sub("", file.url) if file else None,
+        sha256=file.sha256 if file else None,
+        size_bytes=file.size_bytes if file else None,
+        unpacked_bytes=pin.unpacked_bytes,
+        index=CREDENTIALS.sub("", pin.index),
+        source=CREDENTIALS.sub("", pin.source),
+    )
+
+
+def _node(node: Node, files: Mapping[str, str]) -> dict[str, object]:
+    layers = [{"key": layer.key, "wheels": {files[wheel]: wheel for wheel in layer.wheels}} for layer in node.layers]
+    return _filled(key=node.key, parent=node.parent, layers=layers)
+
+
+def _image(image: Image) -> dict[str, object]:
+    return _filled(
+        name=image.name,
+        project=image.project,
+        python=image.environment.python,
+        platform=str(image.environment.platform),
+        base=_filled(reference=image.base.reference, digest=image.base.digest),
+        node=image.node,
+        code=image.code,
+        command=list(image.command),
+        port=image.port,
+        health=image.health,
+        imports=list(image.imports),
+        targets=list(image.targets),
+    )
