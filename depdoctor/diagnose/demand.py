@@ -78,7 +78,10 @@ class _Case:
     build: Build | None
 
     def locked(self, fact: str) -> Evidence:
-        """What the lock itself says."""
+        """What the lock itself says, or a conda environment, whose builds are not those of wheels."""
+        if not self.package.is_wheel:
+            declared = "the conda packages that are declared"
+            return Evidence(fact=fact, source=declared, date=self.date, confidence=Confidence.INFERRED)
         origin = next((str(part.lock.origin) for part in self.installation.parts if part.lock.origin), LOCK)
         return Evidence(fact=fact, source=origin, date=self.date, confidence=Confidence.PRIMARY)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from depdoctor.diagnose import conda
 from depdoctor.diagnose.trace import Part, asked_extras
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause
@@ -31,7 +32,7 @@ from depdoctor.rules import Rules
 class Package:
     """A package of an installation. `version` is None if unknown; `direct` if a project asks for it itself.
 
-    `least` is the oldest version that it can have where more is not known.
+    `least` is the oldest version that it can have where more is not known. `is_wheel` is false for what conda installs.
     """
 
     name: NormalizedName
@@ -40,6 +41,7 @@ class Package:
     direct: bool = False
     download_bytes: int = 0
     least: Version | None = None
+    is_wheel: bool = True
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name
@@ -84,6 +86,10 @@ class Installation:
     def among(self, names: Collection[NormalizedName]) -> list[Package]:
         """Those of its packages that have one of these names, by name."""
         return [self.packages[name] for name in sorted(self.packages.keys() & names)]
+
+    def wheels(self, names: Collection[NormalizedName]) -> list[Package]:
+        """Those of its packages that have one of these names and come as a wheel, by name."""
+        return [package for package in self.among(names) if package.is_wheel]
 
     @cached_property
     def extras(self) -> Mapping[NormalizedName, Extras]:
@@ -162,12 +168,14 @@ def _part(entry: Entry, outcome: LockOutcome, rules: Rules) -> tuple[Part, bool]
     else:
         lock, loose = _declared_lock(entry, declared, outcome.environment, rules)
     manifests = entry.reading.manifests
+    by_conda = tuple(one for one in conda.distributions(entry.reading, rules) if one.group in groups)
     part = Part(
         project=entry.project.name,
         lock=lock,
-        declared=declared,
+        declared=(*declared, *by_conda),
         manifest=manifests[0].path if manifests else entry.project.root,
         loose=loose,
+        conda=frozenset(one.name for one in by_conda) - {one.name for one in declared},
     )
     return part, isinstance(outcome, Lock)
 
@@ -175,7 +183,7 @@ def _part(entry: Entry, outcome: LockOutcome, rules: Rules) -> tuple[Part, bool]
 class Packages(Mapping[NormalizedName, Package]):
     """The packages of an installation by name, each made when it is asked for: rules look at few of them."""
 
-    __slots__ = ("_asked", "_made", "_more", "_names", "_pins")
+    __slots__ = ("_asked", "_conda", "_made", "_more", "_names", "_pins")
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._pins: dict[NormalizedName, Pin] = {}
@@ -189,6 +197,7 @@ class Packages(Mapping[NormalizedName, Package]):
             for name, one in part.named:
                 if holds(one.requirement.marker, part.lock.environment):
                     self._asked.setdefault(name, []).append(one)
+        self._conda = frozenset[NormalizedName]().union(*(part.conda for part in parts)) - self._pins.keys()
         self._names = dict.fromkeys((*self._pins, *self._asked, *(name for part in parts for name in part.loose)))
 
     def __getitem__(self, name: NormalizedName) -> Package:
@@ -196,7 +205,8 @@ class Packages(Mapping[NormalizedName, Package]):
             if name not in self._names:
                 raise KeyError(name)
             first = (self._pins[name],) if name in self._pins else ()
-            self._made[name] = _package(name, (*first, *self._more.get(name, ())), self._asked.get(name, ()))
+            made = _package(name, (*first, *self._more.get(name, ())), self._asked.get(name, ()))
+            self._made[name] = replace(made, is_wheel=False) if name in self._conda else made
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:
@@ -245,12 +255,6 @@ def _least(asked: Iterable[DeclaredRequirement]) -> Version | None:
         if specifier.operator in {">=", ">", "~=", "=="}
     ]
     return max(bounds, default=None)
-
-
-def _agreed(versions: set[Version], asked: Iterable[DeclaredRequirement]) -> Version | None:
-    if len(versions) > 1:
-        versions = {version for one in asked if (version := exact_version(one.requirement))}
-    return next(iter(versions)) if len(versions) == 1 else None
 
 
 def _locked(lock: Lock, parts: tuple[Part, ...]) -> dict[NormalizedName, Package]:

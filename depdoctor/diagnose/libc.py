@@ -23,7 +23,7 @@ def check(context: Context) -> Iterator[Finding]:
         platform = installation.environment.platform
         if platform.system != "linux" or platform.machine != "x86_64" or installation.shared:
             continue
-        for package in installation.among(context.rules.wheels_by_package.keys()):
+        for package in installation.wheels(context.rules.wheels_by_package.keys()):
             if (installation.name, package.name) in refused:
                 continue
             for row in context.rules.wheels_by_package[package.name]:

@@ -23,7 +23,7 @@ def _by_tables(context: Context, installation: Installation) -> Iterator[Finding
     if installation.platform != "linux-x86_64" or _refused(context, installation):
         return
     python = installation.environment.python
-    for package in installation.among(context.rules.wheels_by_package.keys()):
+    for package in installation.wheels(context.rules.wheels_by_package.keys()):
         name = package.name
         for row in context.rules.wheels_by_package[name]:
             if package.version and row.first <= package.version <= row.last and row.pythons:

@@ -23,7 +23,7 @@ def check_libraries(context: Context) -> Iterator[Finding]:
     for installation in context.installations:
         if installation.environment.platform.system != "linux" or installation.shared:
             continue
-        for package in installation.among(context.rules.libraries_by_package.keys()):
+        for package in installation.wheels(context.rules.libraries_by_package.keys()):
             for row in context.rules.libraries_by_package[package.name]:
                 if not row.versions or (package.version and row.versions.contains(package.version, prereleases=True)):
                     yield _library(context, installation, package, row)

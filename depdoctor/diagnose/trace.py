@@ -37,6 +37,8 @@ class Part:
     manifest: str
     loose: tuple[NormalizedName, ...] = ()
     """What is required for certain, in a version that nobody knows."""
+    conda: frozenset[NormalizedName] = frozenset()
+    """What conda installs, and no wheel."""
 
     def causes(self, name: NormalizedName) -> tuple[Cause, ...]:
         """The declarations that name a package, else the nearest that lead to it, else its place in the lockfile."""

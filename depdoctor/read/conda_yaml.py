@@ -66,7 +66,8 @@ def conda_requirement(
         return None
     keys = {found["key"]: found["value"] for found in _KEY.finditer(match["keys"] or "")}
     version, build = (match["version"] or "").strip(), match["build"] or ""
-    if version.startswith("=") and not version.startswith("==") and "=" in version[1:]:
+    number = version.lstrip("=")
+    if number != version and "=" in number and not {*number} & {*"<>!~,|"}:
         version, _, build = version.rpartition("=")
     return CondaRequirement(
         name=match["name"].lower(),

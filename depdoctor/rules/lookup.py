@@ -18,6 +18,7 @@ from depdoctor.rules.rows import (
     Break,
     Build,
     Component,
+    CondaName,
     CudaMajor,
     CudaPackage,
     Distribution,
@@ -89,6 +90,7 @@ class Rules:
     base_images: tuple[BaseImage, ...] = ()
     error_packages: tuple[ErrorPackage, ...] = ()
     import_names: tuple[ImportName, ...] = ()
+    conda_names: tuple[CondaName, ...] = ()
 
     @cached_property
     def builds_by_package(self) -> Mapping[NormalizedName, tuple[Build, ...]]:
@@ -128,6 +130,11 @@ class Rules:
     def errors_by_package(self) -> Mapping[NormalizedName, tuple[ErrorPackage, ...]]:
         """The releases of each package that cannot be what anyone wants."""
         return _grouped(self.error_packages)
+
+    @cached_property
+    def conda_by_name(self) -> Mapping[str, CondaName]:
+        """The conda packages that are distributions of another name, or none."""
+        return {row.name: row for row in self.conda_names}
 
     @cached_property
     def libraries_by_package(self) -> Mapping[NormalizedName, tuple[SystemLibrary, ...]]:

@@ -290,3 +290,12 @@ class ImportName:
     module: str
     packages: tuple[NormalizedName, ...]
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaName:
+    """A conda package that is a distribution of another name, or none at all (`package` is "")."""
+
+    name: str
+    package: str = ""
+    provenance: Provenance

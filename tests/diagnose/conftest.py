@@ -34,6 +34,7 @@ from depdoctor.model.project import (
     UnreadableManifest,
 )
 from depdoctor.model.target import Environment, Gpu, Platform, Target
+from depdoctor.read import conda_yaml
 from depdoctor.rules import Rules
 
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
@@ -192,11 +193,13 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
         )
         for broken in raw.get("unreadable", ())
     )
-    manifests = (
-        (Manifest(path=path, format="requirements", requirements=declared, problems=problems),)
-        if declared or problems
-        else ()
+    conda = tuple(
+        conda_yaml.parse("dependencies:\n" + "".join(f"  - {text}\n" for text in texts), f"{name}/environment.yml")
+        for texts in (raw.get("conda"),)
+        if texts
     )
+    listed = (Manifest(path=path, format="requirements", requirements=declared, problems=problems),)
+    manifests = (*(listed if declared or problems else ()), *conda)
     project = Project(name=name, root=name, manifests=(path,))
     imports = tuple(
         Import(module=module, guarded=False, testing=False, location=Location(path=f"{name}/app.py", line=line))
