@@ -63,7 +63,9 @@ def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         "  depdoctor scan .\n  depdoctor scan models --format json --offline",
         parents,
     )
-    command.add_argument("--list", action="store_true", help="only list the projects, and why each is one")
+    command.add_argument(
+        "--list", action="store_true", help="only list the projects and their files, and what was passed over"
+    )
 
 
 def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:

@@ -46,16 +46,13 @@ def scan(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from depdoctor.cli import terminal
     from depdoctor.pipeline import scanning
+    from depdoctor.report import listing
 
-    found = scanning.list_projects(settings(options))
+    found, readings = scanning.listed(settings(options))
     if options.format == "json":
-        from depdoctor.report import json
-
-        sys.stdout.write(json.projects(found))
+        sys.stdout.write(listing.json(found, readings))
     else:
-        from depdoctor.report import console
-
-        console.projects(terminal.output(), found)
+        listing.console(terminal.output(), found, readings)
     return CLEAN
 
 

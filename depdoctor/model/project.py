@@ -44,6 +44,23 @@ class Project:
     workspace: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PassedOver:
+    """A path that was not looked at though its name promises something, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a folder holds: its projects, the virtual environments in it ("." for itself), and what was passed over."""
+
+    projects: tuple[Project, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    environments: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRequirement:
     """One requirement as a manifest states it. Treat `requirement` as read-only: `packaging` lets it be assigned to.

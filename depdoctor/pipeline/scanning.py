@@ -25,7 +25,7 @@ from depdoctor.model.finding import Diagnosis
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
 from depdoctor.model.plan import Plan
-from depdoctor.model.project import Location, Problem, Project, Reading
+from depdoctor.model.project import Location, Problem, Project, Reading, Survey
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.target import Environment
 from depdoctor.rules import Rules
@@ -60,9 +60,10 @@ class Scan:
     diagnosis: Diagnosis
 
 
-def list_projects(settings: Settings) -> tuple[Project, ...]:
-    """Find the projects under the root. Raises `ConfigError` and `RulesError`."""
-    return discover.discover(settings.root, configured(settings)[0].exclude)
+def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
+    """Find and read the projects under the root, and judge nothing. Raises `ConfigError` and `RulesError`."""
+    found = discover.survey(settings.root, configured(settings)[0].exclude)
+    return found, tuple(read.read(project, settings.root) for project in found.projects)
 
 
 def scan(settings: Settings, progress: Progress) -> Scan:

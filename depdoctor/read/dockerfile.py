@@ -170,6 +170,7 @@ def _note(stage: _Stage, instruction: Instruction, arguments: Mapping[str, str])
     elif instruction.name == "WORKDIR":
         stage.folder = _joined(stage.folder, substitute(instruction.text, stage.variables)).rstrip("/") or "/"
     elif instruction.name == "RUN":
+        _mount(stage, instruction)
         lines = instruction.lines
         if (words := instruction.words()) and instruction.text.startswith("["):
             lines = ((instruction.line, " ".join(map(shlex.quote, words))),)
@@ -185,6 +186,21 @@ def _copy(stage: _Stage, instruction: Instruction) -> None:
         stage.copied_from.append(source)
     elif len(paths) > 1:
         stage.copies.append((tuple(paths[:-1]), _joined(stage.folder, paths[-1])))
+
+
+def _mount(stage: _Stage, instruction: Instruction) -> None:
+    """Take the files that a RUN mounts out of the context (`--mount=type=bind`, the default) for copied ones."""
+    for word in instruction.words():
+        if not word.startswith("--"):
+            return
+        options = dict(option.partition("=")[::2] for option in word.removeprefix("--mount=").split(","))
+        source = options.get("source") or options.get("src") or "."
+        target = next((options[name] for name in ("target", "dst", "destination") if name in options), "")
+        if word.startswith("--mount=") and options.get("type", "bind") == "bind" and target:
+            if named := options.get("from"):
+                stage.copied_from.append(named)
+            else:
+                stage.copies.append(((substitute(source, stage.variables),), _joined(stage.folder, target)))
 
 
 def _joined(folder: str, path: str) -> str:

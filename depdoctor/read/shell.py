@@ -36,7 +36,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _PART = re.compile(r"""\\(?P<escaped>.)|'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<plain>.)""", re.DOTALL)
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_BEFORE = re.compile(r"[A-Za-z_]\w*=|--")
+"""Assignments, and the options of RUN itself, such as `--mount=type=cache,target=/root/.cache`."""
 _PYTHON = re.compile(r"python[\d.]*$")
 _PIP = re.compile(r"pip[\d.]*$")
 
@@ -67,7 +68,7 @@ def installs(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> 
     """
     for command in _commands(lines, variables):
         words = list(command)
-        while words and (words[0].text in _PREFIXES or _ASSIGNMENT.match(words[0].text)):
+        while words and (words[0].text in _PREFIXES or _BEFORE.match(words[0].text)):
             words.pop(0)
         if found := _install(words):
             yield found

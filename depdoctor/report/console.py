@@ -16,7 +16,6 @@ from rich.text import Text
 
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
-from depdoctor.model.project import Project
 
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
@@ -77,14 +76,6 @@ def findings(console: Console, diagnosis: Diagnosis) -> None:
         console.print()
     if notes:
         _notes(console, notes)
-
-
-def projects(console: Console, found: Iterable[Project]) -> None:
-    """Print what discovery found, and why."""
-    table = _table("project", "manifests", "why")
-    for one in found:
-        table.add_row(Text(one.name), Text("\n".join(one.manifests)), Text(one.reason))
-    console.print(table)
 
 
 def _finding(console: Console, one: Finding) -> None:

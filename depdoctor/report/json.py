@@ -13,7 +13,6 @@ from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.plan import Plan
-from depdoctor.model.project import Project
 
 SCHEMA_VERSION = 1
 
@@ -33,19 +32,6 @@ def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> str:
                 "index_date": inventory.index_date.date().isoformat(),
                 "elapsed_s": round(elapsed_s, 2),
             },
-        }
-    )
-
-
-def projects(found: Sequence[Project]) -> str:
-    """Turn the projects that discovery found into JSON."""
-    return _text(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "projects": [
-                {"name": one.name, "path": one.root, "manifests": list(one.manifests), "reason": one.reason}
-                for one in found
-            ],
         }
     )
 

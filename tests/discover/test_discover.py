@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from depdoctor.discover import discover
+from depdoctor.discover import discover, survey
 from depdoctor.errors import UsageError
 
 
@@ -214,3 +214,71 @@ def test_dockerfiles_belong_to_the_project_around_them(tmp_path: Path) -> None:
 def test_common_names_are_looked_into(tmp_path: Path, name: str, text: str, is_project: bool) -> None:
     put(tmp_path, f"a/{name}", text)
     assert names(tmp_path) == (["a"] if is_project else [])
+
+
+def passed_over(root: Path, exclude: tuple[str, ...] = ()) -> dict[str, str]:
+    return {one.path: one.reason for one in survey(root, exclude).passed_over}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "why"),
+    [
+        ("a/pyproject.toml", "[tool.ruff]\n", "only configures tools"),
+        ("a/setup.py", "print()\n", "calls no setup()"),
+        ("a/setup.cfg", "[flake8]\n", "has neither [metadata] nor [options]"),
+        ("a/environment.yml", "services: []\n", "has no `dependencies`"),
+        ("a/Dockerfile", "FROM node:20\nRUN npm ci\n", "installs nothing of Python, and lies in no project"),
+    ],
+)
+def test_what_is_no_manifest_is_told(tmp_path: Path, path: str, text: str, why: str) -> None:
+    put(tmp_path, path, text)
+    assert names(tmp_path) == []
+    assert passed_over(tmp_path) == {path: why}
+
+
+def test_a_common_name_is_worth_no_word(tmp_path: Path) -> None:
+    put(tmp_path, "a/config.yaml", "threads: 4\n")
+    assert passed_over(tmp_path) == {}
+
+
+def test_collectors_symlinks_and_what_is_left_out_are_told(tmp_path: Path) -> None:
+    tree(tmp_path, "a/requirements.txt", "a/requirements-old.txt", "b/requirements.txt", "c/requirements.txt")
+    put(tmp_path, "requirements.txt", "-r a/requirements.txt\n-r b/requirements.txt\n")
+    put(tmp_path, ".gitignore", "requirements-old.txt\n")
+    (tmp_path / "latest").symlink_to("a")
+    (tmp_path / "gone").symlink_to("nowhere")
+    assert passed_over(tmp_path, ("c/*",)) == {
+        "a/requirements-old.txt": "is left out by a .gitignore",
+        "c/requirements.txt": "is left out by `exclude` of the configuration",
+        "latest": "is a symlink to a folder, which is not followed",
+        "requirements.txt": "only draws in a/requirements.txt, b/requirements.txt, which are read where they lie",
+    }
+
+
+def test_environments_are_told_where_they_are(tmp_path: Path) -> None:
+    tree(tmp_path, ".venv/pyvenv.cfg", "a/env/pyvenv.cfg", "b/conda-meta/history", ".conda/lib/x", "c/requirements.txt")
+    assert survey(tmp_path).environments == (".venv", "a/env", "b")
+    assert survey(tmp_path / "a/env").environments == (".",)
+    tree(tmp_path, "packages/six.dist-info/METADATA")
+    assert survey(tmp_path / "packages").environments == (".",)
+
+
+def test_an_environment_made_in_the_folder_of_a_project_hides_no_project(tmp_path: Path) -> None:
+    tree(tmp_path, "a/requirements.txt", "a/pyvenv.cfg", "a/lib/x/requirements.txt", "a/src/b/requirements.txt")
+    found = survey(tmp_path)
+    assert [project.name for project in found.projects] == ["a", "a/src/b"]
+    assert found.environments == ("a",)
+
+
+def test_a_dockerfile_belongs_to_the_project_whose_files_it_copies(tmp_path: Path) -> None:
+    root = tmp_path / "fleet"
+    tree(root, "requirements.txt", "asr/requirements.txt", "tts/requirements.txt")
+    put(root, "docker/asr.Dockerfile", "FROM python:3.11\nCOPY --chown=1:1 asr/requirements.txt ./\n")
+    put(root, "docker/all.Dockerfile", "FROM python:3.11\nCOPY asr/requirements.txt tts/requirements.txt ./\n")
+    put(root, "build/Dockerfile", 'FROM python:3.11\nadd ["requirements.txt", "/"]\n')
+    found = {project.name: project for project in discover(root)}
+    assert found["asr"].manifests == ("asr/requirements.txt", "docker/asr.Dockerfile")
+    assert found["asr"].reason == "has requirements.txt; docker/asr.Dockerfile copies asr/requirements.txt"
+    assert found["docker"].manifests == ("docker/all.Dockerfile",)
+    assert found["fleet"].manifests == ("requirements.txt", "build/Dockerfile")
+    assert found["tts"].manifests == ("tts/requirements.txt",)

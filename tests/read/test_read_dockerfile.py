@@ -78,6 +78,22 @@ def test_pip(command: str, expected: list[tuple[str, int]]) -> None:
     assert manifest.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("mounts", "included"),
+    [
+        ("--mount=type=cache,target=/root/.cache/pip", []),
+        ("--mount=type=bind,source=src/requirements.txt,target=/tmp/r.txt", ["app/src/requirements.txt"]),
+        ("--mount=source=requirements.txt,dst=r.txt --mount=type=secret,id=netrc", ["app/requirements.txt"]),
+        ("--network=none --mount=type=bind,src=.,destination=/tmp", ["app/r.txt"]),
+        ("--mount=type=bind,from=other,source=r.txt,target=/tmp/r.txt", []),
+    ],
+)
+def test_what_a_run_mounts_is_read_like_what_is_copied(mounts: str, included: list[str]) -> None:
+    manifest = read(f"FROM base\nWORKDIR /tmp\nRUN {mounts} \\\n    pip install -r /tmp/r.txt numpy\n")
+    assert rows(manifest) == [("numpy", 4)]
+    assert [include.path for include in manifest.includes] == included
+
+
 def test_an_unquoted_comparison_is_a_redirection() -> None:
     manifest = run("RUN pip install a>=1.0 'b>=1'")
     assert rows(manifest) == [("a", 2), ("b>=1", 2)]
