@@ -39,3 +39,17 @@ def package_server(index_folder: Path) -> Iterator[str]:
     """The address of its simple API on loopback: JSON with upload times, sizes and yanked releases; byte ranges."""
     with _make_index().served(index_folder) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def private_server(index_folder: Path) -> Iterator[str]:
+    """The same packages for user "team" with password "s3cr3t" alone, on pages that know no upload times."""
+    with _make_index().served(index_folder, account="team:s3cr3t", plain=True) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def odd_server(index_folder: Path) -> Iterator[str]:
+    """The same packages with times, for a user and a password that an address cannot hold as they are."""
+    with _make_index().served(index_folder, account="a b@corp:p/w:d") as address:
+        yield address

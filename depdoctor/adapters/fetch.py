@@ -43,8 +43,9 @@ class WheelFetcher:
             progress.start(TASK, sum(file.size_bytes or 0 for file in missing) or None, "B")
             if any(_is_remote(file) for file in missing) and not self._offline:
                 from depdoctor.adapters.http import session
+                from depdoctor.adapters.uv_user import accounts
 
-                self._session = session(connections=CONNECTIONS, retries=0)
+                self._session = session(connections=CONNECTIONS, retries=0, accounts=accounts())
             largest_first = sorted(missing, key=lambda file: (-(file.size_bytes or 0), file.sha256))
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 futures = [pool.submit(self._fetch, file, progress) for file in largest_first]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,21 +21,38 @@ RETRIED_STATUSES = (429, 500, 502, 503, 504)
 
 
 class Session(requests.Session):
-    """A session whose requests end in time even where nobody said when. Threads may share it."""
+    """A session whose requests end in time even where nobody said when. Threads may share it.
+
+    `accounts` are a user and a password for each origin ("https://host:port") that asks for them; for others netrc is
+    looked up.
+    """
+
+    accounts: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """Send a request, as `requests` does."""
         options.setdefault("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+        if account := self.accounts.get(origin(os.fsdecode(url))):
+            options.setdefault("auth", account)
         return super().request(method, url, *args, **options)
 
 
-def session(*, connections: int = 8, retries: int = 3) -> Session:
+def origin(address: str) -> str:
+    """Scheme, host and port of an address; who may know a password for one may not know it for another."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def session(
+    *, connections: int = 8, retries: int = 3, accounts: Mapping[str, tuple[str, str]] | None = None
+) -> Session:
     """A session that keeps its connections, retries with growing pauses, and reaches the network as the user does.
 
     Proxies, netrc and CA bundles come from the environment: REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and, which `requests`
     itself does not know, SSL_CERT_FILE. No cookies are kept.
     """
     made = Session()
+    made.accounts = accounts or {}
     retry = Retry(
         total=retries,
         backoff_factor=0.3,

@@ -23,6 +23,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from depdoctor.adapters.http import Session, session
 from depdoctor.adapters.index_cache import WheelFactsCache
 from depdoctor.adapters.lazy import LazyFile, Span
+from depdoctor.adapters.uv_user import accounts
 from depdoctor.model.distribution import DistributionFile, WheelFacts
 from depdoctor.model.lock import Unknown, Why
 
@@ -61,7 +62,7 @@ class RemoteWheels:
 
     @cached_property
     def _session(self) -> Session:
-        return session(connections=self._workers)
+        return session(connections=self._workers, accounts=accounts())
 
     def facts(self, files: Iterable[DistributionFile]) -> Mapping[str, WheelFacts | Unknown]:
         """The facts of each wheel by its SHA-256; files without a hash are left out."""

@@ -75,7 +75,8 @@ class VerdictCache:
                     (count - self._most + self._most // 10,),
                 )
 
-        if _is_lasting(question):
+        # What an index shows that knows no dates may be something else tomorrow.
+        if _is_lasting(question) and answer.dated:
             self._with_connection(write)
 
     def close(self) -> None:

@@ -17,11 +17,11 @@ from packaging.utils import NormalizedName
 
 from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, uv_platform
 from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, joined, lines, names
-from depdoctor.adapters.uv_process import Outcome, UvProcess
+from depdoctor.adapters.uv_process import DATED, Outcome, Undated, UvProcess
 from depdoctor.adapters.uv_pylock import UnusableLockError, read_pins
 from depdoctor.adapters.uv_releases import Releases, installs
 from depdoctor.adapters.uv_stand_in import StandIn
-from depdoctor.adapters.uv_words import Failure, lacks_upload_times, names_in, read_failure, read_warnings
+from depdoctor.adapters.uv_words import Failure, names_in, read_failure, read_warnings, without_upload_times
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Answer, Impossible, Question, Resolved, Unknown, Why
 from depdoctor.model.project import IndexOptions
@@ -52,7 +52,7 @@ class UvResolver:
         self._root = root.absolute()
         self._uv = UvProcess(cache, interpreter=interpreter, offline=offline, remaining_s=remaining_s)
         self._lock = threading.Lock()
-        self._undated: set[IndexOptions] = set()
+        self._undated: dict[IndexOptions, Undated] = {}
         self._down: dict[str, Unknown] = {}
         self._releases = Releases(self._ask)
 
@@ -65,6 +65,12 @@ class UvResolver:
         if not question.requirements:
             return Resolved(pins=())
         question = replace(question, indexes=self._placed(question.indexes))
+        answer = self._resolved(question)
+        if isinstance(answer, Resolved | Impossible) and question.indexes in self._undated:
+            return replace(answer, dated=False)
+        return answer
+
+    def _resolved(self, question: Question) -> Answer:
         platform = uv_platform(question.environment.platform)
         if not platform:
             detail = f"uv cannot resolve for {question.environment.platform}"
@@ -114,8 +120,7 @@ class UvResolver:
         return Unknown(why=Why.NEEDS_BUILD if probe.blocked else Why.BUDGET, detail=message)
 
     def _addresses(self, question: Question) -> tuple[str, ...]:
-        first = question.indexes.index_url or self._uv.default_index
-        return tuple(filter(None, (*question.indexes.extra_index_urls, first)))
+        return tuple(entry.address for entry in self._uv.indexes(question.indexes))
 
     def _with_prereleases(self, probe: Probe, early: frozenset[NormalizedName], rounds: int) -> Answer:
         # Other installers take a pre-release where nothing else satisfies a requirement (PEP 440); uv has to be told.
@@ -243,18 +248,25 @@ class UvResolver:
         return Unknown(why=Why.NEEDS_BUILD, detail="; ".join(said), known=known)
 
     def _ask(self, probe: Probe) -> Resolved | Unknown | Failure:
-        """One run of uv, or two for an index that turns out to state no upload times."""
+        """One run of uv, and more where an index turns out to state no upload times."""
         indexes = probe.question.indexes
         if down := next((self._down[one] for one in self._addresses(probe.question) if one in self._down), None):
             return down
         folders = (one.folder(self._uv.stand_ins) for one in sorted(probe.stand_ins))
         arguments = [*probe.arguments(), *(f"--find-links={folder}" for folder in folders)]
-        outcome = self._uv.compile(arguments, probe.files(), indexes, undated=indexes in self._undated)
-        if lacks_upload_times(outcome.stderr) and indexes not in self._undated:
+        undated = self._undated.get(indexes, DATED)
+        for _ in range(ROUNDS):
+            outcome = self._uv.compile(arguments, probe.files(), indexes, undated=undated)
+            if not (without := without_upload_times(outcome.stderr)):
+                return self._read(probe, outcome)
+            additional = any(not entry.default for entry in self._uv.indexes(indexes))
+            wider = undated.wider(without, has_additional=additional)
+            if wider == undated:
+                break
             with self._lock:
-                self._undated.add(indexes)
-            outcome = self._uv.compile(arguments, probe.files(), indexes, undated=True)
-        return self._read(probe, outcome)
+                undated = self._undated[indexes] = wider
+        detail = f"an index does not say when its files were uploaded: {', '.join(sorted(without))}"
+        return Unknown(why=Why.NOT_UNDERSTOOD, detail=detail)
 
     def _read(self, probe: Probe, outcome: Outcome) -> Resolved | Unknown | Failure:
         if outcome.timed_out:

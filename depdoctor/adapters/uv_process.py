@@ -8,11 +8,14 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from packaging.utils import NormalizedName
+
+from depdoctor.adapters.uv_user import NamedIndex, UserSetup, user_setup
 from depdoctor.adapters.uv_words import redacted
 from depdoctor.errors import ResolverError
 from depdoctor.model.project import IndexOptions
@@ -23,25 +26,55 @@ PAGE_AGE_S = 3600
 FILE_AGE_S = 365 * 24 * 3600
 """How long a distribution file is; it never changes under its address."""
 
-_KEPT_UV_VARIABLES = (
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "UV_FIND_LINKS",
-    "UV_KEYRING_PROVIDER",
-    "UV_NATIVE_TLS",
-    "UV_SYSTEM_CERTS",
-    "UV_INSECURE_HOST",
-    "UV_CONFIG_FILE",
-    "UV_NO_CONFIG",
-    "UV_HTTP_",
-    "UV_REQUEST_",
-    "UV_CONCURRENT_",
-    "UV_OFFLINE",
-)
-"""How the user reaches an index. Every other variable of uv's would change what it answers, and is left out."""
 
-_DROPPED_VARIABLES = ("VIRTUAL_ENV", "CONDA_", "PYTHON", "PIP_", "FORCE_COLOR", "CLICOLOR", "RUST_LOG")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undated:
+    """What is known to state no upload times, so that none may be asked for there.
+
+    `additional` indexes, the `default` one, and single `packages` of indexes that only the user's own file names.
+    """
+
+    additional: bool = False
+    default: bool = False
+    packages: frozenset[NormalizedName] = frozenset()
+
+    def wider(self, more: Iterable[NormalizedName], *, has_additional: bool) -> Undated:
+        """What to take for undated next, where files of these packages still lack a time; itself at the end."""
+        if not self.packages:
+            if not self.additional and not self.default and has_additional:
+                return Undated(additional=True)
+            if not self.default:
+                return Undated(default=True)
+            if not self.additional and has_additional:
+                return Undated(additional=True, default=True)
+        return Undated(packages=self.packages | frozenset(more))
+
+
+DATED = Undated()
+"""Every index says when its files were uploaded, for all that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """An index as uv is told of it."""
+
+    name: str
+    address: str
+    default: bool = False
+    undated: bool = False
+
+    def table(self) -> str:
+        """Its table in a `uv.toml`."""
+        ages = f'{{ api = "max-age={PAGE_AGE_S}", files = "max-age={FILE_AGE_S}, immutable" }}'
+        # A JSON string is a TOML string too.
+        lines = ["[[index]]", f'name = "{self.name}"', f"url = {json.dumps(self.address)}", f"cache-control = {ages}"]
+        lines += ["default = true"] if self.default else []
+        lines += ["exclude-newer = false"] if self.undated else []
+        return "\n".join(lines) + "\n"
+
+    def options(self) -> list[str]:
+        """Its options on the command line, where nothing can be said of its pages and times."""
+        return ["--default-index" if self.default else "--index", f"{self.name}={self.address}"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +115,11 @@ class UvProcess:
         return self._cache / "uv-stand-ins"
 
     def compile(
-        self, arguments: Sequence[str], files: Mapping[str, Sequence[str]], indexes: IndexOptions, *, undated: bool
+        self, arguments: Sequence[str], files: Mapping[str, Sequence[str]], indexes: IndexOptions, *, undated: Undated
     ) -> Outcome:
-        """Run `uv pip compile`; `files` maps a flag such as "--constraints" ("" for the input) to lines of a file.
-
-        `undated` says that some index of these options states no upload times, so that none may be asked for there.
-        """
-        folder, environment = self._surroundings(indexes, undated=undated)
+        """Run `uv pip compile`; `files` maps a flag such as "--constraints" ("" for the input) to lines of a file."""
+        setup = user_setup()
+        entries = self._entries(setup, indexes, undated)
         with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:
             named: list[str] = []
             for number, (flag, lines) in enumerate(files.items()):
@@ -97,7 +128,8 @@ class UvProcess:
                 named += [flag, str(path)] if flag else [str(path)]
             common = ["--cache-dir", str(self._cache / "uv"), "--python", self._interpreter, "--no-python-downloads"]
             offline = ["--offline"] if self._offline else []
-            return self._run([*common, *offline, *arguments, *named], folder, environment)
+            free = [f"--exclude-newer-package={name}=false" for name in sorted(undated.packages)]
+            return self._run([*common, *offline, *arguments, *free, *named], setup, entries)
 
     @cached_property
     def default_index(self) -> str:
@@ -105,31 +137,42 @@ class UvProcess:
 
         An address with credentials stays in the user's own configuration and never enters a file of ours.
         """
+        setup = user_setup()
+        if setup.default:
+            return setup.default.address
         arguments = ["--emit-index-url", "--no-header", "--cache-dir", str(self._cache / "uv"), os.devnull]
-        outcome = self._run(arguments, self._folder(""), _environment())
+        outcome = self._run(arguments, setup, ())
         addresses = (line.removeprefix("--index-url ") for line in outcome.stdout.splitlines())
         address = next((line for line in addresses if "://" in line), "")
         return address if redacted(address) == address else ""
+
+    def indexes(self, indexes: IndexOptions) -> tuple[IndexEntry, ...]:
+        """Where uv looks, as far as it is told: additional indexes first and the default one last."""
+        return self._entries(user_setup(), indexes, DATED)
 
     def worded(self, text: str) -> str:
         """The text without credentials, and without the default index's address and folders of ours."""
         text = redacted(text).replace(str(self._cache / "uv"), "<cache>")
         return text.replace(self.default_index.rstrip("/"), "<index>") if self.default_index else text
 
-    def _surroundings(self, indexes: IndexOptions, *, undated: bool) -> tuple[Path, dict[str, str]]:
-        """A folder whose `uv.toml` names the indexes, each with how long its pages stay fresh.
-
-        A configuration file in the working directory adds to what the user has configured for uv, where one on the
-        command line would replace it.
-        """
-        environment = _environment()
-        default = indexes.index_url or (self.default_index if not indexes.no_index else "")
-        if default:
-            environment.pop("UV_DEFAULT_INDEX", None)
-        entries = [_entry(address, undated=undated) for address in indexes.extra_index_urls]
-        if default:
-            entries.append(_entry(default, default=True, undated=undated and not indexes.extra_index_urls))
-        return self._folder("\n".join(entries)), environment
+    def _entries(self, setup: UserSetup, indexes: IndexOptions, undated: Undated) -> tuple[IndexEntry, ...]:
+        """The indexes of the environment and of a question, in the order in which uv is to ask them."""
+        if indexes.no_index:
+            return ()
+        names = {one.address: one.name for one in setup.extra}
+        for number, address in enumerate(indexes.extra_index_urls):
+            names.setdefault(address, f"depdoctor-question-{number}")
+        first = NamedIndex(name="depdoctor-default", address=indexes.index_url or self.default_index)
+        if setup.default and first.address == setup.default.address:
+            first = setup.default
+        entries = [
+            IndexEntry(name=name, address=address, undated=undated.additional)
+            for address, name in names.items()
+            if address != first.address
+        ]
+        if first.address:
+            entries.append(IndexEntry(name=first.name, address=first.address, default=True, undated=undated.default))
+        return tuple(entries)
 
     def _folder(self, configuration: str) -> Path:
         digest = hashlib.sha256(configuration.encode()).hexdigest()[:16]
@@ -142,15 +185,27 @@ class UvProcess:
             Path(file.name).replace(path)
         return folder
 
-    def _run(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Outcome:
+    def _run(self, arguments: Sequence[str], setup: UserSetup, entries: Sequence[IndexEntry]) -> Outcome:
+        """Run uv in a folder whose `uv.toml` names the indexes, each with how long its pages stay fresh.
+
+        A configuration file in the working directory adds to what the user has configured for uv, where one on the
+        command line replaces it: that is what a user wants who configures none, and one who names a file gets that.
+        """
         if (remaining_s := self._remaining_s()) <= 0:
             return Outcome(status=1, stdout="", stderr="", timed_out=True)
-        command = [_uv(), "pip", "compile", "--color", "never", "--no-progress", *arguments]
+        folder = self._folder("" if setup.config_file else "\n".join(entry.table() for entry in entries))
+        options: list[str] = []
+        if setup.config_file:
+            options = ["--config-file", str(Path(setup.config_file).absolute())]
+            options += [option for entry in entries for option in entry.options()]
+        elif setup.no_config:
+            options = ["--config-file", str(folder / "uv.toml")]
+        command = [_uv(), "pip", "compile", "--color", "never", "--no-progress", *options, *arguments]
         try:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=environment,
+                env=setup.variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -187,23 +242,3 @@ def _uv() -> str:
         return os.fsdecode(uv.find_uv_bin())
     except FileNotFoundError as error:
         raise ResolverError("uv is not installed", hint="Reinstall the `uv` package.") from error
-
-
-def _environment() -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if (not name.startswith(("UV_", *_DROPPED_VARIABLES)) or name.startswith(_KEPT_UV_VARIABLES))
-    }
-    if address := kept.pop("UV_INDEX_URL", ""):
-        kept.setdefault("UV_DEFAULT_INDEX", address)
-    return kept
-
-
-def _entry(address: str, *, default: bool = False, undated: bool = False) -> str:
-    ages = f'{{ api = "max-age={PAGE_AGE_S}", files = "max-age={FILE_AGE_S}, immutable" }}'
-    url = json.dumps(address)  # a JSON string is a TOML string too
-    lines = ["[[index]]", f"url = {url}", f"cache-control = {ages}"]
-    lines += ["default = true"] if default else []
-    lines += ["exclude-newer = false"] if undated else []
-    return "\n".join(lines) + "\n"

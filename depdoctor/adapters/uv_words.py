@@ -22,6 +22,7 @@ _NAME = re.compile(r"^[`(]?([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?=[\[{=<
 _MARKERS = re.compile(r"\{[^{}]*\}")
 """uv puts the marker that it split on into the name of a package."""
 
+_UNDATED = re.compile(r"`([^`]+)` is missing an upload date")
 _TAG = re.compile(r"`([^`]+)`")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
@@ -140,9 +141,9 @@ def read_warnings(stderr: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for line in lines if not any(phrase in line for phrase in _IDLE_WARNINGS)))
 
 
-def lacks_upload_times(stderr: str) -> bool:
-    """Whether uv left files out because their index does not say when they were uploaded."""
-    return "is missing an upload date" in stderr
+def without_upload_times(stderr: str) -> frozenset[NormalizedName]:
+    """The packages of which uv left files out because their index does not say when they were uploaded."""
+    return frozenset(canonicalize_name(re.split(r"-\d", file)[0]) for file in _UNDATED.findall(stderr))
 
 
 def redacted(text: str) -> str:

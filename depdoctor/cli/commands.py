@@ -82,6 +82,9 @@ def plan(options: argparse.Namespace) -> int:
         if not options.diff:
             state = _state(made.changed, options.check)
             tree.plan(out, made.plan, made.costs, path=made.path.name, state=state)
+    if options.strict and made.incomplete:
+        sys.stderr.writelines(f"depdoctor: not known: {text}\n" for text in made.incomplete)
+        return INCOMPLETE
     if not options.check:
         return CLEAN
     return FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)

@@ -61,11 +61,21 @@ def resolving() -> Parser:
         "--build-sdists", action="store_true", help="allow builds of source distributions (runs their code)"
     )
     parser.add_argument(
-        "--budget", type=float, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
+        "--budget", type=_seconds, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
     )
     parser.add_argument("--strict", action="store_true", help="end with 3 if anything could not be known")
     parser.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
 
 
 def add_command(

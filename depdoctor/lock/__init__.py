@@ -95,6 +95,7 @@ def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | I
         pins=answer.pins,
         warnings=answer.warnings,
         missing=wanted.missing,
+        dated=answer.dated,
     )
 
 

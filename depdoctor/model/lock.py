@@ -57,10 +57,14 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """A resolution: every package with its file, and what the resolver warned of."""
+    """A resolution: every package with its file, and what the resolver warned of.
+
+    It is not `dated` where an index did not say when its files were uploaded: there they are taken as they are now.
+    """
 
     pins: tuple[Pin, ...]
     warnings: tuple[str, ...] = ()
+    dated: bool = True
 
     @property
     def versions(self) -> Mapping[NormalizedName, Version]:
@@ -73,13 +77,15 @@ class Impossible:
     """Proof by the resolver that no resolution exists: its kind, the packages it blames, and its own words.
 
     `blamed` is a hint (read off unstable text), roots first; verify before it is shown. `steps` are hints of that sort
-    too: what its proof says depends on what, as pairs of PEP 508 texts, each two packages once.
+    too: what its proof says depends on what, as pairs of PEP 508 texts, each two packages once. `dated` is as in
+    `Resolved`.
     """
 
     kind: Kind
     message: str
     blamed: tuple[NormalizedName, ...] = ()
     steps: tuple[tuple[str, str], ...] = ()
+    dated: bool = True
 
 
 Answer = Resolved | Impossible | Unknown
@@ -90,7 +96,7 @@ class Lock:
     """A project's pins for one environment. `origin` is the lockfile they were taken from, None if resolved now.
 
     `missing` tells what the project needs besides and no index serves, or could not be read: place and reason. An image
-    of a lock that misses something is not the project.
+    of a lock that misses something is not the project. `dated` is as in `Resolved`.
     """
 
     project: str
@@ -100,6 +106,7 @@ class Lock:
     origin: Location | None = None
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    dated: bool = True
 
     @property
     def by_name(self) -> Mapping[NormalizedName, Pin]:

@@ -23,7 +23,10 @@ from depdoctor.plan.diff import diff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan with what it costs, what changes against the committed one, and whether its file changes."""
+    """A plan with what it costs, what changes against the committed one, and whether its file changes.
+
+    `incomplete` is what the scan could not know.
+    """
 
     plan: Plan
     costs: Costs
@@ -31,6 +34,7 @@ class Planned:
     diagnosis: Diagnosis
     path: Path
     changed: bool
+    incomplete: tuple[str, ...] = ()
 
 
 def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool = False, write: bool = True) -> Planned:
@@ -56,6 +60,7 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
         change=diff(committed or Plan(packages=(), nodes=(), images=()), made),
         diagnosis=result.diagnosis,
         path=path,
+        incomplete=result.inventory.incomplete,
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from depdoctor import __version__, conflict, discover, lock, planfile, read, rules
 from depdoctor import config as configuration
+from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.oracle_cache import VerdictCache
@@ -84,7 +85,8 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     moment = settings.exclude_newer or config.exclude_newer or hour
-    verdicts = VerdictCache(settings.cache, resolver=f"uv {version('uv')}, depdoctor {__version__}")
+    answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
+    verdicts = VerdictCache(settings.cache, resolver=answering)
     asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
     with closing(verdicts), closing(asking) as resolver:
         oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
@@ -111,7 +113,8 @@ def scan(settings: Settings, progress: Progress) -> Scan:
             builds_allowed=settings.builds_allowed,
             most=MOST_MENDED,
         )
-    inventory = replace(inventory, incomplete=(*_unknown(inventory), *conflicts.incomplete))
+    past = bool(settings.exclude_newer or config.exclude_newer)
+    inventory = replace(inventory, incomplete=(*_unknown(inventory, past=past), *conflicts.incomplete))
     committed: Plan | None = None
     try:
         committed = committed_plan(settings)
@@ -255,13 +258,26 @@ def _with_facts(
     )
 
 
-def _unknown(inventory: Inventory) -> tuple[str, ...]:
+def _unknown(inventory: Inventory, *, past: bool) -> tuple[str, ...]:
+    """What could not be known of each project; `past` says that the index was to be asked as of an earlier day."""
     return tuple(
-        f"{entry.project.name}: {outcome.reason.detail}"
+        f"{entry.project.name}: {text}"
         for entry in inventory.entries
         for outcome in entry.outcomes
-        if isinstance(outcome, DeclaredOnly)
+        for text in _unknown_of(outcome, inventory.index_date if past else None)
     )
+
+
+def _unknown_of(outcome: LockOutcome, day: datetime | None) -> Iterator[str]:
+    if isinstance(outcome, DeclaredOnly):
+        yield outcome.reason.detail
+    if isinstance(outcome, Lock):
+        yield from outcome.missing
+        if day and not outcome.dated:
+            yield (
+                "an index does not say when its files were uploaded: "
+                f"they are taken as they are now, not as of {day.date().isoformat()}"
+            )
 
 
 def committed_plan(settings: Settings) -> Plan | None:

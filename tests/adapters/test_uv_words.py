@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from depdoctor.adapters.uv_words import MESSAGE_LIMIT, lacks_upload_times, read_failure, read_warnings, redacted
+from depdoctor.adapters.uv_words import MESSAGE_LIMIT, read_failure, read_warnings, redacted, without_upload_times
 
 CONFLICT = """\
 error: No solution found when resolving dependencies
@@ -128,7 +128,7 @@ warning: `a-1.whl` is missing an upload date, but user provided: 2025-01-01T00:0
 Resolved 2 packages in 3ms
 """
     assert read_warnings(stderr) == ("The package `a==1` does not have an extra named `b`",)
-    assert lacks_upload_times(stderr)
+    assert without_upload_times(stderr) == {"a"}
 
 
 def test_a_message_of_a_thousand_lines_is_cut() -> None:
