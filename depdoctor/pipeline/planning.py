@@ -95,12 +95,14 @@ def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
 
 
 def standing_plan(settings: Settings, progress: Progress) -> Plan:
-    """The committed plan, or else one made now, which is not written."""
-    committed = committed_plan(settings)
-    if committed is not None:
-        return committed
-    progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
-    return plan(settings, progress, write=False).plan
+    """The committed plan, or else one made now, which is not written; projects without an image are told."""
+    standing = committed_plan(settings)
+    if standing is None:
+        progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
+        standing = plan(settings, progress, write=False).plan
+    for one in standing.skipped:
+        progress.say(f"no image for {one.project}: {one.reason}")
+    return standing
 
 
 def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:

@@ -1,0 +1,95 @@
+"""`build` as a whole: the same plan gives the same images, whoever builds it and wherever; what is left out is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from depdoctor import cli
+
+NOBODY = 65534
+
+
+def images(folder: Path) -> dict[str, str]:
+    """The digest of each image of a folder of layouts."""
+    return {
+        layout.name: json.loads((layout / "index.json").read_bytes())["manifests"][0]["digest"]
+        for layout in folder.iterdir()
+    }
+
+
+def as_nobody() -> list[str]:
+    """What runs a command as another user, who may still read our interpreter; nothing where we are not root."""
+    if os.geteuid() or not shutil.which("setpriv"):
+        return []
+    reading = ["--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"]
+    return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", *reading]
+
+
+def test_digests_depend_on_nothing_but_the_plan(
+    package_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there" / "deeper"
+    for name, requirement in {"one": "numlib", "two": "tokenkit"}.items():
+        (here / name).mkdir(parents=True)
+        (here / name / "requirements.txt").write_text(f"{requirement}\n")
+        (here / name / "app.py").write_text("print('ok')\n")
+        (here / name / "run.sh").write_text("#!/bin/sh\n")
+        (here / name / "run.sh").chmod(0o755)
+    (here / "depdoctor.toml").write_text('[image]\nbase = "scratch"\n')
+    monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    assert cli.run(["build", str(here), "--quiet", "--output", str(tmp_path / "first")]) == 0
+    shutil.copytree(here, there, copy_function=shutil.copy)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.owner() == Path.home().owner() and path != Path("/tmp"):
+            path.chmod(path.stat().st_mode | 0o011)
+        if path == Path("/tmp"):
+            break
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    environment = dict(os.environ) | {
+        "HOME": str(home),
+        "DEPDOCTOR_CACHE_DIR": str(home / "cache"),
+        "TZ": "Pacific/Auckland",
+        "LC_ALL": "C",
+        "LANG": "tr_TR",
+        "PYTHONHASHSEED": "7",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    build = ["build", str(there), "--output", str(home / "second")]
+    done = subprocess.run(
+        [*as_nobody(), sys.executable, "-m", "depdoctor", *build],
+        env=environment,
+        umask=0o077,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(images(tmp_path / "first")) == 2
+    assert images(home / "second") == images(tmp_path / "first")
+    if as_nobody():
+        assert (home / "second").stat().st_uid == NOBODY
+
+
+def test_project_left_out_of_a_build_is_told(
+    package_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, requirement in {"one": "numlib", "two": "numlib==99"}.items():
+        (tmp_path / "fleet" / name).mkdir(parents=True)
+        (tmp_path / "fleet" / name / "requirements.txt").write_text(f"{requirement}\n")
+    (tmp_path / "fleet" / "depdoctor.toml").write_text('[image]\nbase = "scratch"\n')
+    monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    assert cli.run(["build", str(tmp_path / "fleet"), "--output", str(tmp_path / "images")]) == 0
+    assert "no image for two: " in capsys.readouterr().err
+    assert list(images(tmp_path / "images")) == ["one"]
