@@ -5,14 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from depdoctor.model.project import Location, Problem
 
 _USER = re.compile(r"://(?P<user>[^/\s?#]*)@")
 _SECRET_PARAMETER = re.compile(
     r"(?P<key>[?&](?:[\w-]{0,40}(?:token|secret|signature|password|passwd|credential|api[-_]?key)[\w-]{0,40}|sig|auth)=)"
-    r"[^&#\s]+",
+    r"(?P<value>[^&#\s]+)",
     re.IGNORECASE,
 )
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -35,6 +34,17 @@ def _without_secret(match: re.Match[str]) -> str:
     return f"://{account}@" if over_ssh and account else "://"
 
 
+def _holds_secret(text: str) -> bool:
+    """Whether an address holds more than an account of public knowledge (`git@`) or what variables tell."""
+    for match in _USER.finditer(text):
+        account, colon, password = match["user"].partition(":")
+        over_ssh = text.endswith("ssh", 0, match.start())
+        secret = password if colon else ("" if over_ssh else account)
+        if _VARIABLE.sub("", secret) not in {"", "git"}:
+            return True
+    return any(_VARIABLE.sub("", match["value"]) for match in _SECRET_PARAMETER.finditer(text))
+
+
 def variables(text: str) -> tuple[str, ...]:
     """The names of the environment variables that a text refers to as `${NAME}`."""
     return tuple(dict.fromkeys(_VARIABLE.findall(text)))
@@ -43,18 +53,19 @@ def variables(text: str) -> tuple[str, ...]:
 def problems(text: str, location: Location) -> Iterator[Problem]:
     """What is wrong with the addresses in a text as written: secrets in them, or variables that nobody expands here."""
     redacted = redact(text)
-    if redacted != text:
-        hidden = variables(text) != variables(redacted)
-        problem = Problem(
+    if _holds_secret(text):
+        yield Problem(
             location=location,
             reason="an address holds credentials; they are left out",
             hint="give them through the environment, a keyring or netrc",
             kind="credentials",
         )
-        yield (
-            replace(problem, reason="an address takes credentials from variables; they are left out")
-            if hidden
-            else problem
+    elif variables(text) != variables(redacted):
+        yield Problem(
+            location=location,
+            reason="an address takes credentials from variables; they are left out",
+            hint="give them through a keyring, netrc or UV_INDEX_*_USERNAME and UV_INDEX_*_PASSWORD",
+            kind="variable",
         )
     for name in variables(redacted):
         yield Problem(
@@ -67,10 +78,12 @@ def problems(text: str, location: Location) -> Iterator[Problem]:
 
 def problems_of_lock(text: str, path: str) -> Iterator[Problem]:
     """One problem, at its first place, if addresses anywhere in a lockfile hold credentials."""
-    if found := next(filter(None, (_USER.search(text), _SECRET_PARAMETER.search(text))), None):
-        line = text.count("\n", 0, found.start()) + 1
-        shown = text[found.start() : found.end()]
-        yield from problems(shown, Location(path=path, line=line))
+    for found in sorted((*_USER.finditer(text), *_SECRET_PARAMETER.finditer(text)), key=re.Match.start):
+        before = text[max(0, found.start() - len("ssh")) : found.end()]
+        if _holds_secret(before):
+            line = text.count("\n", 0, found.start()) + 1
+            yield from problems(before, Location(path=path, line=line))
+            return
 
 
 def inside(folder: str, path: str) -> str | None:

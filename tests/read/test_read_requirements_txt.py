@@ -181,7 +181,28 @@ def test_variables_are_never_expanded(line: str, monkeypatch: pytest.MonkeyPatch
 def test_credentials_from_variables_leave_a_usable_address() -> None:
     manifest = read("--index-url https://${NAME}:${WORD}@index.example/simple\n")
     assert manifest.indexes.index_url == "https://index.example/simple"
-    assert kinds(manifest) == [("credentials", 1)]
+    assert kinds(manifest) == [("variable", 1)]
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("https://git@code.example/a.git", None),
+        ("ssh://git@code.example/a.git", None),
+        ("ssh://deploy@code.example/a.git", None),
+        ("https://${TOKEN}@code.example/a.git", "variable"),
+        ("https://git:${TOKEN}@code.example/a.git", "variable"),
+        ("https://git:hunter2@code.example/a.git", "credentials"),
+        ("https://ghp_abcdef@code.example/a.git", "credentials"),
+        ("https://pre${TOKEN}@code.example/a.git", "credentials"),
+        ("ssh://git:hunter2@code.example/a.git", "credentials"),
+        ("https://code.example/a.git?token=abc", "credentials"),
+        ("https://code.example/a.git?token=${TOKEN}", "variable"),
+    ],
+)
+def test_only_what_holds_a_secret_is_said_to(address: str, kind: str | None) -> None:
+    manifest = read(f"a @ git+{address}\n")
+    assert kinds(manifest) == ([(kind, 1)] if kind else [])
 
 
 @pytest.mark.parametrize(
