@@ -1,15 +1,19 @@
 """Measure the conflict search on a fleet: questions and seconds beside a sweep over all pairs, and a hard case.
 
-    python benchmarks/conflicts.py FLEET [--projects N] [--sweep] [--hard] [--cache FOLDER]
+    python benchmarks/conflicts.py FLEET [--projects N] [--sweep] [--hard] [--rescan] [--cache FOLDER]
 
 Times are of the second run, when metadata is warm; what counts is the ratio. `--sweep` asks the resolver about every
 pair of projects and compares the verdicts. `--hard` asks about a chain that makes a resolver without learning hang.
+`--rescan` runs the command itself: cold or warm, then on what has not changed, then once a line has.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -111,12 +115,35 @@ def hard() -> None:
             print(f"hard chain of {CHAIN} with {VERSIONS} versions each, {attempt}: {time.monotonic() - start:.2f} s")
 
 
+def rescan(fleet: Path, cache: Path) -> None:
+    """The whole command: on the fleet, again on the same, and on the same after one line of it has changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "fleet")
+        shutil.copytree(fleet, root)
+        changed = min(root.rglob("requirements.txt"))
+        for attempt in ("first", "second", "unchanged", "unchanged", "one line changed"):
+            if attempt == "one line changed":
+                changed.write_text(changed.read_text(encoding="utf-8") + "# a remark\n", encoding="utf-8")
+            time.sleep(0.1)  # what was written just now may still be written, and is not vouched for
+            start = time.monotonic()
+            subprocess.run(
+                [sys.executable, "-m", "depdoctor", "scan", str(root), "--format", "json", "--fail-on", "never"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "DEPDOCTOR_CACHE_DIR": str(cache)},
+            )
+            took_s = time.monotonic() - start
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            print(f"scan, {attempt}: {took_s:.2f} s; largest process so far {peak:.0f} MiB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fleet", type=Path)
     parser.add_argument("--projects", type=int)
     parser.add_argument("--sweep", action="store_true")
     parser.add_argument("--hard", action="store_true")
+    parser.add_argument("--rescan", action="store_true")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "depdoctor-benchmark")
     options = parser.parse_args()
     moment = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -145,6 +172,8 @@ def main() -> None:
         print(f"pairs that cannot share: {len(apart)}; missed {sorted(apart - mine)}; invented {sorted(mine - apart)}")
     if options.hard:
         hard()
+    if options.rescan:
+        rescan(options.fleet, options.cache)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ DATABASES = {"answers of the resolver": "verdicts-*.sqlite", "facts of wheels": 
 RESOLVER = ("uv", "uv-settings", "uv-stand-ins")
 """The folders that uv works in."""
 
+SCANS = "what scans printed"
+
 _SIDES = ("", "-wal", "-shm")
 
 
@@ -50,6 +52,7 @@ class CacheFolder:
             return (
                 CachePart(name="wheels and layers", files=store.blobs, size_bytes=store.blob_bytes),
                 *(_part(name, self._databases(pattern)) for name, pattern in DATABASES.items()),
+                _part(SCANS, self._scans()),
                 _part("uv", (path for name in RESOLVER for path in (self.root / name).rglob("*"))),
             )
         except OSError as error:
@@ -75,6 +78,10 @@ class CacheFolder:
                 removed.append(_part(name, files))
                 for path in files:
                     path.unlink(missing_ok=True)
+            scans = [path for path in self._scans() if now - path.stat().st_mtime > unused_s]
+            removed.append(_part(SCANS, scans))
+            for path in scans:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise _unusable(error, self.root) from error
         return tuple(removed)
@@ -92,6 +99,10 @@ class CacheFolder:
         except OSError as error:
             raise _unusable(error, self.root) from error
         return tuple(bad)
+
+    def _scans(self) -> list[Path]:
+        """Files of other formats too, which nobody reads any more."""
+        return sorted(self.root.glob("scans-*/*.json"))
 
     def _databases(self, pattern: str) -> list[Path]:
         """The files of this name, and those that SQLite keeps beside them."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from depdoctor.model.finding import Kind
-from depdoctor.model.lock import Answer, Impossible, Question, Resolved, Unknown, Why
+from depdoctor.model.lock import PASSING, Answer, Impossible, Question, Resolved, Unknown, Why
 from depdoctor.model.seams import Resolver
 
 Asked = frozenset[tuple[str, bool]]
@@ -83,6 +83,9 @@ class MemoOracle:
         self._lock = threading.Lock()
         self.probes = 0
         """How many questions reached the resolver."""
+        self.settled = True
+        """Whether every answer would be the same another time: none was missing for want of time or of
+        the index, none is of an index that knows no dates."""
 
     def ask(self, question: Question) -> Answer:
         """Whether these requirements can stand together. See `Oracle.ask`."""
@@ -108,6 +111,7 @@ class MemoOracle:
             future.set_exception(error)
             raise
         with self._lock:
+            self.settled = self.settled and (answer.why not in PASSING if isinstance(answer, Unknown) else answer.dated)
             if isinstance(answer, Unknown):
                 del self._answers[question]
             else:

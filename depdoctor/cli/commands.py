@@ -15,32 +15,50 @@ from depdoctor.model.finding import Diagnosis, Severity
 
 if TYPE_CHECKING:
     from depdoctor.pipeline.delivery import Built
+    from depdoctor.pipeline.scanning import Scan
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
 
 def scan(options: argparse.Namespace) -> int:
     """Name every conflict and mismatch."""
-    from depdoctor.cli import terminal
-    from depdoctor.pipeline import scanning
+    from depdoctor.cli.again import Again
 
     started = time.monotonic()
     if options.list:
         return _list(options)
+    again = Again(options)
+    if (told := again.told()) is not None:
+        sys.stdout.write(told.text(time.monotonic() - started))
+        return told.status
+    from depdoctor.pipeline import scanning
+
     with progress_of(options) as progress:
         result = scanning.scan(settings(options), progress)
     elapsed_s = time.monotonic() - started
+    sys.stdout.write(_scanned(options, result, elapsed_s))
+    unknown = options.strict and result.inventory.incomplete
+    status = INCOMPLETE if unknown else _verdict(result.diagnosis, options.fail_on)
+    if result.seen is not None:
+        hour = "" if result.dated else result.inventory.index_date.isoformat()
+        again.keep(lambda took_s: _scanned(options, result, took_s), status=status, hour=hour, seen=result.seen)
+    return status
+
+
+def _scanned(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
+    """What is printed of a scan."""
+    from depdoctor.cli import terminal
+
     if options.format == "json":
         from depdoctor.report import json
 
-        sys.stdout.write(json.scan(result.inventory, result.diagnosis, elapsed_s))
-    else:
-        from depdoctor.report import console
+        return json.scan(result.inventory, result.diagnosis, elapsed_s)
+    from depdoctor.report import console
 
-        console.scan(terminal.output(), result.inventory, result.diagnosis, elapsed_s)
-    if options.strict and result.inventory.incomplete:
-        return INCOMPLETE
-    return _verdict(result.diagnosis, options.fail_on)
+    out = terminal.output()
+    with out.capture() as printed:
+        console.scan(out, result.inventory, result.diagnosis, elapsed_s)
+    return printed.get()
 
 
 def _list(options: argparse.Namespace) -> int:

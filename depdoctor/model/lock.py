@@ -42,6 +42,10 @@ class Why(StrEnum):
     NOT_UNDERSTOOD = "not-understood"
 
 
+PASSING = frozenset({Why.OFFLINE, Why.UNREACHABLE, Why.BUDGET})
+"""Why something is not known now that may be another time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """No answer, with the reason. Never to be shown as a conflict.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
@@ -18,13 +18,16 @@ from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.oracle_cache import VerdictCache
+from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.adapters.uv import UvResolver
+from depdoctor.adapters.watch import Seen, watching
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import PlanFileError
 from depdoctor.model.config import Config
+from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
-from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
+from depdoctor.model.lock import PASSING, DeclaredOnly, Lock, LockOutcome, Unknown
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Problem, Project, Reading, Survey
 from depdoctor.model.seams import Progress, Resolver
@@ -35,6 +38,9 @@ PARALLEL_LOCKS = 8
 
 MOST_MENDED = 8
 """Conflicts for which a scan tries edits, those first that fail where the projects are meant to run."""
+
+_ELSEWHERE = {"missing", "outside", "remote", "cycle"}
+"""The kinds of problems with files of which nobody would see that they have changed."""
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
 """The minors that are tried, oldest first, where a project refuses the configured one."""
@@ -59,6 +65,10 @@ class Scan:
     config: Config
     inventory: Inventory
     diagnosis: Diagnosis
+    seen: Seen | None = None
+    """What was read, None where another scan of the same might tell something else."""
+    dated: bool = False
+    """Whether the date as of which the index was asked was given."""
 
 
 def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
@@ -69,6 +79,74 @@ def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
 
 def scan(settings: Settings, progress: Progress) -> Scan:
     """Find, read, lock and diagnose the projects under the root.
+
+    Raises `ConfigError` and `RulesError`, and `ResolverError` if uv cannot be run at all.
+    """
+    with watching(settings.root) as watch:
+        with surveying(settings, progress) as fleet:
+            conflicts = fleet.conflicts()
+        dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
+        incomplete = (*_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
+        inventory = replace(fleet.inventory, incomplete=incomplete)
+        committed: Plan | None = None
+        try:
+            committed = committed_plan(settings)
+        except PlanFileError as error:
+            inventory = replace(inventory, plan_problem=_as_problem(error))
+        diagnosis = diagnose(inventory, conflicts, fleet.rules, committed)
+        lasts = fleet.settled and _is_whole(fleet) and not settings.builds_allowed
+        return Scan(
+            config=fleet.config,
+            inventory=inventory,
+            diagnosis=_without(diagnosis, fleet.config.ignored_rules),
+            seen=watch.seen() if lasts else None,
+            dated=dated,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedFleet:
+    """The projects as they are locked, and whom to ask more about them.
+
+    `facts_known` says whether all wheels could be looked into that could be at all.
+    """
+
+    config: Config
+    rules: Rules
+    inventory: Inventory
+    oracle: MemoOracle
+    out_of_time: Callable[[], bool]
+    builds_allowed: bool
+    facts_known: bool
+
+    def conflicts(self) -> Conflicts:
+        """What cannot stand together, with edits that were tried."""
+        found = conflict.find(
+            self.inventory,
+            self.oracle,
+            deadline=self.out_of_time,
+            indexes=self.config.indexes,
+            builds_allowed=self.builds_allowed,
+        )
+        return conflict.with_fixes(
+            found,
+            self.inventory,
+            self.oracle,
+            deadline=self.out_of_time,
+            indexes=self.config.indexes,
+            builds_allowed=self.builds_allowed,
+            most=MOST_MENDED,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing was missing that may be there another time."""
+        return self.facts_known and self.oracle.settled and not self.out_of_time()
+
+
+@contextmanager
+def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
+    """Find, read and lock the projects under the root. The resolver may be asked as long as the context is open.
 
     Raises `ConfigError` and `RulesError`, and `ResolverError` if uv cannot be run at all.
     """
@@ -83,8 +161,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     config, facts = configured(settings)
     readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    moment = settings.exclude_newer or config.exclude_newer or hour
+    moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
     verdicts = VerdictCache(settings.cache, resolver=answering)
     asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
@@ -92,7 +169,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
         entries = _locked(readings, config, settings, moment, oracle, progress)
         shared = _locked_together(_shared(config, entries), entries, config, settings, moment, oracle)
-        entries, shared = _with_facts(entries, shared, settings, progress)
+        entries, shared, facts_known = _with_facts(entries, shared, settings, progress)
         inventory = Inventory(
             root=str(settings.root),
             entries=entries,
@@ -101,27 +178,30 @@ def scan(settings: Settings, progress: Progress) -> Scan:
             index_date=moment,
             base=config.image.base,
         )
-        conflicts = conflict.find(
-            inventory, oracle, deadline=out_of_time, indexes=config.indexes, builds_allowed=settings.builds_allowed
-        )
-        conflicts = conflict.with_fixes(
-            conflicts,
-            inventory,
-            oracle,
-            deadline=out_of_time,
-            indexes=config.indexes,
+        yield LockedFleet(
+            config=config,
+            rules=facts,
+            inventory=inventory,
+            oracle=oracle,
+            out_of_time=out_of_time,
             builds_allowed=settings.builds_allowed,
-            most=MOST_MENDED,
+            facts_known=facts_known,
         )
-    past = bool(settings.exclude_newer or config.exclude_newer)
-    inventory = replace(inventory, incomplete=(*_unknown(inventory, past=past), *conflicts.incomplete))
-    committed: Plan | None = None
-    try:
-        committed = committed_plan(settings)
-    except PlanFileError as error:
-        inventory = replace(inventory, plan_problem=_as_problem(error))
-    diagnosis = diagnose(inventory, conflicts, facts, committed)
-    return Scan(config=config, inventory=inventory, diagnosis=_without(diagnosis, config.ignored_rules))
+
+
+def _is_whole(fleet: LockedFleet) -> bool:
+    """Whether all that was read lies below the root and was there, so that it can be seen when it changes."""
+    config, readings = fleet.config, [entry.reading for entry in fleet.inventory.entries]
+    manifests = [manifest for reading in readings for manifest in reading.manifests]
+    problems = [problem for manifest in manifests for problem in manifest.problems]
+    problems += [manifest.problem for reading in readings for manifest in reading.unreadable]
+    own_rules = Path(config.rules_path)
+    return (
+        not any(options.find_links for options in (config.indexes, *(manifest.indexes for manifest in manifests)))
+        and not any(problem.kind in _ELSEWHERE for problem in problems)
+        and not own_rules.is_absolute()
+        and ".." not in own_rules.parts
+    )
 
 
 def configured(settings: Settings) -> tuple[Config, Rules]:
@@ -239,8 +319,8 @@ def _locked_together(
 
 def _with_facts(
     entries: Sequence[Entry], shared: Sequence[SharedEnvironment], settings: Settings, progress: Progress
-) -> tuple[tuple[Entry, ...], tuple[SharedEnvironment, ...]]:
-    """Let the locked wheels themselves say what they require and how large they are."""
+) -> tuple[tuple[Entry, ...], tuple[SharedEnvironment, ...], bool]:
+    """Let the locked wheels themselves say what they require and how large they are; and whether all could."""
     outcomes = [outcome for entry in entries for outcome in entry.outcomes]
     outcomes += [outcome for one in shared for outcome in one.outcomes]
     files = {pin.file for outcome in outcomes if isinstance(outcome, Lock) for pin in outcome.pins if pin.file}
@@ -255,6 +335,7 @@ def _with_facts(
     return (
         tuple(replace(entry, outcomes=tuple(map(known, entry.outcomes))) for entry in entries),
         tuple(replace(one, outcomes=tuple(map(known, one.outcomes))) for one in shared),
+        not any(isinstance(fact, Unknown) and fact.why in PASSING for fact in facts.values()),
     )
 
 

@@ -33,6 +33,13 @@ def database(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def answer(folder: Path, name: str) -> Path:
+    path = folder / "scans-0" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"z" * 30)
+    return path
+
+
 def aged(path: Path, days: float) -> Path:
     os.utime(path, (time.time() - days * DAY_S,) * 2)
     return path
@@ -56,12 +63,14 @@ def test_size_counts_every_part(folder: Path, capsys: pytest.CaptureFixture[str]
     size_bytes = database(folder, "wheel-facts.sqlite").stat().st_size
     (folder / "uv" / "simple").mkdir(parents=True)
     (folder / "uv" / "simple" / "page").write_bytes(b"y" * 70)
+    answer(folder, "a")
     (folder / "of-somebody-else").write_bytes(b"z" * 5)
     found = told(capsys, "size")
     assert found["parts"] == [
         {"name": "wheels and layers", "files": 1, "size_bytes": 1000},
         {"name": "answers of the resolver", "files": 0, "size_bytes": 0},
         {"name": "facts of wheels", "files": 1, "size_bytes": size_bytes},
+        {"name": "what scans printed", "files": 1, "size_bytes": 30},
         {"name": "uv", "files": 1, "size_bytes": 70},
     ]
     assert cli.run(["cache", "size"]) == 0
@@ -73,15 +82,18 @@ def test_prune_removes_what_was_not_used_lately_and_nothing_of_others(
 ) -> None:
     old, new = aged(blob(folder, b"old"), 10), blob(folder, b"new")
     stale, fresh = aged(database(folder, "verdicts-0.sqlite"), 10), database(folder, "verdicts-1.sqlite")
+    forgotten, asked_for = aged(answer(folder, "a"), 10), answer(folder, "b")
     foreign = aged(database(folder, "photos.sqlite"), 10)
     assert told(capsys, "prune")["parts"] == [
         {"name": "wheels and layers", "files": 0, "size_bytes": 0},
         {"name": "answers of the resolver", "files": 0, "size_bytes": 0},
         {"name": "facts of wheels", "files": 0, "size_bytes": 0},
+        {"name": "what scans printed", "files": 0, "size_bytes": 0},
     ]
     assert cli.run(["cache", "prune", "--unused", "7"]) == 0
-    assert capsys.readouterr().out.startswith("2 files removed")
+    assert capsys.readouterr().out.startswith("3 files removed")
     assert (old.exists(), new.exists(), stale.exists(), fresh.exists()) == (False, True, False, True)
+    assert (forgotten.exists(), asked_for.exists()) == (False, True)
     assert foreign.exists()
 
 
