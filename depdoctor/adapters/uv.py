@@ -277,7 +277,7 @@ class UvResolver:
         if probe.platform != uv_platform(environment.platform):
             environment = replace(environment, platform=glibc_platform(probe.platform))
         try:
-            pins = read_pins(outcome.stdout, environment)
+            pins = read_pins(outcome.stdout, environment, probe.question.hashes)
         except UnusableLockError as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=str(error))
         return Resolved(pins=pins, warnings=tuple(map(self._uv.worded, read_warnings(outcome.stderr))))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import cast
@@ -19,6 +21,7 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from depdoctor.adapters.uv_words import redacted
@@ -32,18 +35,34 @@ class UnusableLockError(Exception):
     """A lock that does not fit its environment, or that breaks the specification."""
 
 
-def read_pins(text: str, environment: Environment) -> tuple[Pin, ...]:
+def read_pins(text: str, environment: Environment, hashes: Collection[str] = ()) -> tuple[Pin, ...]:
     """The packages that a lock holds for an environment, each with its best file there, sorted by name.
 
-    Raises `UnusableLockError` where a package has neither a wheel for the environment nor a source distribution.
+    Of a package that has a file with one of these hashes, which serves the environment, only such files count. Raises
+    `UnusableLockError` where a package has neither a wheel for the environment nor a source distribution.
     """
     markers = cast("Markers", environment.markers())
     try:
         lock = Pylock.from_dict(tomllib.loads(text))
+        lock = replace(lock, packages=[_of_hashes(package, set(hashes), environment) for package in lock.packages])
         chosen = list(lock.select(environment=markers, tags=environment.tags()))
     except (tomllib.TOMLDecodeError, PylockValidationError, PylockSelectError) as error:
         raise UnusableLockError(str(error)) from error
     return tuple(sorted((_pin(package, source) for package, source in chosen), key=lambda pin: pin.name))
+
+
+def _of_hashes(package: Package, hashes: Collection[str], environment: Environment) -> Package:
+    """The package with the files of these hashes alone, unless none of those can be installed."""
+    tags = frozenset(environment.tags()) if hashes else frozenset()
+    wheels = [one for one in package.wheels or () if _sha256(one) in hashes]
+    sdist = package.sdist if package.sdist and _sha256(package.sdist) in hashes else None
+    if sdist or any(not tags.isdisjoint(parse_wheel_filename(one.filename)[3]) for one in wheels):
+        return replace(package, wheels=wheels or None, sdist=sdist)
+    return package
+
+
+def _sha256(file: PackageWheel | PackageSdist) -> str:
+    return f"sha256:{file.hashes.get('sha256', '')}"
 
 
 def _pin(package: Package, source: Source) -> Pin:

@@ -12,7 +12,8 @@ from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity, default_severity
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
-from depdoctor.model.lock import DeclaredOnly, Unresolvable, Why
+from depdoctor.model.lock import DeclaredOnly, Impossible, Unresolvable, Why
+from depdoctor.model.project import Location
 
 REASON_LIMIT = 300
 """Characters of the resolver's reason that a message quotes."""
@@ -55,6 +56,8 @@ def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) 
     blamed = outcome.reason.blamed[:MOST_BLAMED]
     causes = tuple(cause for name in blamed for cause in _causes(entry, name))
     subject = blamed[0] if blamed else entry.project.name
+    if outcome.reason.location:
+        return _of_one_line(context, entry, outcome.reason, subject)
     where = {
         Kind.PYTHON_UNSUPPORTED: f"{subject} cannot be installed on Python {outcome.environment.python}",
         Kind.GLIBC: f"{subject} has no wheel for {outcome.environment.platform}",
@@ -78,6 +81,26 @@ def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) 
                 source="uv",
                 date=context.date,
                 confidence=Confidence.PRIMARY,
+            ),
+        ),
+    )
+
+
+def _of_one_line(context: Context, entry: Entry, reason: Impossible, subject: str) -> Finding:
+    """A refusal that one line of a file is to blame for, which needs no resolver to be seen."""
+    place = reason.location or Location(path=entry.project.root)
+    return Finding(
+        kind=reason.kind,
+        severity=default_severity(reason.kind),
+        subject=subject,
+        message=reason.message,
+        hint=reason.hint,
+        packages=tuple(sorted(reason.blamed)),
+        projects=(entry.project.name,),
+        causes=(Cause(project=entry.project.name, location=place, requirement=reason.line, chain=(reason.line,)),),
+        evidence=(
+            Evidence(
+                fact=f"{place}: {reason.line}", source=place.path, date=context.date, confidence=Confidence.PRIMARY
             ),
         ),
     )

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from depdoctor.lock.declared import Declared, declared
 from depdoctor.lock.lockfile import complete_lock, from_lockfile
+from depdoctor.lock.python import PYTHONS, admits, refusal
 from depdoctor.model.distribution import Pin, WheelFacts
-from depdoctor.model.finding import Kind
 from depdoctor.model.lock import (
     Answer,
     DeclaredOnly,
@@ -25,8 +25,7 @@ from depdoctor.model.project import IndexOptions, Reading
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 
-PATCH_RELEASES = range(40)
-"""Patch releases of a Python minor that a `requires-python` is held against; any one will do."""
+__all__ = ["PYTHONS", "admits", "enrich", "lock"]
 
 
 def lock(
@@ -46,8 +45,8 @@ def lock(
     names. What cannot be asked for is left out of the answer and told in `Lock.missing`.
     """
     project = reading.project.name
-    if refusal := _refused_python(reading, environment):
-        return Unresolvable(project=project, environment=environment, reason=refusal)
+    if refused := refusal(reading, environment):
+        return Unresolvable(project=project, environment=environment, reason=refused)
     wanted = declared(reading, environment, groups, indexes)
     question = Question(
         requirements=wanted.requirements,
@@ -71,16 +70,6 @@ def lock(
 def enrich(lock: Lock, facts: Mapping[str, WheelFacts | Unknown]) -> Lock:
     """The lock with what the wheels themselves tell: their requirements, and their sizes as files and installed."""
     return replace(lock, pins=tuple(_with_facts(pin, facts) for pin in lock.pins))
-
-
-def _refused_python(reading: Reading, environment: Environment) -> Impossible | None:
-    for manifest in reading.manifests:
-        wanted = manifest.requires_python
-        patches = (f"{environment.python}.{patch}" for patch in PATCH_RELEASES)
-        if wanted is not None and not any(wanted.contains(patch, prereleases=True) for patch in patches):
-            message = f"{manifest.path} requires Python {wanted}, and the environment has Python {environment.python}"
-            return Impossible(kind=Kind.PYTHON_UNSUPPORTED, message=message)
-    return None
 
 
 def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | Impossible | Unknown:

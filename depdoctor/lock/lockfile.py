@@ -15,7 +15,7 @@ from depdoctor.lock.declared import Declared, in_groups
 from depdoctor.model.distribution import DistributionFile, LockedPackage, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import Extras, holds
-from depdoctor.model.lock import Impossible, Lock, Question, Resolved, Unknown, Why
+from depdoctor.model.lock import Impossible, Lock, Question, Resolved, Unknown
 from depdoctor.model.project import DEFAULT_GROUP, Location, Manifest, Project, Reading
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
@@ -228,15 +228,36 @@ def _looked_up(
         constraints=(),
         exclude_newer=WHENEVER,
         with_dependencies=False,
+        hashes=tuple(sorted({hash_ for package in packages for hash_ in package.hashes})),
     )
     answer = resolver.resolve(asked)
     if not isinstance(answer, Resolved):
         return answer
     locked = {package.name: package for package in packages}
     for pin in answer.pins:
-        package = locked[pin.name]
-        if package.hashes and pin.file and f"sha256:{pin.file.sha256}" not in package.hashes:
-            place = _place(package, manifest)
-            detail = f"{place}: the hash of {pin.file.filename}, as the index serves it, is not among those locked"
-            return Unknown(why=Why.NOT_UNDERSTOOD, detail=detail)
+        if _is_another(pin, locked[pin.name]):
+            return _unknown_hash(pin, locked[pin.name], manifest, question.environment)
     return list(answer.pins)
+
+
+def _is_another(pin: Pin, package: LockedPackage) -> bool:
+    """Whether none of the hashes that are locked is that of the file."""
+    known = [hash_ for hash_ in package.hashes if hash_.startswith("sha256:")]
+    return bool(known) and pin.file is not None and f"sha256:{pin.file.sha256}" not in known
+
+
+def _unknown_hash(pin: Pin, package: LockedPackage, manifest: Manifest, environment: Environment) -> Impossible:
+    place = _place(package, manifest)
+    return Impossible(
+        kind=Kind.VERSION_GONE,
+        message=(
+            f"{place}: {pin} is locked by hash, and no file that the index serves for {environment} has such a hash"
+        ),
+        blamed=(package.name,),
+        location=place,
+        line=str(pin),
+        hint=(
+            f"lock {package.name} again for this platform; if it was locked for it, find out first why the index "
+            "serves other bytes under the same version"
+        ),
+    )

@@ -20,7 +20,8 @@ from depdoctor.model.target import Environment
 class Question:
     """One question to a resolver. Requirements and constraints are PEP 508 texts, sorted, without duplicates.
 
-    `exclude_newer` fixes the universe: every question of one scan sees the index as of the same moment.
+    `exclude_newer` fixes the universe: every question of one scan sees the index as of the same moment. Of a package
+    that has a file with one of `hashes` ("sha256:..."), only such files are taken.
     """
 
     requirements: tuple[str, ...]
@@ -30,6 +31,7 @@ class Question:
     exclude_newer: datetime
     builds_allowed: bool = False
     with_dependencies: bool = True
+    hashes: tuple[str, ...] = ()
 
 
 class Why(StrEnum):
@@ -82,7 +84,8 @@ class Impossible:
 
     `blamed` is a hint (read off unstable text), roots first; verify before it is shown. `steps` are hints of that sort
     too: what its proof says depends on what, as pairs of PEP 508 texts, each two packages once. `dated` is as in
-    `Resolved`.
+    `Resolved`. Where a single line of a file is to blame, `location` and `line` are its place and text, `message` says
+    all there is to say, and `hint` what to do.
     """
 
     kind: Kind
@@ -90,6 +93,9 @@ class Impossible:
     blamed: tuple[NormalizedName, ...] = ()
     steps: tuple[tuple[str, str], ...] = ()
     dated: bool = True
+    location: Location | None = None
+    line: str = ""
+    hint: str = ""
 
 
 Answer = Resolved | Impossible | Unknown

@@ -201,6 +201,8 @@ class Manifest:
     format: str
     name: str = ""
     requires_python: SpecifierSet | None = None
+    python_line: int = 0
+    """The line of `requires_python`, 0 where that is not known."""
     requirements: tuple[DeclaredRequirement, ...] = ()
     constraints: tuple[DeclaredRequirement, ...] = ()
     overrides: tuple[DeclaredRequirement, ...] = ()

@@ -42,9 +42,6 @@ MOST_MENDED = 8
 _ELSEWHERE = {"missing", "outside", "remote", "cycle"}
 """The kinds of problems with files of which nobody would see that they have changed."""
 
-PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
-"""The minors that are tried, oldest first, where a project refuses the configured one."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -262,11 +259,9 @@ def _environments(reading: Reading, config: Config) -> tuple[Environment, ...]:
     """
     python = reading.python
     if not python:
-        wanted = [manifest.requires_python for manifest in reading.manifests if manifest.requires_python is not None]
-        at = PYTHONS.index(config.python) if config.python in PYTHONS else 0
-        ordered = (config.python, *PYTHONS[at + 1 :], *reversed(PYTHONS[:at]))
-        fitting = (one for one in ordered if all(each.contains(f"{one}.99", prereleases=True) for each in wanted))
-        python = next(fitting, config.python)
+        at = lock.PYTHONS.index(config.python) if config.python in lock.PYTHONS else 0
+        ordered = (config.python, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
+        python = next((one for one in ordered if lock.admits(reading.manifests, one)), config.python)
     platforms = dict.fromkeys(target.platform for target in config.targets)
     return tuple(Environment(python=python, platform=platform) for platform in platforms)
 

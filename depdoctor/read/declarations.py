@@ -39,6 +39,7 @@ class Declarations:
     document: Document
     path: str
     requires_python: SpecifierSet | None = None
+    python_line: int = 0
     requirements: list[DeclaredRequirement] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Declarations:
         """Take in `requires-python`."""
         try:
             self.requires_python = SpecifierSet(value)
+            self.python_line = self.location(*place, line=line).line
         except (InvalidSpecifier, TypeError, AttributeError):
             self.problem(place, f"`{value}` is not a set of Python versions", "write it as `>=3.10`", line=line)
 

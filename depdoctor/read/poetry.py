@@ -66,6 +66,7 @@ def _python(value: Any, declarations: Declarations) -> None:
     place = (*_TABLE, "dependencies", "python")
     try:
         declarations.requires_python = specifiers(value if isinstance(value, str) else "")
+        declarations.python_line = declarations.location(*place).line
     except ValueError as error:
         declarations.problem(place, f"`{value}`: {error}")
 

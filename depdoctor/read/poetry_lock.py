@@ -41,6 +41,7 @@ def parse(text: str, path: str) -> Manifest:
         path=path,
         format=FORMAT,
         requires_python=_requires_python(document),
+        python_line=document.line("metadata", "python-versions"),
         packages=packages,
         problems=tuple(address.problems_of_lock(text, path)),
     )

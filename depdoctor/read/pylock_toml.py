@@ -46,6 +46,7 @@ def parse(text: str, path: str) -> Manifest:
         path=path,
         format=FORMAT,
         requires_python=lock.requires_python,
+        python_line=document.line("requires-python"),
         packages=packages,
         problems=tuple(address.problems_of_lock(text, path)),
     )

@@ -39,6 +39,7 @@ def parse(text: str, path: str) -> Manifest:
         format=FORMAT,
         name=name,
         requires_python=declarations.requires_python,
+        python_line=declarations.python_line,
         requirements=tuple(requirements),
         constraints=constraints,
         overrides=overrides,

@@ -47,6 +47,7 @@ def parse(text: str, path: str) -> Manifest:
         format=FORMAT,
         name=name.text.strip(),
         requires_python=declarations.requires_python,
+        python_line=declarations.python_line,
         requirements=tuple(declarations.requirements),
         includes=tuple(declarations.includes),
         problems=tuple(declarations.problems),

@@ -56,6 +56,7 @@ def parse(text: str, path: str) -> Manifest:
         format=FORMAT,
         name=script.string(name) or "" if name else "",
         requires_python=script.declarations.requires_python,
+        python_line=script.declarations.python_line,
         requirements=tuple(script.declarations.requirements),
         includes=tuple(script.declarations.includes),
         problems=tuple(script.declarations.problems),

@@ -46,6 +46,7 @@ def parse(text: str, path: str) -> Manifest:
         format=FORMAT,
         name=next((package.name for package in packages if package.is_root), ""),
         requires_python=_requires_python(document),
+        python_line=document.line("requires-python"),
         packages=packages,
         problems=tuple(address.problems_of_lock(text, path)),
     )

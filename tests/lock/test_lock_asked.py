@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from depdoctor import lock
+from depdoctor import discover, lock, read
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.model.finding import Kind
@@ -170,6 +170,75 @@ def test_a_project_that_refuses_the_python_is_not_asked_about(
         assert outcome.reason.kind is Kind.PYTHON_UNSUPPORTED
         assert "service/pyproject.toml" in outcome.reason.message
         assert not resolver.questions
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "message", "hint"),
+    [
+        (
+            {"pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.99"\n'},
+            ("service/pyproject.toml", 3),
+            "none of 3.8 to 3.14 meets",
+            "widen it",
+        ),
+        (
+            {"setup.cfg": "[metadata]\nname = x\n\n[options]\npython_requires = <3.10\n"},
+            ("service/setup.cfg", 5),
+            "the image is to have Python 3.11",
+            "3.8 to 3.9",
+        ),
+        (
+            {"pyproject.toml": '[tool.poetry]\nname = "x"\n[tool.poetry.dependencies]\npython = "~3.12"\n'},
+            ("service/pyproject.toml", 4),
+            "the image is to have Python 3.11",
+            "configure `python` as 3.12",
+        ),
+        (
+            {
+                "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.12"\n',
+                "setup.cfg": "[options]\npython_requires = <3.12\n",
+            },
+            ("service/pyproject.toml", 3),
+            "no Python meets that and service/setup.cfg:2 <3.12",
+            "one Python",
+        ),
+        (
+            {
+                "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.12"\n',
+                "Dockerfile": "FROM python:3.11-slim\n",
+            },
+            ("service/pyproject.toml", 3),
+            "service/Dockerfile takes Python 3.11",
+            "3.12 to 3.14 in service/Dockerfile",
+        ),
+    ],
+    ids=["no Python", "too new", "too old", "two files", "image"],
+)
+def test_a_python_that_is_refused_is_blamed_on_a_line(
+    files: dict[str, str], place: tuple[str, int], message: str, hint: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    (project,) = discover.discover(tmp_path)
+    outcome = lock.lock(
+        read.read(project, tmp_path), LINUX, UvResolver(tmp_path / "cache"), indexes=IndexOptions(), exclude_newer=NOW
+    )
+    assert isinstance(outcome, Unresolvable)
+    assert outcome.reason.kind is Kind.PYTHON_UNSUPPORTED
+    assert outcome.reason.location == Location(path=place[0], line=place[1])
+    assert outcome.reason.message.startswith(f"{place[0]}:{place[1]} requires Python ")
+    assert message in outcome.reason.message
+    assert hint in outcome.reason.hint
+
+
+@pytest.mark.parametrize("wanted", ["==3.10.2", "<=3.10.4,>=3.10", ">=3.9,!=3.11.*,<3.12"])
+def test_a_single_patch_release_is_a_python_too(wanted: str) -> None:
+    text = f'[project]\nname = "x"\nrequires-python = "{wanted}"\n'
+    manifest = pyproject_toml.parse(text, "pyproject.toml")
+    assert lock.admits((manifest,), "3.10")
+    assert not lock.admits((manifest,), "3.11")
 
 
 def test_wheels_complete_a_lock(resolver: Recording, package_server: str, tmp_path: Path) -> None:

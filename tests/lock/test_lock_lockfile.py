@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from depdoctor.lock.lockfile import best_file
 from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds
-from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable, Why
+from depdoctor.model.lock import Lock, LockOutcome, Unresolvable
 from depdoctor.model.project import IndexOptions, Location, Manifest, Project, Reading
 from depdoctor.model.target import Environment, Platform
 from depdoctor.read import pylock_toml, requirements_txt, uv_lock
@@ -166,15 +167,36 @@ def test_what_is_locked_is_wanted_however_new_it_is(index_folder: Path, package_
     assert versions(outcome) == {"tokenkit": "0.20.3"}
 
 
-def test_a_hash_that_nothing_has_leaves_the_lock_unknown(
+def test_a_hash_that_the_index_does_not_know_is_an_error_of_its_line(
     index_folder: Path, package_server: str, tmp_path: Path
 ) -> None:
     text = hashed(index_folder, "numlib==1.26.4", "tokenkit==0.20.3")
     wrong = text[:-65] + "0" * 64 + "\n"
     outcome = locked(requirements_txt.parse(wrong, "requirements.txt"), cache=tmp_path, index=package_server)
-    assert isinstance(outcome, DeclaredOnly)
-    assert outcome.reason.why is Why.NOT_UNDERSTOOD
-    assert "requirements.txt:2" in outcome.reason.detail
+    assert isinstance(outcome, Unresolvable)
+    assert outcome.reason.kind is Kind.VERSION_GONE
+    assert outcome.reason.blamed == ("tokenkit",)
+    assert outcome.reason.location == Location(path="requirements.txt", line=2)
+    assert outcome.reason.message.startswith("requirements.txt:2: tokenkit==0.20.3 is locked by hash, ")
+    assert "lock tokenkit again" in outcome.reason.hint
+
+
+def test_a_hash_of_a_file_for_another_python_is_an_error(
+    index_folder: Path, package_server: str, tmp_path: Path
+) -> None:
+    (wheel,) = (index_folder / "files").glob("tensorlib-2.4.0-cp312-*")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    manifest = requirements_txt.parse(f"tensorlib==2.4.0 --hash=sha256:{digest}\n", "requirements.txt")
+    newer = replace(LINUX, python="3.12")
+    assert versions(locked(manifest, newer, cache=tmp_path, index=package_server)) == {"tensorlib": "2.4.0"}
+    outcome = locked(manifest, cache=tmp_path, index=package_server)
+    assert isinstance(outcome, Unresolvable)
+    assert outcome.reason.location == Location(path="requirements.txt", line=1)
+
+
+def test_a_hash_of_another_sort_is_not_held_against_the_file(package_server: str, tmp_path: Path) -> None:
+    manifest = requirements_txt.parse(f"numlib==1.26.4 --hash=sha512:{'0' * 128}\n", "requirements.txt")
+    assert versions(locked(manifest, cache=tmp_path, index=package_server)) == {"numlib": "1.26.4"}
 
 
 def test_a_pinned_file_counts_only_if_it_pins_all(index_folder: Path, package_server: str, tmp_path: Path) -> None:
