@@ -50,6 +50,7 @@ class UvResolver:
         remaining_s: Callable[[], float] = lambda: TIMEOUT_S,
     ) -> None:
         self._root = root.absolute()
+        self._offline = offline
         self._uv = UvProcess(cache, interpreter=interpreter, offline=offline, remaining_s=remaining_s)
         self._lock = threading.Lock()
         self._undated: dict[IndexOptions, Undated] = {}
@@ -107,7 +108,8 @@ class UvResolver:
     def _unknown(self, probe: Probe, found: Failure, rounds: int) -> Unknown | None:
         """Why a failure says nothing of the requirements, None where it does."""
         message = self._uv.worded(found.message)
-        if found.offline:
+        # Of a package with an extra uv says that there is no version, where it only has no page of it in its cache.
+        if found.offline or (self._offline and any("[" in version for version in found.absent)):
             return Unknown(why=Why.OFFLINE, detail=message)
         if found.unreachable:
             unknown = Unknown(why=Why.UNREACHABLE, detail=message)
