@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from depdoctor.diagnose.container import forward_compatible, markets_of, starts
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.offer import Shortfall, cuda_of, shortfall
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
-from depdoctor.diagnose.words import drivers, listed, numbered
+from depdoctor.diagnose.words import drivers, listed, numbered, shortened
 from depdoctor.model.finding import Evidence, Finding, Kind, Severity
 from depdoctor.model.target import Target
+from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Build
 
 
@@ -28,16 +30,22 @@ def check(context: Context) -> Iterator[Finding]:
         yield from blamed
         named = {name for finding in blamed for name in finding.packages}
         yield from _compiled_on_the_fly(context, installation, targets, named)
-    yield from _base(context)
+    for base, projects in context.bases:
+        yield from _base(context, base, projects)
 
 
 def _too_old(context: Context, installation: Installation, targets: tuple[Target, ...]) -> Iterator[Finding]:
     rules = context.rules
+    base = context.base(*installation.projects)
     failing: dict[tuple[Version, str], list[tuple[CudaUse, list[tuple[Target, Shortfall]]]]] = defaultdict(list)
     for use in _candidates(context, installation):
         if use.cuda is None:
             continue
-        short = [(target, lack) for target in targets if (lack := shortfall(use.cuda, target, rules))]
+        short = [
+            (target, lack)
+            for target in targets
+            if (lack := shortfall(use.cuda, target, rules)) and not _carried(use.cuda, base, target, rules)
+        ]
         if short:
             failing[short[0][1].floor, " ".join(target.name for target, _ in short)].append((use, short))
     for (floor, _), found in failing.items():
@@ -89,7 +97,8 @@ def _brings_cuda(context: Context, installation: Installation, use: CudaUse) -> 
     """Whether CUDA will be loaded for certain: a package that finds no libraries runs on the CPU instead."""
     if use.binding.libraries != "system" or use.cuda is None:
         return True
-    if context.base.cuda and context.base.cuda.major == use.cuda.major:
+    base = context.base(*installation.projects)
+    if base.cuda and base.cuda.major == use.cuda.major:
         return True
     return any(
         other.binding.is_runtime and other.cuda and other.cuda.major == use.cuda.major
@@ -137,26 +146,27 @@ def _compiled_on_the_fly(
                 )
 
 
-def _base(context: Context) -> Iterator[Finding]:
+def _carried(cuda: Version, base: Base, target: Target, rules: Rules) -> bool:
+    """Whether the base carries a user-mode driver that is new enough for a CUDA version and serves the target."""
+    return bool(base.cuda and base.cuda.release[:2] >= cuda.release[:2] and forward_compatible(base, target, rules))
+
+
+def _base(context: Context, base: Base, projects: tuple[str, ...]) -> Iterator[Finding]:
     """The CUDA of a base image against the driver: the container runtime refuses to start, or programs do not."""
-    base, inventory = context.base, context.inventory
-    if not inventory.base or (base.known and not base.cuda):
+    if not base.reference or (base.known and not base.cuda):
         return
     refused: list[Target] = []
     perhaps: list[Target] = []
     cuda = base.cuda
-    for target in inventory.targets:
+    for target in context.inventory.targets:
         brought = base.cuda or target.cuda
         offered = cuda_of(target, context.rules)
         if brought is None or offered is None or offered.release[:2] >= brought.release[:2]:
             continue
-        cuda = brought
-        lack = shortfall(brought, target, context.rules)
-        if lack is None and _forward_compatible(context, target):
-            continue
-        markets = _markets(context, target)
-        certain = lack is not None or (base.requires_driver and markets == {"geforce"})
-        (refused if certain else perhaps).append(target)
+        verdict = _runs(base, brought, target, context.rules)
+        if verdict is not True:
+            cuda = brought
+            (perhaps if verdict is None else refused).append(target)
     for targets, severity in ((refused, Severity.ERROR), (perhaps, Severity.WARNING)):
         if not targets or cuda is None:
             continue
@@ -166,39 +176,43 @@ def _base(context: Context) -> Iterator[Finding]:
         yield Finding(
             kind=Kind.DRIVER_TOO_OLD,
             severity=severity,
-            subject=inventory.base,
+            subject=base.reference,
             message=(
-                f"{inventory.base} brings CUDA {wanted}, newer than {drivers(targets)}: "
+                f"{base.reference} brings CUDA {wanted}, newer than {drivers(targets)}: "
                 f"`unsatisfied condition: cuda>={wanted}`, or error 804 on hardware without forward compatibility"
             ),
             hint=ways(
                 "take a base image with the CUDA of the driver or none, since wheels bring their own",
                 f"ask for a driver of branch {first.major}" if first else "ask for a newer driver",
             ),
-            packages=(inventory.base,),
-            projects=tuple(sorted(entry.project.name for entry in inventory.entries)),
-            evidence=_base_evidence(context, wanted),
+            packages=(base.reference,),
+            projects=projects,
+            causes=context.from_lines(base.reference, projects),
+            evidence=_base_evidence(context, base, wanted),
         )
 
 
-def _base_evidence(context: Context, cuda: Version) -> tuple[Evidence, ...]:
-    base = context.base
+def _runs(base: Base, cuda: Version, target: Target, rules: Rules) -> bool | None:
+    """Whether an image with a newer CUDA than the driver's runs on a target; None where it may."""
+    if starts(base, target, rules) is False:
+        return False
+    if shortfall(cuda, target, rules) is not None:
+        return forward_compatible(base, target, rules)
+    markets = markets_of(target, rules)
+    if markets == {"data-centre"}:
+        return True
+    return False if base.requires_driver and markets == {"geforce"} else None
+
+
+def _base_evidence(context: Context, base: Base, cuda: Version) -> tuple[Evidence, ...]:
+    if base.provenance and base.demand:
+        return (base.provenance.evidence(f"{base.reference} demands `{shortened(base.demand)}`"),)
     if base.provenance and base.cuda:
         return (base.provenance.evidence(f"{base.reference} brings CUDA {base.cuda}"),)
     toolkit = context.rules.toolkit(cuda)
     if toolkit is None or toolkit.linux_driver is None:
         return ()
     return (toolkit.provenance.evidence(f"CUDA {cuda} comes with driver {numbered(toolkit.linux_driver)}"),)
-
-
-def _markets(context: Context, target: Target) -> set[str]:
-    models = [context.rules.gpu(gpu.name) for gpu in target.gpus if gpu.name]
-    return {model.market for model in models if model}
-
-
-def _forward_compatible(context: Context, target: Target) -> bool:
-    """Whether its GPUs take the newer user-mode driver that an image carries (cuda-compat): data-centre ones do."""
-    return bool(target.gpus) and _markets(context, target) == {"data-centre"}
 
 
 RULE = Rule(

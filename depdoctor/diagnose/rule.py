@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from packaging.utils import NormalizedName
 
+from depdoctor.diagnose.base import known_base, own_images, reference_of
 from depdoctor.diagnose.demand import CudaUse, cuda_uses
 from depdoctor.diagnose.installation import Installation, installations
 from depdoctor.model.conflict import Conflicts
-from depdoctor.model.finding import CODES, Finding, Kind
+from depdoctor.model.finding import CODES, Cause, Finding, Kind
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan
 from depdoctor.model.target import Target
@@ -37,10 +39,35 @@ class Context:
         """The ISO date as of which the index was asked."""
         return self.inventory.index_date.date().isoformat()
 
+    def base(self, *projects: str) -> Base:
+        """The image that projects stand on; the configured one where theirs differ, an unknown one if there is none."""
+        references = {self._references[name] for name in projects if name in self._references}
+        return self.known_base(references.pop() if len(references) == 1 else self.inventory.base)
+
+    def known_base(self, reference: str) -> Base:
+        """What is known of an image."""
+        if reference not in self._bases:
+            self._bases[reference] = known_base(self.inventory, self.rules, reference)
+        return self._bases[reference]
+
     @cached_property
-    def base(self) -> Base:
-        """The base image; an unknown one where nothing is said of it."""
-        return self.rules.base(self.inventory.base) if self.inventory.base else Base(reference="", known=False)
+    def bases(self) -> tuple[tuple[Base, tuple[str, ...]], ...]:
+        """Every image that projects stand on, with these projects."""
+        groups: dict[str, list[str]] = defaultdict(list)
+        for name, reference in self._references.items():
+            groups[reference].append(name)
+        return tuple((self.known_base(reference), tuple(sorted(names))) for reference, names in sorted(groups.items()))
+
+    def from_lines(self, reference: str, projects: Iterable[str]) -> tuple[Cause, ...]:
+        """The lines by which projects' own files start from an image."""
+        wanted = set(projects)
+        return tuple(
+            Cause(project=entry.project.name, location=image.location, requirement=f"FROM {reference}")
+            for entry in self.inventory.entries
+            if entry.project.name in wanted
+            for image in own_images(entry)
+            if image.reference == reference
+        )
 
     def uses(self, installation: Installation) -> tuple[CudaUse, ...]:
         """How the packages of an installation are bound to CUDA."""
@@ -57,6 +84,14 @@ class Context:
         """The targets that an installation is for."""
         platform = installation.environment.platform
         return tuple(target for target in self.inventory.targets if target.platform == platform)
+
+    @cached_property
+    def _references(self) -> dict[str, str]:
+        return {entry.project.name: reference_of(self.inventory, self.plan, entry) for entry in self.inventory.entries}
+
+    @cached_property
+    def _bases(self) -> dict[str, Base]:
+        return {}
 
     @cached_property
     def _uses(self) -> dict[str, tuple[CudaUse, ...]]:

@@ -30,7 +30,7 @@ def check_libraries(context: Context) -> Iterator[Finding]:
 
 
 def _library(context: Context, installation: Installation, package: Package, row: SystemLibrary) -> Finding:
-    base = context.base
+    base = context.base(*installation.projects)
     renamed = dict(each.split(":") for each in base.renamed)
     debian = listed((f"`{renamed.get(name, name)}`" for name in row.apt), "and")
     wants = listed(f"`{one}`" for one in (*row.objects, *row.programs))
@@ -65,20 +65,21 @@ def check_twice(context: Context) -> Iterator[Finding]:
         )
         if not majors:
             continue
-        if context.base.cuda is not None:
-            where = f"{context.base.reference} brings CUDA {context.base.cuda}, and wheels bring it again"
+        base = context.base(*installation.projects)
+        if base.cuda is not None:
+            where = f"{base.reference} brings CUDA {base.cuda}, and wheels bring it again"
         elif len(majors) > 1:
             where = f"wheels bring CUDA {listed(majors)}"
         else:
             continue
-        subject = context.base.reference if context.base.cuda else wheels[0].name
+        subject = base.reference if base.cuda else wheels[0].name
         yield Finding(
             kind=Kind.CUDA_TWICE,
             severity=Severity.NOTE,
             subject=subject,
             message=f"{where}{_costs(size)}",
             hint="take a base image without CUDA where wheels bring it, and packages of one CUDA major",
-            packages=(subject,) if context.base.cuda else tuple(package.name for package in wheels),
+            packages=(subject,) if base.cuda else tuple(package.name for package in wheels),
             projects=installation.projects,
         )
 

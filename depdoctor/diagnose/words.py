@@ -36,3 +36,8 @@ def gpus(found: Iterable[tuple[Target, Gpu]]) -> str:
 def numbered(driver: Version) -> str:
     """A driver version as NVIDIA writes it: 525.60.13, and 450.80.02 with the zero that PEP 440 drops."""
     return ".".join(f"{part:02}" if place == 2 else str(part) for place, part in enumerate(driver.release))
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """The beginning of a text that nobody reads to its end."""
+    return text if len(text) <= most else f"{text[:most].rstrip()} ..."

@@ -67,11 +67,25 @@ class SharedEnvironment:
     outcomes: tuple[LockOutcome, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class BaseConfig:
+    """What the configuration of an image in its registry says (image specification): its variables, digest and date.
+
+    `environment` holds only the variables that tell what the image brings or demands.
+    """
+
+    reference: str
+    digest: str
+    environment: tuple[tuple[str, str], ...]
+    read_on: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """Everything a scan knows before it judges. `index_date` is the moment as of which the index was asked.
 
     `base` is the reference of the image that the projects' images stand on, "" where nothing is said of it.
+    `base_configs` are the configurations of those base images whose registry answered.
     `plan_problem` is why the plan file that stands beside the projects cannot be used, None if it can or there is none.
     """
 
@@ -83,6 +97,7 @@ class Inventory:
     incomplete: tuple[str, ...] = ()
     base: str = ""
     plan_problem: Problem | None = None
+    base_configs: tuple[BaseConfig, ...] = ()
 
     def environments(self) -> tuple[Environment, ...]:
         """Every environment that some project was locked for, sorted."""

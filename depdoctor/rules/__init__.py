@@ -21,6 +21,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("toolkits", "toolkit", rows.Toolkit, ("version",)),
     Table("cuda_majors", "major", rows.CudaMajor, ("major",)),
     Table("driver_branches", "branch", rows.DriverBranch, ("branch",)),
+    Table("forward_compat", "compat", rows.ForwardCompat, ("cuda",)),
     Table("architectures", "architecture", rows.Architecture, ("name", "capabilities")),
     Table("gpus", "gpu", rows.GpuModel, ("name",)),
     Table("builds", "build", rows.Build, ("package", "first", "variant", "platforms")),

@@ -24,6 +24,7 @@ from depdoctor.rules.rows import (
     Distribution,
     DriverBranch,
     ErrorPackage,
+    ForwardCompat,
     GpuModel,
     ImportName,
     Metadata,
@@ -51,7 +52,8 @@ _GPU_NOISE = re.compile(
 class Base:
     """What the tag of a base image tells. `cuda` is None where it brings none, if `known`.
 
-    A `slim` one has no libraries beyond those of C and C++.
+    A `slim` one has no libraries beyond those of C and C++. `brings` is a package that it has installed already, in
+    `version` where that is told. `demand` is its NVIDIA_REQUIRE_CUDA, "" where nobody has looked.
     """
 
     reference: str
@@ -66,6 +68,9 @@ class Base:
     requires_driver: bool = False
     renamed: tuple[str, ...] = ()
     slim: bool = False
+    brings: NormalizedName | None = None
+    version: Version | None = None
+    demand: str = ""
     provenance: Provenance | None = None
 
 
@@ -76,6 +81,7 @@ class Rules:
     toolkits: tuple[Toolkit, ...] = ()
     cuda_majors: tuple[CudaMajor, ...] = ()
     driver_branches: tuple[DriverBranch, ...] = ()
+    forward_compat: tuple[ForwardCompat, ...] = ()
     architectures: tuple[Architecture, ...] = ()
     gpus: tuple[GpuModel, ...] = ()
     builds: tuple[Build, ...] = ()
@@ -270,6 +276,8 @@ def _base(rules: Rules, reference: str) -> Base:
             requires_driver=row.requires_driver,
             renamed=system.renamed,
             slim=row.slim,
+            brings=row.brings,
+            version=Version(told["version"]) if "version" in told else None,
             provenance=row.provenance,
         )
     return Base(reference=reference, known=False)

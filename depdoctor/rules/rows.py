@@ -68,6 +68,15 @@ class CudaMajor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardCompat:
+    """The branches of the driver of data-centre GPUs that take the cuda-compat package of a CUDA minor."""
+
+    cuda: Version
+    branches: tuple[int, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriverBranch:
     """A branch of the Linux driver and the CUDA version that nvidia-smi shows with it."""
 
@@ -256,7 +265,8 @@ class BaseImage:
     `tag` has groups python, release (a name of `distributions`), cuda and cudnn, where a tag tells. What the image
     brings whatever the tag says stands in the fields of these names. `requires_driver` is set for images whose
     configuration makes the container runtime compare their CUDA version with the driver's, and `slim` for images that
-    have no libraries beyond those of C and C++.
+    have no libraries beyond those of C and C++. `brings` is a package that the image has installed already, in the
+    version that the tag's group of that name tells.
     """
 
     image: re.Pattern[str]
@@ -267,6 +277,7 @@ class BaseImage:
     cudnn: Version | None = None
     requires_driver: bool = False
     slim: bool = False
+    brings: NormalizedName | None = None
     provenance: Provenance
 
 
