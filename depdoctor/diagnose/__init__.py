@@ -19,6 +19,7 @@ from depdoctor.diagnose import (
     driver,
     errors,
     frameworks,
+    images,
     libc,
     manifests,
     python,
@@ -50,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     python.RULE,
     libc.RULE,
     *system.RULES,
+    images.RULE,
     *manifests.RULES,
 )
 """Every rule, by family."""

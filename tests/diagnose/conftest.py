@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -21,11 +22,12 @@ from depdoctor.diagnose import diagnose
 from depdoctor.model.conflict import Apart, Conflict, Conflicts, Drift, Edit, Fix, Grouping
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Cause, Diagnosis, Kind
-from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
+from depdoctor.model.inventory import BaseConfig, Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Unknown, Unresolvable, Why
 from depdoctor.model.project import (
     DeclaredRequirement,
     Import,
+    IndexOptions,
     Location,
     Manifest,
     Problem,
@@ -34,7 +36,7 @@ from depdoctor.model.project import (
     UnreadableManifest,
 )
 from depdoctor.model.target import Environment, Gpu, Platform, Target
-from depdoctor.read import conda_yaml
+from depdoctor.read import conda_yaml, dockerfile
 from depdoctor.rules import Rules
 
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
@@ -64,8 +66,23 @@ def build_inventory(case: Mapping[str, Any]) -> Inventory:
     entries = tuple(_entry(raw, targets) for raw in case.get("project", []))
     names = tuple(entry.project.name for entry in entries)
     shared = (SharedEnvironment(name="shared", projects=names),) if case.get("shared") else ()
+    configs = tuple(
+        BaseConfig(
+            reference=raw["reference"],
+            digest="sha256:" + "0" * 64,
+            environment=tuple(sorted(raw["environment"].items())),
+            read_on=DAY.date().isoformat(),
+        )
+        for raw in case.get("config", ())
+    )
     return Inventory(
-        root="fleet", entries=entries, targets=targets, shared=shared, index_date=DAY, base=case.get("base", "")
+        root="fleet",
+        entries=entries,
+        targets=targets,
+        shared=shared,
+        index_date=DAY,
+        base=case.get("base", ""),
+        base_configs=configs,
     )
 
 
@@ -198,8 +215,15 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
         for texts in (raw.get("conda"),)
         if texts
     )
-    listed = (Manifest(path=path, format="requirements", requirements=declared, problems=problems),)
-    manifests = (*(listed if declared or problems else ()), *conda)
+    indexes = IndexOptions(extra_index_urls=tuple(raw.get("indexes", ())))
+    listed = (Manifest(path=path, format="requirements", requirements=declared, problems=problems, indexes=indexes),)
+    images = tuple(dockerfile.parse(text, f"{name}/Dockerfile") for text in (raw.get("dockerfile"),) if text)
+    asked = tuple(
+        Manifest(path=f"{name}/pyproject.toml", format="pyproject.toml", requires_python=SpecifierSet(text))
+        for text in (raw.get("requires-python"),)
+        if text
+    )
+    manifests = (*(listed if declared or problems else ()), *conda, *images, *asked)
     project = Project(name=name, root=name, manifests=(path,))
     imports = tuple(
         Import(module=module, guarded=False, testing=False, location=Location(path=f"{name}/app.py", line=line))
@@ -211,6 +235,7 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
         unreadable=unreadable,
         imported=imports,
         imports=tuple(raw.get("imports", ())),
+        python=raw.get("python-version", ""),
     )
     python = raw.get("python", "3.11")
     platforms = sorted({target.platform for target in targets})
