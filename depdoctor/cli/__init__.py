@@ -17,10 +17,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status: 0 done, 1 findings, 2 usage, 3 a tool failed, 130 interrupted."""
     from depdoctor.cli import arguments as command_line
     from depdoctor.cli import commands
+    from depdoctor.cli.streams import tolerate
 
     try:
         options = command_line.parse(arguments)
-        return commands.COMMANDS[options.command](options)
+        tolerate(document=options.format != "console")
+        status = commands.COMMANDS[options.command](options)
+        sys.stdout.flush()
     except DepdoctorError as error:
         sys.stderr.write(_told(error))
         return error.exit_status
@@ -34,10 +37,12 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"depdoctor: {error.strerror or error}\n  in {error.filename or 'a file or a connection'}\n")
         return UNUSABLE
+    return status
 
 
 def _told(error: DepdoctorError) -> str:
-    """Three lines: what, where, what to do."""
+    """What, where, what to do: a line each, or more where a text has more."""
     lines = [f"depdoctor: {error.message}"]
-    lines += [f"  {line}" for line in (error.where and f"in {error.where}", error.hint) if line]
+    rest = (error.where and f"in {error.where}", error.hint)
+    lines += [f"  {line}" for text in rest if text for line in text.splitlines()]
     return "\n".join(lines) + "\n"

@@ -11,11 +11,18 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 PIPE_WIDTH = 120
 
+class PipedConsole(Console):
+    """A console that leaves it to the caller to end when the reader of its output has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the `BrokenPipeError` that is being handled go on."""
+        raise  # noqa: PLE0704 - rich calls this in its `except BrokenPipeError`
+
 
 def output() -> Console:
     """The console for results: stdout, wide enough for a log file where it is no terminal."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return PipedConsole(width=width, highlight=False, soft_wrap=False)
 
 
 class TerminalProgress:
@@ -48,7 +55,7 @@ class TerminalProgress:
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
         """Show a bar for a task, or say that it begins."""
         if self._verbose and not self._console.is_terminal:
-            self._console.print(task)
+            self._console.print(task, markup=False, soft_wrap=True)
         self._tasks[task] = self._bars.add_task(task, total=total, count="", unit=unit)
 
     def advance(self, task: str, amount: int = 1) -> None:
@@ -67,7 +74,7 @@ class TerminalProgress:
     def say(self, text: str) -> None:
         """Print a line."""
         if not self._quiet:
-            self._console.print(text, markup=False)
+            self._console.print(text, markup=False, soft_wrap=True)
 
 
 def _count(done: float, total: float | None, unit: str) -> str:

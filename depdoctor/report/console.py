@@ -54,7 +54,7 @@ def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s
     console.print()
     console.print(
         Text.assemble(
-            f"{_many(len(inventory.entries), 'project')}, index as of {inventory.index_date.date()}: ",
+            f"{many(len(inventory.entries), 'project')}, index as of {inventory.index_date.date()}: ",
             *_sums(diagnosis),
             f" in {elapsed_s:.1f} s",
         )
@@ -163,7 +163,7 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
         Text.assemble(
             (f"{MARKS[severity]} {severity} ", STYLES[severity]),
             ("DD101 version-conflict ", "dim"),
-            f"{_many(len({one.subject for one in crossings}), 'package')} that projects want at different versions; "
+            f"{many(len({one.subject for one in crossings}), 'package')} that projects want at different versions; "
             "fine in an image each, not in one environment",
         )
     )
@@ -279,11 +279,12 @@ def _sums(diagnosis: Diagnosis) -> list[str | tuple[str, str]]:
     parts: list[str | tuple[str, str]] = []
     for severity in sorted(Severity, reverse=True):
         count = sum(one.severity is severity for one in diagnosis.findings)
-        parts += [(_many(count, str(severity)), STYLES[severity] if count else ""), ", "]
+        parts += [(many(count, str(severity)), STYLES[severity] if count else ""), ", "]
     return parts[:-1]
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """Turn a count and what is counted into "1 image" or "2 images"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

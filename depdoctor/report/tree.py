@@ -14,7 +14,7 @@ from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.plan import Image, Node, Plan
-from depdoctor.report.console import size
+from depdoctor.report.console import many, size
 
 MOST_NAMES = 4
 
@@ -37,8 +37,12 @@ def diff(console: Console, change: PlanDiff) -> None:
         console.print(Text.assemble(f"{image.change} ", (image.name, "bold"), (push, "dim")))
         for move in image.moves:
             console.print(f"  {move.name} {move.before or '(none)'} → {move.after or '(none)'}", markup=False)
-    console.print(f"{len(change.images)} images change" if change.images else "no image changes")
+    console.print(_changed(len(change.images)) if change.images else "no image changes")
     console.print()
+
+
+def _changed(count: int) -> str:
+    return f"{many(count, 'image')} {'changes' if count == 1 else 'change'}"
 
 
 def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> None:
@@ -61,7 +65,7 @@ def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[Pushe
             Text.assemble(where, ("\n" + (push.digest if push else one.manifest.digest), "dim")),
         )
     console.print(table)
-    console.print(f"\n{len(images)} images in {elapsed_s:.1f} s")
+    console.print(f"\n{many(len(images), 'image')} in {elapsed_s:.1f} s")
 
 
 def _trees(made: Plan) -> list[Tree]:
