@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from depdoctor.adapters.scan_memory import ScanMemory, Told, this_hour
 from depdoctor.adapters.watch import Seen
@@ -39,6 +40,8 @@ def _stated(options: argparse.Namespace) -> Mapping[str, object]:
     """The options that bear on what is printed, and what the console does to it."""
     stated = {name: str(value) for name, value in vars(options).items() if name not in _NO_MATTER}
     stated["root"] = str(options.path)
-    if options.format != "json":
+    if options.format in {"sarif", "github"}:
+        stated["here"] = str(Path.cwd())  # they name files as seen from here
+    if options.format == "console":
         stated["terminal"] = f"{sys.stdout.isatty()} {shutil.get_terminal_size()} {sys.stdout.encoding}"
     return stated

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
-from depdoctor.cli.parser import SEVERITIES, Parser, add_command, common, place, printing, resolving, voice
+from depdoctor.cli.parser import (
+    PLAN_FORMATS,
+    SCAN_FORMATS,
+    SEVERITIES,
+    Parser,
+    add_command,
+    common,
+    place,
+    printing,
+    resolving,
+    voice,
+)
 
 BUILDERS = ("auto", "oci", "docker")
 UNUSED_DAYS = 30.0
@@ -60,8 +71,9 @@ def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         commands,
         "scan",
         "name every conflict and mismatch, with evidence and fix",
-        "  depdoctor scan .\n  depdoctor scan models --format json --offline",
-        parents,
+        "  depdoctor scan .\n  depdoctor scan models --format json --offline\n"
+        "  depdoctor scan . --format html > report.html\n  depdoctor scan . --format sarif > depdoctor.sarif",
+        (common(SCAN_FORMATS), *parents[1:]),
     )
     command.add_argument(
         "--list", action="store_true", help="only list the projects and their files, and what was passed over"
@@ -73,8 +85,9 @@ def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         commands,
         "plan",
         "plan an image for each project, sharing layers, into depdoctor.plan.json",
-        "  depdoctor plan .\n  depdoctor plan . --check",
-        parents,
+        "  depdoctor plan .\n  depdoctor plan . --check\n"
+        "  depdoctor plan . --format markdown      # the text of a pull request",
+        (common(PLAN_FORMATS), *parents[1:]),
     )
     command.add_argument(
         "--check", action="store_true", help="write nothing; end with 1 if the committed plan is out of date"

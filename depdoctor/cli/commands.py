@@ -15,13 +15,13 @@ from depdoctor.model.finding import Diagnosis, Severity
 
 if TYPE_CHECKING:
     from depdoctor.pipeline.delivery import Built
-    from depdoctor.pipeline.scanning import Scan
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
 
 def scan(options: argparse.Namespace) -> int:
     """Name every conflict and mismatch."""
+    from depdoctor.cli import reports
     from depdoctor.cli.again import Again
 
     started = time.monotonic()
@@ -35,30 +35,13 @@ def scan(options: argparse.Namespace) -> int:
 
     with progress_of(options) as progress:
         result = scanning.scan(settings(options), progress)
-    elapsed_s = time.monotonic() - started
-    sys.stdout.write(_scanned(options, result, elapsed_s))
+    sys.stdout.write(reports.scan(options, result, time.monotonic() - started))
     unknown = options.strict and result.inventory.incomplete
     status = INCOMPLETE if unknown else _verdict(result.diagnosis, options.fail_on)
     if result.seen is not None:
         hour = "" if result.dated else result.inventory.index_date.isoformat()
-        again.keep(lambda took_s: _scanned(options, result, took_s), status=status, hour=hour, seen=result.seen)
+        again.keep(lambda took_s: reports.scan(options, result, took_s), status=status, hour=hour, seen=result.seen)
     return status
-
-
-def _scanned(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
-    """What is printed of a scan."""
-    from depdoctor.cli import terminal
-
-    if options.format == "json":
-        from depdoctor.report import json
-
-        return json.scan(result.inventory, result.diagnosis, elapsed_s)
-    from depdoctor.report import console
-
-    out = terminal.output()
-    with out.capture() as printed:
-        console.scan(out, result.inventory, result.diagnosis, elapsed_s)
-    return printed.get()
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -76,7 +59,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Plan an image for each project."""
-    from depdoctor.cli import terminal
+    from depdoctor.cli import reports
     from depdoctor.pipeline import planning
 
     with progress_of(options) as progress:
@@ -87,19 +70,7 @@ def plan(options: argparse.Namespace) -> int:
             fresh=options.fresh,
             write=not (options.check or options.diff),
         )
-    if options.format == "json":
-        from depdoctor.report import json
-
-        sys.stdout.write(json.plan(made.plan, made.costs, made.change, path=made.path.name, changed=made.changed))
-    else:
-        from depdoctor.report import tree
-
-        out = terminal.output()
-        if options.diff or options.check:
-            tree.diff(out, made.change)
-        if not options.diff:
-            state = _state(made.changed, options.check)
-            tree.plan(out, made.plan, made.costs, path=made.path.name, state=state)
+    reports.plan(options, made, _state(made.changed, options.check))
     if options.strict and made.incomplete:
         sys.stderr.writelines(f"depdoctor: not known: {text}\n" for text in made.incomplete)
         return INCOMPLETE

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 FORMATS = ("console", "json")
+PLAN_FORMATS = (*FORMATS, "markdown")
+SCAN_FORMATS = (*FORMATS, "sarif", "github", "markdown", "html")
 SEVERITIES = ("error", "warning", "note", "never")
 BUDGET_S = 60.0
 
@@ -30,10 +32,10 @@ def place() -> Parser:
     return parser
 
 
-def printing() -> Parser:
+def printing(formats: Sequence[str] = FORMATS) -> Parser:
     """How to print the result."""
     parser = Parser(add_help=False)
-    parser.add_argument("--format", choices=FORMATS, default="console", help="how to print the result")
+    parser.add_argument("--format", choices=formats, default="console", help="how to print the result")
     return parser
 
 
@@ -46,9 +48,9 @@ def voice() -> Parser:
     return parser
 
 
-def common() -> Parser:
+def common(formats: Sequence[str] = FORMATS) -> Parser:
     """What every command on a folder takes."""
-    parser = Parser(add_help=False, parents=[place(), printing()])
+    parser = Parser(add_help=False, parents=[place(), printing(formats)])
     parser.add_argument("--offline", action="store_true", help="use no network; say what could not be known")
     return Parser(add_help=False, parents=[parser, voice()])
 

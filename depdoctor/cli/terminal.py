@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 PIPE_WIDTH = 120
 
+
 class PipedConsole(Console):
     """A console that leaves it to the caller to end when the reader of its output has gone."""
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.report.explained import chain
 
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
@@ -116,12 +117,10 @@ def _causes(console: Console, causes: Iterable[Cause], most: int) -> list[Text]:
     """A line for each chain, with the first place of it, as many as fit."""
     places: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
     for cause in causes:
-        whole = cause.chain[:1] == (cause.requirement,)
-        chain = cause.chain if whole else (cause.requirement, *cause.chain)
-        places[tuple(dict.fromkeys(chain))][str(cause.location)] = None
+        places[chain(cause)][str(cause.location)] = None
     blocks = [
-        _wrapped(console, Text.assemble((f"{_few(list(found), 1)}  ", "cyan"), " → ".join(chain)), indent=4)
-        for chain, found in places.items()
+        _wrapped(console, Text.assemble((f"{_few(list(found), 1)}  ", "cyan"), " → ".join(links)), indent=4)
+        for links, found in places.items()
     ]
     if sum(map(len, blocks)) <= most:
         return [line for block in blocks for line in block]
@@ -172,9 +171,9 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
         wanted: dict[str, set[str]] = {}
         for one in group:
             for cause in one.causes:
-                chain = cause.chain or (cause.requirement,)
-                via = f" via {chain[0]}" if len(chain) > 1 else ""
-                wanted.setdefault(f"{chain[-1]}{via}", set()).add(str(cause.location))
+                links = cause.chain or (cause.requirement,)
+                via = f" via {links[0]}" if len(links) > 1 else ""
+                wanted.setdefault(f"{links[-1]}{via}", set()).add(str(cause.location))
         name = subject
         for text, places in wanted.items():
             table.add_row(Text(name, style="bold"), Text(text), Text(_few(sorted(places), 2), style="cyan"))

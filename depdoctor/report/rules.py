@@ -6,40 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from json import dumps
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from depdoctor.model.finding import Kind, Severity, default_severity
+from depdoctor.model.finding import Severity, default_severity
 from depdoctor.report.console import MARKS, STYLES
+from depdoctor.report.explained import Explained
 from depdoctor.report.json import SCHEMA_VERSION
 from depdoctor.rules import TABLES, Rules
 
 OLD_DAYS = 120
 """A table that nobody touched for longer may have missed a release that matters."""
-
-
-class Explained(Protocol):
-    """A rule as far as people are told of it."""
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of its findings."""
-
-    @property
-    def code(self) -> str:
-        """The code of that kind."""
-
-    @property
-    def title(self) -> str:
-        """One line."""
-
-    @property
-    def text(self) -> str:
-        """What happens, why, and what to do; paragraphs with blank lines between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,69 @@
+"""Which report a format names, and what it is given."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from depdoctor.pipeline.planning import Planned
+    from depdoctor.pipeline.scanning import Scan
+
+
+def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
+    """What is printed of a scan in the format that is wanted."""
+    inventory, diagnosis = result.inventory, result.diagnosis
+    if options.format == "json":
+        from depdoctor.report import json
+
+        return json.scan(inventory, diagnosis, elapsed_s)
+    if options.format == "sarif":
+        from depdoctor.diagnose import RULES
+        from depdoctor.report import sarif
+
+        return sarif.scan(diagnosis, inventory.incomplete, RULES, prefix=prefix(options.path))
+    if options.format == "github":
+        from depdoctor.report import github
+
+        return github.scan(diagnosis, inventory.incomplete, prefix=prefix(options.path))
+    if options.format == "markdown":
+        from depdoctor.report import markdown
+
+        return markdown.scan(inventory, diagnosis)
+    from depdoctor.cli import terminal
+    from depdoctor.report import console
+
+    out = terminal.output()
+    with out.capture() as printed:
+        console.scan(out, inventory, diagnosis, elapsed_s)
+    return printed.get()
+
+
+def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
+    """Print a plan, or what changes, in the format that is wanted."""
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.plan(made.plan, made.costs, made.change, path=made.path.name, changed=made.changed))
+    elif options.format == "markdown":
+        from depdoctor.report import markdown
+
+        sys.stdout.write(markdown.plan(made.plan, made.costs, made.change, path=made.path.name, state=state))
+    else:
+        from depdoctor.cli import terminal
+        from depdoctor.report import tree
+
+        out = terminal.output()
+        if options.diff or options.check:
+            tree.diff(out, made.change)
+        if not options.diff:
+            tree.plan(out, made.plan, made.costs, path=made.path.name, state=state)
+
+
+def prefix(root: Path) -> str:
+    """The way from the current folder, which is a repository's root where services ask, down to the scan root."""
+    way = Path(os.path.relpath(root.resolve()))
+    return "" if way == Path() or way.parts[:1] == ("..",) else way.as_posix()
