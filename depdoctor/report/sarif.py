@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote
 
 from depdoctor import __version__
 from depdoctor.model.finding import Diagnosis, Finding, Severity, default_severity
@@ -17,6 +16,9 @@ VERSION = "2.1.0"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 ROOT = "ROOT"
 """The name of what addresses are relative to: the root of the repository."""
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
+"""What stands as it is in an address (RFC 3986, section 2.3), and what parts folders."""
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
@@ -83,7 +85,8 @@ def _result(one: Finding, places: Mapping[str, int], prefix: str) -> dict[str, A
 
 
 def _place(location: Location, prefix: str) -> dict[str, Any]:
-    address = quote(within(prefix, location.path))
+    name = within(prefix, location.path).encode("utf-8", "surrogateescape")
+    address = "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in name)
     place: dict[str, Any] = {"artifactLocation": {"uri": address, "uriBaseId": ROOT}}
     if location.line:
         place["region"] = {"startLine": location.line}
