@@ -72,8 +72,17 @@ def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         "scan",
         "name every conflict and mismatch, with evidence and fix",
         "  depdoctor scan .\n  depdoctor scan models --format json --offline\n"
-        "  depdoctor scan . --format html > report.html\n  depdoctor scan . --format sarif > depdoctor.sarif",
+        "  depdoctor scan . --format html > report.html\n  depdoctor scan . --format sarif > depdoctor.sarif\n"
+        "  depdoctor scan .venv                    # what is wrong in an environment already",
         (common(SCAN_FORMATS), *parents[1:]),
+    )
+    command.add_argument(
+        "--venv",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="look into this virtual environment as well, without starting its Python (may be repeated)",
     )
     command.add_argument(
         "--list", action="store_true", help="only list the projects and their files, and what was passed over"

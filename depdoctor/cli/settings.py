@@ -46,7 +46,14 @@ def settings(options: argparse.Namespace) -> Settings:
         exclude_newer=exclude_newer,
         builds_allowed=getattr(options, "build_sdists", False),
         budget_s=getattr(options, "budget", 60.0),
+        environments=tuple(map(_environment, getattr(options, "venv", ()))),
     )
+
+
+def _environment(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder `{folder}`", hint="name the folder of a virtual environment")
+    return folder
 
 
 def progress_of(options: argparse.Namespace) -> TerminalProgress:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from packaging.utils import NormalizedName
 
+from depdoctor.diagnose.environments import overwritten
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
@@ -16,7 +17,10 @@ from depdoctor.rules.rows import SharedFiles
 
 def check(context: Context) -> Iterator[Finding]:
     """Every set of distributions in one environment that tables know to share files."""
+    yield from overwritten(context)
     for installation in context.installations:
+        if installation.standing:
+            continue
         for row, present in overlaps(installation, context.rules):
             if not is_cuda(row, context.rules):
                 yield _finding(installation, row, present)
@@ -67,6 +71,8 @@ RULE = Rule(
 Several distributions on the index own the same module: opencv-python and opencv-python-headless both are `cv2`,
 onnxruntime and onnxruntime-gpu both are `onnxruntime`. No resolver minds. The one that is installed last wins, in an
 order that nothing fixes, so that the GPU, or a window, is gone after the next build; and removing one of them breaks
-the others. Keep one, and override the others away where other packages require them.""",
+the others. Keep one, and override the others away where other packages require them.
+
+In an environment that stands, the files themselves tell: their sizes and hashes against every RECORD.""",
     check=check,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from depdoctor.diagnose.environments import unsatisfied
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
@@ -44,11 +45,12 @@ def check_between(context: Context) -> Iterator[Finding]:
 
 
 def check_inside(context: Context) -> Iterator[Finding]:
-    """Conflicts inside one project, and refusals of the resolver that the search did not take apart."""
+    """Conflicts inside one project or environment, and refusals of the resolver that no search took apart."""
     inside = [conflict for conflict in context.conflicts.conflicts if is_inside(conflict)]
     for conflict in inside:
         yield _finding(context, [conflict], Kind.SELF_CONFLICT, Severity.ERROR)
     yield from refusals(context, Kind.SELF_CONFLICT, {project for conflict in inside for project in conflict.projects})
+    yield from unsatisfied(context)
 
 
 def remarks(context: Context) -> Iterator[str]:
@@ -191,6 +193,9 @@ INSIDE = Rule(
     title="A project wants versions that exclude one another",
     text="""\
 The requirements of one project cannot be satisfied together, and a resolver refuses. Each set of lines is minimal: any
-one left out, the others resolve. Loosen or move one of the lines that the finding names.""",
+one left out, the others resolve. Loosen or move one of the lines that the finding names.
+
+In an environment that stands, a package is installed in a version that another one refuses: what was installed last
+moved it, and pip only warned.""",
     check=check_inside,
 )

@@ -49,7 +49,10 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """Everything that one environment installs. `complete` if a lock says so, and not only what is declared."""
+    """Everything that one environment installs. `complete` if a lock says so, and not only what is declared.
+
+    `standing` if it was read from an environment, whose files tell what they are.
+    """
 
     name: str
     environment: Environment
@@ -57,6 +60,7 @@ class Installation:
     packages: Mapping[NormalizedName, Package]
     complete: bool
     shared: bool = False
+    standing: bool = False
 
     @property
     def key(self) -> str:

@@ -21,7 +21,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from refusals(context, Kind.GLIBC)
     for installation in context.installations:
         platform = installation.environment.platform
-        if platform.system != "linux" or platform.machine != "x86_64" or installation.shared:
+        if platform.system != "linux" or platform.machine != "x86_64" or installation.shared or installation.standing:
             continue
         for package in installation.wheels(context.rules.wheels_by_package.keys()):
             if (installation.name, package.name) in refused:

@@ -33,16 +33,21 @@ def check_unreadable(context: Context) -> Iterator[Finding]:
             hint=broken_plan.hint,
             causes=(Cause(project="", location=broken_plan.location, requirement=""),),
         )
+    for found in context.inventory.installed:
+        for problem in found.problems:
+            yield _problem(found.path, problem, Severity.WARNING, f"{problem.location}: {problem.reason}")
     for entry in context.inventory.entries:
         reading = entry.reading
         for broken in reading.unreadable:
             severity = Severity.WARNING if reading.manifests else Severity.ERROR
-            yield _problem(entry, broken.problem, severity, f"{broken.path} cannot be read: {broken.problem.reason}")
+            yield _problem(
+                entry.project.name, broken.problem, severity, f"{broken.path} cannot be read: {broken.problem.reason}"
+            )
         for manifest in reading.manifests:
             for problem in manifest.problems:
                 if problem.kind != CREDENTIALS:
                     severity = Severity.NOTE if problem.kind in HARMLESS else Severity.WARNING
-                    yield _problem(entry, problem, severity, f"{problem.location}: {problem.reason}")
+                    yield _problem(entry.project.name, problem, severity, f"{problem.location}: {problem.reason}")
 
 
 def check_credentials(context: Context) -> Iterator[Finding]:
@@ -110,15 +115,15 @@ def _cause(entry: Entry, one: DeclaredRequirement) -> Cause:
     return Cause(project=entry.project.name, location=one.location, requirement=text, chain=(text,))
 
 
-def _problem(entry: Entry, problem: Problem, severity: Severity, message: str) -> Finding:
+def _problem(project: str, problem: Problem, severity: Severity, message: str) -> Finding:
     return Finding(
         kind=Kind.UNREADABLE,
         severity=severity,
         subject=problem.location.path,
         message=message,
         hint=problem.hint,
-        projects=(entry.project.name,),
-        causes=(Cause(project=entry.project.name, location=problem.location, requirement=""),),
+        projects=(project,),
+        causes=(Cause(project=project, location=problem.location, requirement=""),),
     )
 
 

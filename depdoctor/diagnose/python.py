@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from depdoctor.diagnose.environments import python_refused
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
@@ -14,6 +15,7 @@ from depdoctor.model.finding import Finding, Kind, Severity
 def check(context: Context) -> Iterator[Finding]:
     """The resolver's refusals; where no resolver answered, what the tables know of exact pins."""
     yield from refusals(context, Kind.PYTHON_UNSUPPORTED)
+    yield from python_refused(context)
     for installation in context.installations:
         if not installation.complete and not installation.shared:
             yield from _by_tables(context, installation)

@@ -12,11 +12,12 @@ from packaging.utils import NormalizedName
 from depdoctor.diagnose.base import known_base, own_images, reference_of
 from depdoctor.diagnose.demand import CudaUse, cuda_uses
 from depdoctor.diagnose.installation import Installation, installations
+from depdoctor.diagnose.standing import standing
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import CODES, Cause, Finding, Kind
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan
-from depdoctor.model.target import Target
+from depdoctor.model.target import Platform, Target
 from depdoctor.rules import Base, Rules
 
 
@@ -31,8 +32,10 @@ class Context:
 
     @cached_property
     def installations(self) -> tuple[Installation, ...]:
-        """What each project installs in each environment, and what projects that share one install together."""
-        return installations(self.inventory, self.rules)
+        """What each project installs in each environment, what projects that share one do together, and what stands."""
+        platform = next((target.platform for target in self.inventory.targets), Platform())
+        found = (standing(each, platform) for each in self.inventory.installed)
+        return (*installations(self.inventory, self.rules), *found)
 
     @cached_property
     def date(self) -> str:

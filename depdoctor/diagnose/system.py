@@ -21,7 +21,7 @@ def check_libraries(context: Context) -> Iterator[Finding]:
     Until there is a plan, the base that nobody chose is only a guess.
     """
     for installation in context.installations:
-        if installation.environment.platform.system != "linux" or installation.shared:
+        if installation.environment.platform.system != "linux" or installation.shared or installation.standing:
             continue
         for package in installation.wheels(context.rules.libraries_by_package.keys()):
             for row in context.rules.libraries_by_package[package.name]:

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     CUDA_ON_CPU = "cuda-on-cpu"
     CLOBBER = "clobber"
     ABI_RUNTIME = "abi-runtime"
+    UNOWNED = "unowned"
     PYTHON_UNSUPPORTED = "python-unsupported"
     GLIBC = "glibc"
     SYSTEM_LIBRARY = "system-library"
@@ -77,6 +78,7 @@ CODES: dict[Kind, tuple[str, Severity]] = {
     Kind.CUDA_ON_CPU: ("DD206", Severity.NOTE),
     Kind.CLOBBER: ("DD301", Severity.ERROR),
     Kind.ABI_RUNTIME: ("DD302", Severity.ERROR),
+    Kind.UNOWNED: ("DD303", Severity.NOTE),
     Kind.PYTHON_UNSUPPORTED: ("DD401", Severity.ERROR),
     Kind.GLIBC: ("DD402", Severity.ERROR),
     Kind.SYSTEM_LIBRARY: ("DD403", Severity.NOTE),

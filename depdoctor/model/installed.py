@@ -45,13 +45,27 @@ class InstalledDistribution:
     files: tuple[InstalledFile, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class DamagedFile:
+    """A file that is not what a distribution's RECORD says of it: of another content, or gone.
+
+    `owner` is whose file it should be and `instead` whose it is, "" where it is nobody's. `path` is relative to the
+    scan root.
+    """
+
+    owner: NormalizedName
+    path: str
+    instead: str = ""
+    is_gone: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledEnvironment:
     """A virtual environment, or another folder with site-packages in it, by its path relative to the scan root.
 
     `python` is the version of its interpreter ("3.11.4", or "3.11" where only a folder's name tells), "" where nothing
     does, and `home` the folder of the interpreter that it was made with. With `system_site_packages`, packages of that
-    interpreter count as well; they are not listed here.
+    interpreter count as well; they are not listed here. `damaged` and `unowned` are empty while nobody has looked.
     """
 
     path: str
@@ -61,3 +75,6 @@ class InstalledEnvironment:
     site_packages: tuple[str, ...] = ()
     distributions: tuple[InstalledDistribution, ...] = ()
     problems: tuple[Problem, ...] = ()
+    damaged: tuple[DamagedFile, ...] = ()
+    unowned: tuple[str, ...] = ()
+    """Modules and folders right in site-packages that belong to no distribution."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.project import DeclaredRequirement, Problem, Project, Reading
 from depdoctor.model.target import Environment, Target
@@ -98,6 +99,8 @@ class Inventory:
     base: str = ""
     plan_problem: Problem | None = None
     base_configs: tuple[BaseConfig, ...] = ()
+    installed: tuple[InstalledEnvironment, ...] = ()
+    """Environments that stand already, to be judged as they are."""
 
     def environments(self) -> tuple[Environment, ...]:
         """Every environment that some project was locked for, sorted."""

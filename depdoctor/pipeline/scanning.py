@@ -26,6 +26,7 @@ from depdoctor.errors import PlanFileError
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis
+from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import PASSING, DeclaredOnly, Lock, LockOutcome, Unknown
 from depdoctor.model.plan import Plan
@@ -45,7 +46,10 @@ _ELSEWHERE = {"missing", "outside", "remote", "cycle"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user said on the command line. `cache` is the user's cache folder for depdoctor."""
+    """What the user said on the command line. `cache` is the user's cache folder for depdoctor.
+
+    `environments` are virtual environments to look into as well, wherever they lie.
+    """
 
     root: Path
     cache: Path
@@ -53,6 +57,7 @@ class Settings:
     exclude_newer: datetime | None = None
     builds_allowed: bool = False
     budget_s: float = 60.0
+    environments: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +161,8 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
         return remaining_s() <= 0
 
     config, facts = configured(settings)
-    readings = [read.read(project, settings.root) for project in discover.discover(settings.root, config.exclude)]
+    found = discover.survey(settings.root, config.exclude)
+    readings = read.read_all(found.projects, settings.root)
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
@@ -174,6 +180,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             shared=shared,
             index_date=moment,
             base=config.image.base,
+            installed=_installed(found, settings),
         )
         yield LockedFleet(
             config=config,
@@ -199,6 +206,13 @@ def _is_whole(fleet: LockedFleet) -> bool:
         and not own_rules.is_absolute()
         and ".." not in own_rules.parts
     )
+
+
+def _installed(found: Survey, settings: Settings) -> tuple[InstalledEnvironment, ...]:
+    """The environments that were asked for: the root, if it is one and no project, and those named beside it."""
+    roots = [settings.root] if "." in found.environments and not found.projects else []
+    named = [*roots, *settings.environments]
+    return tuple(read.read_environment(folder, name=folder.as_posix()) for folder in dict.fromkeys(named))
 
 
 def configured(settings: Settings) -> tuple[Config, Rules]:

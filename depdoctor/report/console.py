@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
+from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.report.explained import chain
 
@@ -45,7 +46,9 @@ def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s
     )
     if inventory.entries:
         console.print(_projects(inventory.entries))
-    else:
+    for one in inventory.installed:
+        console.print(Text.assemble((one.path, "bold"), f"  {_environment(one)}"))
+    if not inventory.entries and not inventory.installed:
         console.print(
             f"no project under `{inventory.root}`: a project is a folder with a requirements file or pyproject.toml"
         )
@@ -247,6 +250,11 @@ def _short(reason: str) -> str:
         cause = failed["cause"].partition(" (os error")[0]
         return f"{reason[: failed.start()]}{host[1] if host else 'the index'} cannot be reached: {cause}"
     return reason.removeprefix("Because ").partition(", we can conclude")[0].rstrip(".")
+
+
+def _environment(one: InstalledEnvironment) -> str:
+    python = f"Python {one.python}" if one.python else "an unknown Python"
+    return f"environment with {python}, {_many(len(one.distributions), 'package')}"
 
 
 def _projects(entries: Sequence[Entry]) -> Table:

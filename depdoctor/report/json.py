@@ -11,8 +11,10 @@ from typing import Any
 from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
 from depdoctor.model.image import BuiltImage, PushedImage
+from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.plan import Plan
+from depdoctor.model.project import Weights
 
 SCHEMA_VERSION = 1
 
@@ -24,6 +26,8 @@ def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> str:
             "schema_version": SCHEMA_VERSION,
             "root": inventory.root,
             "projects": [_project(entry) for entry in inventory.entries],
+            "weights": _weights(inventory),
+            "environments": [_environment(one) for one in inventory.installed],
             "findings": [finding(one) for one in diagnosis.findings],
             "summary": {
                 **counts(diagnosis),
@@ -157,6 +161,36 @@ def _project(entry: Entry) -> dict[str, Any]:
         "packages": max((len(lock.pins) for lock in locks), default=0),
         "download_bytes": max((sum(pin.download_bytes for pin in lock.pins) for lock in locks), default=0),
         "reason": entry.reason or None,
+    }
+
+
+def _weights(inventory: Inventory) -> list[dict[str, Any]]:
+    """Every file of weights; those that are the same as one, with all its places."""
+    same: dict[str, list[tuple[str, Weights]]] = {}
+    for entry in inventory.entries:
+        for one in entry.reading.weights:
+            same.setdefault(one.sha256 or one.path, []).append((entry.project.name, one))
+    return [
+        {
+            "format": group[0][1].format,
+            "size_bytes": group[0][1].size_bytes,
+            "sha256": group[0][1].sha256 or None,
+            "tensors": next((one.tensors for _, one in group if one.tensors is not None), None),
+            "parameters": next((one.parameters for _, one in group if one.parameters is not None), None),
+            "dtypes": dict(next((one.dtypes for _, one in group if one.dtypes), ())),
+            "files": [{"project": project, "path": one.path} for project, one in group],
+        }
+        for group in same.values()
+    ]
+
+
+def _environment(one: InstalledEnvironment) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "python": one.python or None,
+        "packages": len(one.distributions),
+        "damaged_files": len(one.damaged),
+        "unowned": list(one.unowned),
     }
 
 

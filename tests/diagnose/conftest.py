@@ -22,6 +22,7 @@ from depdoctor.diagnose import diagnose
 from depdoctor.model.conflict import Apart, Conflict, Conflicts, Drift, Edit, Fix, Grouping
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Cause, Diagnosis, Kind
+from depdoctor.model.installed import DamagedFile, InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import BaseConfig, Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Unknown, Unresolvable, Why
 from depdoctor.model.project import (
@@ -83,6 +84,41 @@ def build_inventory(case: Mapping[str, Any]) -> Inventory:
         index_date=DAY,
         base=case.get("base", ""),
         base_configs=configs,
+        installed=tuple(map(_installed, case.get("installed", ()))),
+    )
+
+
+def _installed(raw: Mapping[str, Any]) -> InstalledEnvironment:
+    """An environment as `pins`, with `requires` for what their metadata state, and what is wrong with its files."""
+    distributions = []
+    for text in raw["pins"]:
+        requirement = Requirement(text)
+        (specifier,) = requirement.specifier
+        name = canonicalize_name(requirement.name)
+        distributions.append(
+            InstalledDistribution(
+                name=name,
+                version=Version(specifier.version),
+                location=f"{raw['name']}/site-packages/{name}-{specifier.version}.dist-info",
+                requires=tuple(map(Requirement, raw.get("requires", {}).get(name, ()))),
+                requires_python=raw.get("requires-python", {}).get(name, ""),
+            )
+        )
+    return InstalledEnvironment(
+        path=raw["name"],
+        python=raw.get("python", "3.11.4"),
+        system_site_packages=raw.get("system", False),
+        distributions=tuple(distributions),
+        damaged=tuple(
+            DamagedFile(
+                owner=canonicalize_name(one["owner"]),
+                path=f"{raw['name']}/site-packages/{one['path']}",
+                instead=one.get("instead", ""),
+                is_gone=one.get("gone", False),
+            )
+            for one in raw.get("damaged", ())
+        ),
+        unowned=tuple(f"{raw['name']}/site-packages/{name}" for name in raw.get("unowned", ())),
     )
 
 
