@@ -254,7 +254,7 @@ def _short(reason: str) -> str:
 
 def _environment(one: InstalledEnvironment) -> str:
     python = f"Python {one.python}" if one.python else "an unknown Python"
-    return f"environment with {python}, {_many(len(one.distributions), 'package')}"
+    return f"environment with {python}, {many(len(one.distributions), 'package')}"
 
 
 def _projects(entries: Sequence[Entry]) -> Table:
