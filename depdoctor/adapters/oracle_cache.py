@@ -27,7 +27,7 @@ from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Impossible, Question, Resolved
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is written means something else."""
 
 MOST_ANSWERS = 20_000
@@ -154,6 +154,7 @@ def _loaded(packed: bytes) -> Resolved | Impossible | None:
             message=fields["message"],
             blamed=tuple(map(canonicalize_name, fields["blamed"])),
             steps=tuple((one, other) for one, other in fields["steps"]),
+            summary=fields["summary"],
         )
     except (zlib.error, ValueError, KeyError, TypeError):
         return None

@@ -107,13 +107,14 @@ class UvResolver:
 
     def _unknown(self, probe: Probe, found: Failure, rounds: int) -> Unknown | None:
         """Why a failure says nothing of the requirements, None where it does."""
-        message = self._uv.worded(found.message)
+        message = self._uv.worded(found.summary)
         # Of a package with an extra uv says that there is no version, where it only has no page of it in its cache.
         if found.offline or (self._offline and any("[" in version for version in found.absent)):
             return Unknown(why=Why.OFFLINE, detail=message)
         if found.unreachable:
             unknown = Unknown(why=Why.UNREACHABLE, detail=message)
-            self._down |= {address: unknown for address in self._addresses(probe.question) if address in found.message}
+            said = f"{found.message} {found.summary}"
+            self._down |= {address: unknown for address in self._addresses(probe.question) if address in said}
             return unknown
         if not found.no_solution and not found.failed_build:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=message)
@@ -188,7 +189,12 @@ class UvResolver:
 
     def _impossible(self, probe: Probe, found: Failure) -> Answer:
         if found.failed_build:
-            return Impossible(kind=Kind.BUILD_FAILS, message=self._uv.worded(found.message), blamed=found.failed_build)
+            return Impossible(
+                kind=Kind.BUILD_FAILS,
+                message=self._uv.worded(found.message),
+                blamed=found.failed_build,
+                summary=self._uv.worded(found.summary),
+            )
         if found.lonely and (direct := self._directly(probe, ROUNDS)):
             return direct
         # uv names only the requirements that its proof needs: where they are several, each can be had by itself.
@@ -235,7 +241,10 @@ class UvResolver:
         others = (name for name in named if name not in roots and name != "python")
         blamed = (*(name for name in named if name in roots), *others)
         message = " ".join(filter(None, (self._uv.worded(found.message), proof)))
-        return Impossible(kind=kind, message=message, blamed=blamed, steps=found.steps)
+        summary = f"{self._uv.worded(found.summary)}; {proof[0].lower()}{proof[1:-1]}" if proof else found.summary
+        return Impossible(
+            kind=kind, message=message, blamed=blamed, steps=found.steps, summary=self._uv.worded(summary)
+        )
 
     def _doubted(self, probe: Probe, answer: Resolved) -> Answer:
         """The resolution, unless it takes an old release for the sole reason that newer ones have no wheel."""

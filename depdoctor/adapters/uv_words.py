@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.adapters.uv_proof import read_steps
+from depdoctor.adapters.uv_sentence import sentence
 
 MESSAGE_LIMIT = 4000
 """Characters of an explanation that are kept; a hard case runs to a thousand lines, of which nobody reads the rest."""
@@ -70,10 +71,11 @@ class Failure:
 
     `needs_build` are releases without a wheel, as uv wrote them; `wrong_python` and `wrong_platform` those whose wheels
     are for others; `absent` the versions that are not there, as uv wrote them; `wheel_tags` the tags that it found;
-    `steps` what it says depends on what.
+    `steps` what it says depends on what; `summary` the reason in a sentence.
     """
 
     message: str
+    summary: str
     no_solution: bool = False
     offline: bool = False
     unreachable: bool = False
@@ -112,6 +114,7 @@ def read_failure(stderr: str) -> Failure:
     hint = "\n".join(re.sub(r"\s+", " ", part) for part in hints)
     wheels = [match.group(0) for match in _WHEELS_FOR.finditer(hint)]
     return Failure(
+        summary=redacted(sentence(text, hint)),
         message=_shown(text, [part for part in hint.splitlines() if any(wheel in part for wheel in wheels)]),
         no_solution="No solution found" in text,
         offline=any(phrase in stderr for phrase in _OFFLINE),

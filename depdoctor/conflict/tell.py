@@ -136,7 +136,7 @@ def gaps(search: Search, scopes: Scopes) -> Iterator[str]:
     for mask, reason in search.undecided.items():
         holding = [group for group, union in unions if within(mask, union)]
         if holding and (isinstance(reason, Unknown) or len(min(holding, key=len)) > 1):
-            detail = reason.detail if isinstance(reason, Unknown) else reason.message
+            detail = reason.detail if isinstance(reason, Unknown) else reason.summary or reason.message
             names = " and ".join(demand.project for demand in min(holding, key=len))
             reasons.setdefault(detail, {})[names] = None
     for detail, groups in reasons.items():

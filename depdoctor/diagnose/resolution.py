@@ -70,14 +70,14 @@ def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) 
         kind=kind,
         severity=default_severity(kind),
         subject=subject,
-        message=f"{where}: {_short(outcome.reason.message)}",
+        message=f"{where}: {outcome.reason.summary or _short(outcome.reason.message)}",
         hint=_hint(context, entry, kind, subject),
         packages=tuple(sorted(blamed)),
         projects=(entry.project.name,),
         causes=causes,
         evidence=(
             Evidence(
-                fact=f"resolution for {outcome.environment} is impossible",
+                fact=f"resolution for {outcome.environment} is impossible: {_proof(outcome.reason.message)}",
                 source="uv",
                 date=context.date,
                 confidence=Confidence.PRIMARY,
@@ -153,6 +153,11 @@ def _causes(entry: Entry, name: NormalizedName) -> Iterator[Cause]:
         if one.name == name:
             text = without_marker(one.requirement)
             yield Cause(project=entry.project.name, location=one.location, requirement=text, chain=(text,))
+
+
+def _proof(message: str) -> str:
+    """A resolver's whole derivation."""
+    return message.removeprefix("Because ").rstrip(".")
 
 
 def _short(message: str) -> str:

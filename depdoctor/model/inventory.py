@@ -45,7 +45,7 @@ class Entry:
         """Why the project is not locked, "" if it is."""
         for outcome in self.outcomes:
             if isinstance(outcome, Unresolvable):
-                return outcome.reason.message
+                return outcome.reason.summary or outcome.reason.message
             if isinstance(outcome, DeclaredOnly):
                 return outcome.reason.detail
         return "; ".join(str(one.problem.reason) for one in self.reading.unreadable) if not self.locks else ""

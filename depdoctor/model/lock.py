@@ -82,6 +82,8 @@ class Resolved:
 class Impossible:
     """Proof by the resolver that no resolution exists: its kind, the packages it blames, and its own words.
 
+    `summary` is the reason in one sentence, "" where `message` is one.
+
     `blamed` is a hint (read off unstable text), roots first; verify before it is shown. `steps` are hints of that sort
     too: what its proof says depends on what, as pairs of PEP 508 texts, each two packages once. `dated` is as in
     `Resolved`. Where a single line of a file is to blame, `location` and `line` are its place and text, `message` says
@@ -96,6 +98,7 @@ class Impossible:
     location: Location | None = None
     line: str = ""
     hint: str = ""
+    summary: str = ""
 
 
 Answer = Resolved | Impossible | Unknown

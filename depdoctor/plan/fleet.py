@@ -142,7 +142,9 @@ def _why_not(entry: Entry, linux: Sequence[Lock], groups: frozenset[str]) -> str
         return "locked for other systems than Linux only"
     for outcome in entry.outcomes:
         if isinstance(outcome, Unresolvable):
-            return f"no versions satisfy its requirements: {_first_line(outcome.reason.message)}"
+            return (
+                f"no versions satisfy its requirements: {_first_line(outcome.reason.summary or outcome.reason.message)}"
+            )
         if isinstance(outcome, DeclaredOnly):
             return f"not locked: {_first_line(outcome.reason.detail)}"
     unreadable = next(iter(entry.reading.unreadable), None)
