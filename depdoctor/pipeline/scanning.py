@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 
-from depdoctor import __version__, conflict, discover, lock, planfile, read, rules
+from depdoctor import __version__, conflict, discover, planfile, read, rules
 from depdoctor import config as configuration
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
@@ -27,15 +25,13 @@ from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
-from depdoctor.model.lock import PASSING, DeclaredOnly, Lock, LockOutcome, Unknown
+from depdoctor.model.inventory import Inventory
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
 from depdoctor.model.plan import Plan
-from depdoctor.model.project import Location, Problem, Project, Reading, Survey
-from depdoctor.model.seams import Progress, Resolver
-from depdoctor.model.target import Environment
+from depdoctor.model.project import Location, Problem, Reading, Survey
+from depdoctor.model.seams import Progress
+from depdoctor.pipeline.locking import Locking, shared_of
 from depdoctor.rules import Rules
-
-PARALLEL_LOCKS = 8
 
 MOST_MENDED = 8
 """Conflicts for which a scan tries edits, those first that fail where the projects are meant to run."""
@@ -96,7 +92,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         except PlanFileError as error:
             inventory = replace(inventory, plan_problem=_as_problem(error))
         diagnosis = diagnose(inventory, conflicts, fleet.rules, committed)
-        lasts = fleet.settled and _is_whole(fleet) and not settings.builds_allowed
+        lasts = fleet.settled and _is_whole(fleet) and not (settings.builds_allowed or settings.environments)
         return Scan(
             config=fleet.config,
             inventory=inventory,
@@ -110,7 +106,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
 class LockedFleet:
     """The projects as they are locked, and whom to ask more about them.
 
-    `facts_known` says whether all wheels could be looked into that could be at all.
+    `facts_known` says whether all wheels could be looked into that could be at all; `locking` locks others alike.
     """
 
     config: Config
@@ -120,11 +116,13 @@ class LockedFleet:
     out_of_time: Callable[[], bool]
     builds_allowed: bool
     facts_known: bool
+    locking: Locking
 
-    def conflicts(self) -> Conflicts:
-        """What cannot stand together, with edits that were tried."""
+    def conflicts(self, inventory: Inventory | None = None, most_mended: int = MOST_MENDED) -> Conflicts:
+        """What cannot stand together there, in the fleet if nothing else is named, with edits that were tried."""
+        inventory = inventory or self.inventory
         found = conflict.find(
-            self.inventory,
+            inventory,
             self.oracle,
             deadline=self.out_of_time,
             indexes=self.config.indexes,
@@ -132,12 +130,12 @@ class LockedFleet:
         )
         return conflict.with_fixes(
             found,
-            self.inventory,
+            inventory,
             self.oracle,
             deadline=self.out_of_time,
             indexes=self.config.indexes,
             builds_allowed=self.builds_allowed,
-            most=MOST_MENDED,
+            most=most_mended,
         )
 
     @property
@@ -170,9 +168,18 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
     asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
     with closing(verdicts), closing(asking) as resolver:
         oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
-        entries = _locked(readings, config, settings, moment, oracle, progress)
-        shared = _locked_together(_shared(config, entries), entries, config, settings, moment, oracle)
-        entries, shared, facts_known = _with_facts(entries, shared, settings, progress)
+        locking = Locking(
+            config=config,
+            resolver=oracle,
+            moment=moment,
+            wheels=RemoteWheels(settings.cache, offline=settings.offline),
+            progress=progress,
+            builds_allowed=settings.builds_allowed,
+        )
+        entries = locking.locked(readings)
+        entries, shared, facts_known = locking.with_facts(
+            entries, locking.together(shared_of(config, entries), entries)
+        )
         inventory = Inventory(
             root=str(settings.root),
             entries=entries,
@@ -190,6 +197,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             out_of_time=out_of_time,
             builds_allowed=settings.builds_allowed,
             facts_known=facts_known,
+            locking=locking,
         )
 
 
@@ -227,125 +235,6 @@ def configured(settings: Settings) -> tuple[Config, Rules]:
         return config, facts
     facts = rules.load(settings.root / config.rules_path)
     return configuration.load(settings.root, facts.libc_of_base), facts
-
-
-def _locked(
-    readings: Sequence[Reading],
-    config: Config,
-    settings: Settings,
-    moment: datetime,
-    resolver: Resolver,
-    progress: Progress,
-) -> tuple[Entry, ...]:
-    """Lock every project for every environment that it must run in, several at a time."""
-    task = "locking projects"
-
-    def outcome(reading: Reading, environment: Environment) -> LockOutcome:
-        result = lock.lock(
-            reading,
-            environment,
-            resolver,
-            indexes=config.indexes,
-            exclude_newer=moment,
-            builds_allowed=settings.builds_allowed,
-            groups=config.project(reading.project.root).groups,
-        )
-        progress.advance(task)
-        return result
-
-    wanted = [(reading, environment) for reading in readings for environment in _environments(reading, config)]
-    progress.start(task, len(wanted))
-    with ThreadPoolExecutor(PARALLEL_LOCKS) as pool:
-        outcomes = list(pool.map(lambda one: outcome(*one), wanted))
-    progress.finish(task)
-    by_project: dict[str, list[LockOutcome]] = {}
-    for (reading, _), result in zip(wanted, outcomes, strict=True):
-        by_project.setdefault(reading.project.name, []).append(result)
-    return tuple(
-        Entry(reading=reading, outcomes=tuple(by_project.get(reading.project.name, ()))) for reading in readings
-    )
-
-
-def _environments(reading: Reading, config: Config) -> tuple[Environment, ...]:
-    """Where a project must run: each platform of the targets once, with the Python that the project asks for.
-
-    A project that names no Python gets the configured one, and if it refuses that the nearest newer, else older one.
-    """
-    python = reading.python
-    if not python:
-        at = lock.PYTHONS.index(config.python) if config.python in lock.PYTHONS else 0
-        ordered = (config.python, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
-        python = next((one for one in ordered if lock.admits(reading.manifests, one)), config.python)
-    platforms = dict.fromkeys(target.platform for target in config.targets)
-    return tuple(Environment(python=python, platform=platform) for platform in platforms)
-
-
-def _shared(config: Config, entries: Sequence[Entry]) -> tuple[SharedEnvironment, ...]:
-    names = [entry.project.name for entry in entries]
-    return tuple(
-        SharedEnvironment(
-            name=one.name,
-            projects=tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in one.projects)),
-        )
-        for one in config.environments
-    )
-
-
-def _locked_together(
-    shared: Iterable[SharedEnvironment],
-    entries: Sequence[Entry],
-    config: Config,
-    settings: Settings,
-    moment: datetime,
-    resolver: Resolver,
-) -> tuple[SharedEnvironment, ...]:
-    """Lock what the projects of each shared environment declare as if they were one project."""
-    together = []
-    for one in shared:
-        members = [entry for entry in entries if entry.project.name in one.projects]
-        environments = sorted({outcome.environment for entry in members for outcome in entry.outcomes})
-        if len(members) < 2 or any(not entry.outcomes for entry in members):
-            together.append(one)
-            continue
-        manifests = [replace(each, packages=()) for entry in members for each in entry.reading.manifests]
-        paths = tuple(manifest.path for manifest in manifests)
-        project = Project(name=one.name, root=".", manifests=paths)
-        reading = Reading(project=project, manifests=tuple(manifests))
-        outcomes = tuple(
-            lock.lock(
-                reading,
-                environment,
-                resolver,
-                indexes=config.indexes,
-                exclude_newer=moment,
-                builds_allowed=settings.builds_allowed,
-            )
-            for environment in environments
-        )
-        together.append(replace(one, outcomes=outcomes))
-    return tuple(together)
-
-
-def _with_facts(
-    entries: Sequence[Entry], shared: Sequence[SharedEnvironment], settings: Settings, progress: Progress
-) -> tuple[tuple[Entry, ...], tuple[SharedEnvironment, ...], bool]:
-    """Let the locked wheels themselves say what they require and how large they are; and whether all could."""
-    outcomes = [outcome for entry in entries for outcome in entry.outcomes]
-    outcomes += [outcome for one in shared for outcome in one.outcomes]
-    files = {pin.file for outcome in outcomes if isinstance(outcome, Lock) for pin in outcome.pins if pin.file}
-    task = "reading wheels"
-    progress.start(task)
-    facts = RemoteWheels(settings.cache, offline=settings.offline).facts(files)
-    progress.finish(task)
-
-    def known(outcome: LockOutcome) -> LockOutcome:
-        return lock.enrich(outcome, facts) if isinstance(outcome, Lock) else outcome
-
-    return (
-        tuple(replace(entry, outcomes=tuple(map(known, entry.outcomes))) for entry in entries),
-        tuple(replace(one, outcomes=tuple(map(known, one.outcomes))) for one in shared),
-        not any(isinstance(fact, Unknown) and fact.why in PASSING for fact in facts.values()),
-    )
 
 
 def _unknown(inventory: Inventory, *, past: bool) -> tuple[str, ...]:

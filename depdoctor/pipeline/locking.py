@@ -1,0 +1,133 @@
+"""Locks projects, each alone and some together, and lets the locked wheels tell about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from depdoctor import lock
+from depdoctor.model.config import Config
+from depdoctor.model.inventory import Entry, SharedEnvironment
+from depdoctor.model.lock import PASSING, Lock, LockOutcome, Unknown
+from depdoctor.model.project import Project, Reading
+from depdoctor.model.seams import Progress, Resolver, WheelIndex
+from depdoctor.model.target import Environment
+
+PARALLEL_LOCKS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locking:
+    """How projects are locked in one run: as of one moment, by one resolver."""
+
+    config: Config
+    resolver: Resolver
+    moment: datetime
+    wheels: WheelIndex
+    progress: Progress
+    builds_allowed: bool
+
+    def locked(
+        self, readings: Sequence[Reading], environments: Sequence[Environment] | None = None
+    ) -> tuple[Entry, ...]:
+        """Lock every project for these environments, or for all that it must run in; several at a time."""
+        task = "locking projects"
+        wanted = [
+            (reading, environment)
+            for reading in readings
+            for environment in (_environments(reading, self.config) if environments is None else environments)
+        ]
+        self.progress.start(task, len(wanted))
+
+        def outcome(reading: Reading, environment: Environment) -> LockOutcome:
+            result = self._lock(reading, environment, self.config.project(reading.project.root).groups)
+            self.progress.advance(task)
+            return result
+
+        with ThreadPoolExecutor(PARALLEL_LOCKS) as pool:
+            outcomes = list(pool.map(lambda one: outcome(*one), wanted))
+        self.progress.finish(task)
+        by_project: dict[str, list[LockOutcome]] = {}
+        for (reading, _), result in zip(wanted, outcomes, strict=True):
+            by_project.setdefault(reading.project.name, []).append(result)
+        return tuple(
+            Entry(reading=reading, outcomes=tuple(by_project.get(reading.project.name, ()))) for reading in readings
+        )
+
+    def together(self, shared: Iterable[SharedEnvironment], entries: Sequence[Entry]) -> tuple[SharedEnvironment, ...]:
+        """Lock what the projects of each shared environment declare as if they were one project."""
+        locked = []
+        for one in shared:
+            members = [entry for entry in entries if entry.project.name in one.projects]
+            environments = sorted({outcome.environment for entry in members for outcome in entry.outcomes})
+            if len(members) < 2 or any(not entry.outcomes for entry in members):
+                locked.append(one)
+                continue
+            manifests = [replace(each, packages=()) for entry in members for each in entry.reading.manifests]
+            paths = tuple(manifest.path for manifest in manifests)
+            project = Project(name=one.name, root=".", manifests=paths)
+            reading = Reading(project=project, manifests=tuple(manifests))
+            outcomes = tuple(self._lock(reading, environment, ()) for environment in environments)
+            locked.append(replace(one, outcomes=outcomes))
+        return tuple(locked)
+
+    def with_facts(
+        self, entries: Sequence[Entry], shared: Sequence[SharedEnvironment]
+    ) -> tuple[tuple[Entry, ...], tuple[SharedEnvironment, ...], bool]:
+        """Let the locked wheels themselves say what they require and how large they are; and whether all could."""
+        outcomes = [outcome for entry in entries for outcome in entry.outcomes]
+        outcomes += [outcome for one in shared for outcome in one.outcomes]
+        files = {pin.file for outcome in outcomes if isinstance(outcome, Lock) for pin in outcome.pins if pin.file}
+        task = "reading wheels"
+        self.progress.start(task)
+        facts = self.wheels.facts(files)
+        self.progress.finish(task)
+
+        def known(outcome: LockOutcome) -> LockOutcome:
+            return lock.enrich(outcome, facts) if isinstance(outcome, Lock) else outcome
+
+        return (
+            tuple(replace(entry, outcomes=tuple(map(known, entry.outcomes))) for entry in entries),
+            tuple(replace(one, outcomes=tuple(map(known, one.outcomes))) for one in shared),
+            not any(isinstance(fact, Unknown) and fact.why in PASSING for fact in facts.values()),
+        )
+
+    def _lock(self, reading: Reading, environment: Environment, groups: Sequence[str]) -> LockOutcome:
+        return lock.lock(
+            reading,
+            environment,
+            self.resolver,
+            indexes=self.config.indexes,
+            exclude_newer=self.moment,
+            builds_allowed=self.builds_allowed,
+            groups=groups,
+        )
+
+
+def shared_of(config: Config, entries: Sequence[Entry]) -> tuple[SharedEnvironment, ...]:
+    """The environments that the configuration declares to be shared, with the projects that there are."""
+    names = [entry.project.name for entry in entries]
+    return tuple(
+        SharedEnvironment(
+            name=one.name,
+            projects=tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in one.projects)),
+        )
+        for one in config.environments
+    )
+
+
+def _environments(reading: Reading, config: Config) -> tuple[Environment, ...]:
+    """Where a project must run: each platform of the targets once, with the Python that the project asks for.
+
+    A project that names no Python gets the configured one, and if it refuses that the nearest newer, else older one.
+    """
+    python = reading.python
+    if not python:
+        at = lock.PYTHONS.index(config.python) if config.python in lock.PYTHONS else 0
+        ordered = (config.python, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
+        python = next((one for one in ordered if lock.admits(reading.manifests, one)), config.python)
+    platforms = dict.fromkeys(target.platform for target in config.targets)
+    return tuple(Environment(python=python, platform=platform) for platform in platforms)
