@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from depdoctor.errors import BuildError
 from depdoctor.model.image import Blob, BuiltImage, PushedImage
@@ -36,14 +36,19 @@ def push_all(
     """
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         work = _Push(destination=destination, registry=registry, store=store, progress=progress)
-        standing = _gather(pool, images, lambda image: registry.digest(work.by_digest(image)))
-        absent = [image for image, digest in zip(images, standing, strict=True) if digest != image.manifest.digest]
-        work.begin(absent)
-        _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
-        _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
-        _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
-        _gather(pool, [(image, tag) for image in images for tag in tags], lambda one: work.tag(*one))
-        work.end()
+        try:
+            standing = _gather(pool, images, lambda image: registry.digest(work.by_digest(image)))
+            absent = [image for image, digest in zip(images, standing, strict=True) if digest != image.manifest.digest]
+            work.begin(absent)
+            _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
+            _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
+            _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
+            _gather(pool, [(image, tag) for image in images for tag in tags], lambda one: work.tag(*one))
+            work.end()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            registry.stop()  # what runs ends soon, whatever it waits for
+            raise
     return tuple(work.pushed(image, tags) for image in images)
 
 
@@ -78,11 +83,12 @@ class _Push:
     def bring(self, image: BuiltImage, blob: Blob, source: str) -> None:
         """See to it that an image's repository holds a blob. `source` is where it can be had besides the store."""
         repository = self.repository(image)
-        if not self._stands(repository, blob, source):
+        if self._stands(repository, blob, source):
+            self.progress.advance(self.task, blob.size_bytes)
+        else:
             self._send(repository, blob, source)
             self.sent.setdefault(image.name, []).append(blob.size_bytes)
         self.homes.setdefault(blob.digest, repository)
-        self.progress.advance(self.task, blob.size_bytes)
 
     def _stands(self, repository: str, blob: Blob, source: str) -> bool:
         home = self.homes.get(blob.digest, "")
@@ -100,7 +106,8 @@ class _Push:
                 )
             self.store.add(blob.digest, self.registry.blob(source, blob.digest))
         with self.store.path(blob.digest).open("rb") as content:
-            self.registry.upload(repository, blob, content)
+            sending = _Sending(content, lambda count: self.progress.advance(self.task, count))
+            self.registry.upload(repository, blob, cast("BinaryIO", sending))
 
     def put(self, image: BuiltImage, reference: str) -> None:
         self.registry.put_manifest(reference, image.manifest, self.store.path(image.manifest.digest).read_bytes())
@@ -119,6 +126,25 @@ class _Push:
             uploaded_bytes=uploaded,
             reused_bytes=sum(blob.size_bytes for blob, _ in _blobs(image)) - uploaded,
         )
+
+
+class _Sending:
+    """A file on its way. Tells how many bytes were read that were not before: what is sent again counts once."""
+
+    def __init__(self, content: BinaryIO, told: Callable[[int], None]) -> None:
+        self._content = content
+        self._told = told
+        self._furthest = 0
+        self.seek, self.tell = content.seek, content.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file does."""
+        data = self._content.read(size)
+        position = self._content.tell()
+        if position > self._furthest:
+            self._told(position - self._furthest)
+            self._furthest = position
+        return data
 
 
 T = TypeVar("T")
@@ -156,11 +182,8 @@ def _other_homes(images: Sequence[BuiltImage]) -> list[Home]:
 
 
 def _gather(pool: ThreadPoolExecutor, items: Iterable[T], do: Callable[[T], R]) -> list[R]:
-    """Do something with every item in parallel; the first error stops what has not begun."""
+    """Do something with every item in parallel. Raises the first error that there is."""
     futures: list[Future[R]] = [pool.submit(do, item) for item in items]
-    try:
-        return [future.result() for future in futures]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
+    for future in as_completed(futures):
+        future.result()
+    return [future.result() for future in futures]

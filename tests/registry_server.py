@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 PATH = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs)/(?P<rest>.+)")
 
@@ -20,20 +20,28 @@ PATH = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs)/(?P<rest>.+)")
 class Fake:
     """What the registry holds and what was asked of it. `faults` are taken one by one by matching requests.
 
-    A fault is a method, a part of the path, and what happens: a status, "drop" (the connection breaks half way) or
-    "lie" (other bytes come).
+    A fault is a method, a part of the path, and what happens: a status, "drop" (the connection breaks half way), "lie"
+    (other bytes come), "hang" (nothing more comes half way), "forget" (an upload is not known), "last" (the connection
+    ends after the answer) or bytes, the answer.
     """
 
     blobs: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     manifests: dict[str, dict[str, tuple[str, bytes]]] = field(default_factory=lambda: defaultdict(dict))
     requests: list[tuple[str, str]] = field(default_factory=list)
-    faults: list[tuple[str, str, int | str]] = field(default_factory=list)
+    faults: list[tuple[str, str, int | str | bytes]] = field(default_factory=list)
     host: str = ""
     user: str = ""
     tokens: bool = False
     mounts: bool = True
     received_bytes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    largest_bytes: int = 0
+    """What it takes in one request; 0 for anything."""
+    token_answer: bytes | None = None
+    quiet: bool = False
+    """Whether it does not tell the digest of what it has."""
+    pieces: dict[str, bytearray] = field(default_factory=dict)
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def put(self, name: str, *blobs: bytes) -> list[str]:
         digests = [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in blobs]
@@ -49,7 +57,7 @@ class Fake:
     def counted(self) -> Counter[str]:
         return Counter(method for method, _ in self.requests)
 
-    def fault(self, method: str, path: str) -> int | str | None:
+    def fault(self, method: str, path: str) -> int | str | bytes | None:
         with self.lock:
             for index, (wanted, part, what) in enumerate(self.faults):
                 if wanted == method and part in path:
@@ -87,12 +95,21 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(fault, int):
             self.answer(fault, json.dumps({"errors": [{"code": "FAULT", "message": "as told"}]}).encode())
             return
+        if isinstance(fault, bytes):
+            self.answer(200, fault, Content_Type="text/html")
+            return
         if fault == "drop" and self.command != "GET":
             self.close_connection = True
             self.connection.close()
             return
-        if not self.allowed():
-            return
+        if fault == "last":
+            self.close_connection = True
+        if fake.largest_bytes and len(body) > fake.largest_bytes:
+            self.answer(413)
+        elif self.allowed():
+            self.route(url, body, fault)
+
+    def route(self, url: SplitResult, body: bytes, fault: object) -> None:
         match = PATH.fullmatch(url.path)
         if match is None:
             self.answer(404)
@@ -105,9 +122,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.fake.user and self.headers.get("Authorization") != self.fake.user:
             self.answer(401)
             return
+        if self.fake.token_answer is not None:
+            self.answer(200, self.fake.token_answer)
+            return
         self.answer(200, json.dumps({"token": " ".join(query["scope"]).replace(" ", ";")}).encode())
 
     def allowed(self) -> bool:
+        """Whether a request may be; if not it is answered."""
         fake, given = self.fake, self.headers.get("Authorization", "")
         name = PATH.fullmatch(urlsplit(self.path).path)
         if fake.tokens:
@@ -137,8 +158,12 @@ class Handler(BaseHTTPRequestHandler):
         elif rest in held:
             media_type, content = held[rest]
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            if fault == "drop" and self.command == "GET":
+                self.send_blob(content, fault)
+                return
             sent = content.replace(b"2", b"3") if fault == "lie" else content
-            self.answer(200, sent, Content_Type=media_type, Docker_Content_Digest=digest)
+            said = {} if self.fake.quiet else {"Docker_Content_Digest": digest}
+            self.answer(200, sent, Content_Type=media_type, **said)
         else:
             self.answer(404, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
 
@@ -150,8 +175,13 @@ class Handler(BaseHTTPRequestHandler):
                 fake.blobs[name][wanted] = fake.blobs[query["from"][0]][wanted]
                 self.answer(201, Docker_Content_Digest=wanted)
             else:
-                self.answer(202, Location=f"/v2/{name}/blobs/uploads/one?state=x")
+                number = str(len(fake.requests))
+                fake.pieces[number] = bytearray()
+                self.answer(202, Location=f"/v2/{name}/blobs/uploads/one?upload={number}")
+        elif rest.startswith("uploads/") and self.command in ("PATCH", "GET"):
+            self.piece(name, query, body, fault)
         elif self.command == "PUT":
+            body = bytes(fake.pieces.pop(query.get("upload", [""])[0], b"")) + body
             digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
             with fake.lock:
                 fake.received_bytes += len(body)
@@ -167,16 +197,35 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(404)
 
+    def piece(self, name: str, query: dict[str, list[str]], body: bytes, fault: object) -> None:
+        """A piece of an upload, or how far it is."""
+        number = query["upload"][0]
+        held = self.fake.pieces.get(number)
+        if held is None or fault == "forget":
+            self.fake.pieces.pop(number, None)
+            self.answer(416 if fault == "forget" else 404)
+            return
+        if self.command == "PATCH":
+            start, _, last = self.headers["Content-Range"].partition("-")
+            if int(start) != len(held) or int(last) + 1 - int(start) != len(body):
+                self.answer(416)
+                return
+            held += body
+        place = f"/v2/{name}/blobs/uploads/one?upload={number}"
+        self.answer(202 if body else 204, Location=place, Range=f"0-{max(0, len(held) - 1)}")
+
     def send_blob(self, content: bytes, fault: object) -> None:
         if fault == "lie":
             content = content[:-1] + bytes([content[-1] ^ 1])
         start = int((self.headers.get("Range") or "bytes=0-")[6:].rstrip("-"))
-        if fault == "drop":
+        if fault in ("drop", "hang"):
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
             self.wfile.write(content[start : start + (len(content) - start) // 2])
             self.wfile.flush()
+            if fault == "hang":
+                self.fake.closing.wait(30)
             self.close_connection = True
             return
         self.answer(206 if start else 200, content[start:])
@@ -200,6 +249,7 @@ def serving(**settings: object) -> Iterator[Fake]:
     try:
         yield fake
     finally:
+        fake.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

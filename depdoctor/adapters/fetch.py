@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import time
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -34,12 +35,16 @@ class WheelFetcher:
         self._root = root or Path()
         self._offline = offline
         self._session: Session | None = None
+        self._stopped = threading.Event()
+        self._streams: set[Response] = set()
+        self._answered: set[str] = set()
 
     def fetch(self, files: Iterable[DistributionFile], progress: Progress) -> Mapping[str, Path]:
         """The path of each file by its SHA-256. Raises `FetchError`, naming the file."""
         wanted = {file.sha256: file for file in files}
         missing = [file for sha256, file in sorted(wanted.items()) if not self._store.has(f"sha256:{sha256}")]
         if missing:
+            self._stopped.clear()
             progress.start(TASK, sum(file.size_bytes or 0 for file in missing) or None, "B")
             if any(_is_remote(file) for file in missing) and not self._offline:
                 from depdoctor.adapters.http import session
@@ -50,19 +55,28 @@ class WheelFetcher:
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 futures = [pool.submit(self._fetch, file, progress) for file in largest_first]
                 try:
-                    for future in futures:
+                    for future in as_completed(futures):
                         future.result()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    self._stop()
                     raise
             progress.finish(TASK)
         return {sha256: self._store.path(f"sha256:{sha256}") for sha256 in wanted}
+
+    def _stop(self) -> None:
+        """Break off what other threads still wait for or read, so that nobody has to wait for them."""
+        self._stopped.set()
+        if self._streams:
+            from depdoctor.adapters.http import shut
+        for answer in tuple(self._streams):
+            shut(answer)
 
     def _fetch(self, file: DistributionFile, progress: Progress) -> None:
         place = redacted(file.url)
         try:
             if not _is_remote(file):
-                self._store.add(f"sha256:{file.sha256}", _counted(_local(file, self._root), progress))
+                self._store.add(f"sha256:{file.sha256}", self._counted(file, progress))
                 return
             with self._store.draft() as draft:
                 actual = self._download(file, draft, progress)
@@ -82,10 +96,15 @@ class WheelFetcher:
         """Write the file to a draft, going on where a connection broke off; the SHA-256 of what came."""
         from requests import RequestException
 
+        from depdoctor.adapters.http import is_lasting
+
+        host = urlsplit(file.url).netloc
         part = _Part(file=file, draft=draft, progress=progress)
         for attempt in range(TRIES):
+            self._check(file)
             try:
-                with self._get(file, part.received) as answer:
+                with self._get(file, part.received) as answer, self._streaming(answer):
+                    self._answered.add(host)
                     if answer.status_code in (200, 206):
                         part.take(answer)
                         if part.received == (file.size_bytes or part.received):
@@ -93,9 +112,10 @@ class WheelFetcher:
                     elif not _is_passing(answer.status_code) or attempt + 1 == TRIES:
                         raise _refused(file, answer.status_code)
             except RequestException as error:
-                if attempt + 1 == TRIES:
+                self._check(file)
+                if attempt + 1 == TRIES or (host not in self._answered and is_lasting(error)):
                     raise _unreachable(file, error) from None
-            time.sleep(FIRST_PAUSE_S * 2**attempt)
+            self._stopped.wait(FIRST_PAUSE_S * 2**attempt)
         raise _other_content(file, f"{part.received} bytes long")
 
     def _get(self, file: DistributionFile, received: int) -> Response:
@@ -107,6 +127,27 @@ class WheelFetcher:
             )
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={received}-"} if received else {})}
         return self._session.get(file.url, headers=headers, stream=True)
+
+    @contextmanager
+    def _streaming(self, answer: Response) -> Iterator[None]:
+        """Read an answer as it comes, so that the reading can be ended from outside."""
+        self._streams.add(answer)
+        try:
+            yield
+        finally:
+            self._streams.discard(answer)
+
+    def _counted(self, file: DistributionFile, progress: Progress) -> Iterator[bytes]:
+        """The content of a file on this machine, on its way into the store."""
+        for chunk in _local(file, self._root):
+            self._check(file)
+            yield chunk
+            progress.advance(TASK, len(chunk))
+
+    def _check(self, file: DistributionFile) -> None:
+        """Raise `FetchError` if the fetching was given up."""
+        if self._stopped.is_set():
+            raise FetchError(f"fetching {file.filename} was given up", where=redacted(file.url))
 
 
 class _Part:
@@ -149,12 +190,6 @@ def _local(file: DistributionFile, root: Path) -> Iterator[bytes]:
     path = Path(unquote(parts.path)) if parts.scheme == "file" else root / file.url
     with path.open("rb") as source:
         yield from iter(lambda: source.read(CHUNK_BYTES), b"")
-
-
-def _counted(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-        progress.advance(TASK, len(chunk))
 
 
 def _is_passing(status: int) -> bool:

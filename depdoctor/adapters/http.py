@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
 from depdoctor import __version__
@@ -18,6 +21,8 @@ from depdoctor import __version__
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
+BLOCK_BYTES = 1 << 18
+"""How much of a body is sent at a time, instead of the 16 KiB of the standard library."""
 
 
 class Session(requests.Session):
@@ -43,6 +48,11 @@ def origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, blocksize=BLOCK_BYTES)
+
+
 def session(
     *, connections: int = 8, retries: int = 3, accounts: Mapping[str, tuple[str, str]] | None = None
 ) -> Session:
@@ -60,7 +70,7 @@ def session(
         allowed_methods={"GET", "HEAD"},
         raise_on_status=False,
     )
-    adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=retry)
+    adapter = _Adapter(pool_connections=connections, pool_maxsize=connections, max_retries=retry)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     made.headers["User-Agent"] = f"depdoctor/{__version__}"
@@ -69,3 +79,24 @@ def session(
     if bundle and not os.environ.get("REQUESTS_CA_BUNDLE") and not os.environ.get("CURL_CA_BUNDLE"):
         made.verify = bundle
     return made
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether a request would fail again: its address is none, its host is unknown, refuses it or is not trusted.
+
+    `error` is one of `requests`, which wraps that of urllib3, which wraps the reason.
+    """
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    reason = getattr(reason, "original_error", reason)  # behind a proxy
+    first = next(iter(getattr(reason, "args", ())), None)
+    return (
+        isinstance(error, ValueError)
+        or isinstance(reason, NewConnectionError)
+        or isinstance(first, ssl.SSLCertVerificationError)
+    )
+
+
+def shut(answer: requests.Response) -> None:
+    """End the reading of an answer that another thread reads; a socket that is gone already is fine."""
+    with suppress(OSError, ValueError, RuntimeError, AttributeError):
+        answer.raw.shutdown()

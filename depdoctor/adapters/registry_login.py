@@ -7,15 +7,15 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from depdoctor.adapters.registry_names import HUB_HOST
 from depdoctor.errors import RegistryError
 
 if TYPE_CHECKING:
     from requests import Session
 
-    from depdoctor.adapters.registry import Access
+    from depdoctor.adapters.registry_names import Access
 
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
-_HUB_HOST = "registry-1.docker.io"
 _HUB_LOGIN = "https://index.docker.io/v1/"
 _TIMEOUT_S = (10, 60)
 
@@ -65,7 +65,7 @@ def _login(host: str) -> tuple[str, str, str]:
     """User, password and identity token for a host, each "" if there is none."""
     from docker import auth, errors
 
-    key = _HUB_LOGIN if host == _HUB_HOST else host
+    key = _HUB_LOGIN if host == HUB_HOST else host
     try:
         found = auth.load_config().resolve_authconfig(None if key == _HUB_LOGIN else key) or {}
     except (errors.DockerException, OSError) as error:

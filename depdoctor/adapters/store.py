@@ -8,6 +8,7 @@ way; losing one costs time and nothing else.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -45,6 +46,7 @@ class BlobStore:
         self._blobs = root / "blobs" / "sha256"
         self._notes = root / "notes"
         self._drafts = root / "drafts"
+        self._swept = False
 
     def path(self, digest: str) -> Path:
         """Where the blob with this digest lies, or would lie. Raises `StoreError` for what is no SHA-256 digest."""
@@ -86,14 +88,21 @@ class BlobStore:
         """A temporary file to write a blob to, whose digest is not known yet; gone afterwards unless it is kept."""
         with self._words():
             self._drafts.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._drafts)
-            os.close(descriptor)
-            place = Path(name)
-            try:
-                with place.open("w+b") as draft:
+            if not self._swept:
+                self._swept = True
+                self._sweep()
+            with _locked(self._drafts) as draft:
+                try:
                     yield draft
-            finally:
-                place.unlink(missing_ok=True)
+                finally:
+                    Path(draft.name).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove the drafts of processes that were killed: those that nobody holds a lock on."""
+        for entry in _files(self._drafts):
+            with contextlib.suppress(OSError), Path(entry).open("rb") as draft:
+                fcntl.flock(draft, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                Path(entry).unlink(missing_ok=True)
 
     def keep(self, draft: BinaryIO, digest: str) -> Path:
         """Give a draft its name. The caller has computed the digest over everything that it wrote."""
@@ -173,6 +182,18 @@ class BlobStore:
                 where=str(error.filename or self.root),
                 hint="Free some space with `depdoctor cache prune`, or set DEPDOCTOR_CACHE_DIR to another folder",
             ) from error
+
+
+def _locked(folder: Path) -> BinaryIO:
+    """A new temporary file, open and locked until it is closed or its process dies."""
+    while True:
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        draft = open(name, "w+b", opener=lambda *_: descriptor)  # noqa: SIM115, B023 - the name must be kept
+        with contextlib.suppress(OSError):  # a file system without locks; `prune` goes by age there
+            fcntl.flock(draft, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:  # else it was swept away between the two
+            return draft
+        draft.close()
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -125,6 +125,9 @@ class Registry(Protocol):
     def put_manifest(self, reference: str, manifest: Blob, content: bytes) -> str:
         """Put a manifest under a tag or digest and return its digest. Raises `RegistryError`."""
 
+    def stop(self) -> None:
+        """Break off what other threads wait for, read or send, for one that has given up."""
+
 
 class Builder(Protocol):
     """Makes images of a plan."""

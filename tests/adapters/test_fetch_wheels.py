@@ -1,6 +1,7 @@
 """Fetching against a server on loopback that misbehaves as told."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,8 +90,8 @@ def test_a_server_that_never_works(fake: Fake, store: BlobStore) -> None:
         fetched(store, file)
 
 
-def test_a_server_that_is_down(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+def test_a_server_that_is_not_there_is_asked_once(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 1e9)
     file = DistributionFile(filename="a.whl", url="http://127.0.0.1:1/a.whl", sha256="0" * 64)
     with pytest.raises(FetchError, match=r"cannot fetch a\.whl") as caught:
         fetched(store, file)
@@ -133,3 +134,22 @@ def test_a_local_file_that_changed_or_is_gone(store: BlobStore, tmp_path: Path) 
 def test_many_files_come_in_parallel(fake: Fake, store: BlobStore) -> None:
     files = [a_file(fake, content, size=len(content)) for content in (bytes([n]) * 5000 for n in range(20))]
     assert fetched(store, *files) == [bytes([n]) * 5000 for n in range(20)]
+
+
+def test_an_interrupt_waits_for_nobody(fake: Fake, store: BlobStore, tmp_path: Path) -> None:
+    hanging = [a_file(fake, bytes([n]) * 5000, size=5000) for n in range(4)]
+    fake.faults += [("GET", "blobs", "hang")] * 4
+    path = tmp_path / "x.whl"
+    path.write_bytes(b"wheel")
+
+    class Interrupting(NoProgress):
+        def advance(self, task: str, amount: int = 1) -> None:  # noqa: ARG002
+            if amount == len(b"wheel"):
+                while len(fake.requests) < len(hanging):
+                    time.sleep(0.01)
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        WheelFetcher(store).fetch([*hanging, local(path, path.as_uri())], Interrupting())
+    assert not list((store.root / "drafts").iterdir())
+    assert fetched(store, *hanging) == [bytes([n]) * 5000 for n in range(4)]

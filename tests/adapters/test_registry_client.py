@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 from registry_server import Fake, serving
 
-from depdoctor.adapters import registry as module
-from depdoctor.adapters.registry import OciRegistry, Reference, is_loopback, parse
+from depdoctor.adapters import registry as adapter
+from depdoctor.adapters import registry_line as module
+from depdoctor.adapters import registry_upload
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.registry_names import Reference, is_loopback, parse
 from depdoctor.errors import RegistryError
 from depdoctor.model.image import Blob
 
@@ -191,11 +195,97 @@ def test_a_token_for_another_host_is_not_sent_there(fake: Fake, registry: OciReg
         assert registry.has_blob(f"{other.host}/api", blob(CONTENT).digest)
 
 
-def test_a_registry_that_is_down(registry: OciRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
-    with pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 does not answer") as caught:
-        registry.digest("127.0.0.1:1/api:1")
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:1000000", "[::1]:1"])
+def test_a_registry_that_is_not_there_is_asked_once(
+    host: str, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 1e9)
+    with pytest.raises(RegistryError, match=r"does not answer") as caught:
+        registry.digest(f"{host}/api:1")
     assert caught.value.hint
+
+
+def test_a_registry_that_goes_away_for_a_moment_is_asked_again(
+    registry: OciRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    pauses: list[int] = []
+    monkeypatch.setattr(module.Line, "pause", lambda _, attempt, __=None: pauses.append(attempt))
+    with serving() as first:
+        host = first.host
+        first.faults.append(("HEAD", "api", "last"))
+        registry.digest(f"{host}/api:1")
+    with pytest.raises(RegistryError, match="does not answer"):
+        registry.digest(f"{host}/api:1")
+    assert pauses == [0, 1, 2, 3]
+
+
+def test_a_manifest_that_is_cut_off_is_asked_for_again(fake: Fake, registry: OciRegistry) -> None:
+    digest = fake.put_manifest("api", "1", {"schemaVersion": 2}, MANIFEST)
+    fake.faults += [("GET", "manifests", "drop")] * 2
+    assert registry.manifest(f"{fake.host}/api:1")[0].digest == digest
+    fake.faults += [("GET", "manifests", "drop")] * module.TRIES
+    with pytest.raises(RegistryError, match="does not answer"):
+        registry.manifest(f"{fake.host}/api:1")
+
+
+def test_a_registry_that_tells_no_digest_is_read(fake: Fake, registry: OciRegistry) -> None:
+    digest = fake.put_manifest("api", "1", {"schemaVersion": 2}, MANIFEST)
+    fake.quiet = True
+    assert registry.digest(f"{fake.host}/api:1") == digest
+
+
+@pytest.mark.parametrize("token", [b"<html>", b"[]", b"{}", b'{"token": 3}', b""])
+def test_a_token_service_that_makes_no_sense(token: bytes, fake: Fake, registry: OciRegistry) -> None:
+    fake.tokens, fake.token_answer = True, token
+    with pytest.raises(RegistryError, match="without a token"):
+        registry.digest(f"{fake.host}/api:1")
+
+
+def test_a_registry_that_answers_in_html_anywhere(fake: Fake, registry: OciRegistry) -> None:
+    fake.faults += [(method, "api", b"<html>") for method in ("POST", "GET", "PUT", "POST")]
+    name = f"{fake.host}/api"
+    assert not registry.mount(name, blob(CONTENT).digest, name)
+    with pytest.raises(RegistryError, match="something else"):
+        list(registry.blob(name, blob(CONTENT).digest))
+    with pytest.raises(RegistryError, match="answers 200"):
+        registry.put_manifest(f"{name}:1", blob(CONTENT), CONTENT)
+    with pytest.raises(RegistryError, match="answers 200"):
+        registry.upload(name, blob(CONTENT), BytesIO(CONTENT))
+
+
+@pytest.mark.parametrize("faults", [[], ["drop"], [500, "drop", 429], ["forget"]])
+def test_a_large_blob_goes_in_pieces(
+    faults: list[int | str], fake: Fake, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_upload, "WHOLE_BYTES", 1)
+    monkeypatch.setattr(registry_upload, "PIECE_BYTES", len(CONTENT) // 4 + 7)
+    fake.faults += [("PATCH", "blobs", fault) for fault in faults]
+    registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+    assert fake.blobs["api"] == {blob(CONTENT).digest: CONTENT}
+    assert fake.counted()["PATCH"] == 4 + len(faults)
+
+
+def test_a_gateway_that_takes_little_gets_pieces(
+    fake: Fake, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_upload, "PIECE_BYTES", len(CONTENT) // 2)
+    fake.largest_bytes = len(CONTENT) // 2
+    registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT))
+    assert fake.blobs["api"] == {blob(CONTENT).digest: CONTENT}
+
+
+def test_stopping_ends_what_hangs(fake: Fake, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "CHUNK_BYTES", 1000)
+    (digest,) = fake.put("api", CONTENT)
+    fake.faults.append(("GET", "blobs", "hang"))
+    chunks = registry.blob(f"{fake.host}/api", digest)
+    next(chunks)
+    threading.Timer(0.05, registry.stop).start()
+    with pytest.raises(RegistryError, match="given up"):
+        list(chunks)
+    with pytest.raises(RegistryError, match="given up"):
+        registry.digest(f"{fake.host}/api:1")
 
 
 def test_offline_means_offline() -> None:

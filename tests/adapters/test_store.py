@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -178,3 +180,22 @@ def test_killed_processes_leave_no_wrong_blob(store: BlobStore) -> None:
 def test_it_can_be_sent_to_another_process(store: BlobStore) -> None:
     store.add(digest(b"abc"), [b"abc"])
     assert pickle.loads(pickle.dumps(store)).has(digest(b"abc"))
+
+
+def test_what_a_killed_process_left_is_removed(store: BlobStore) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom depdoctor.adapters.store import BlobStore\n"
+        "with BlobStore(Path(sys.argv[1])).draft() as draft:\n"
+        "    print(draft.name, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(store.root)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        left = Path(process.stdout.readline().strip())
+        with BlobStore(store.root).draft():
+            assert left.exists(), "its process lives"
+        process.kill()
+    assert left.exists()
+    with BlobStore(store.root).draft() as mine:
+        assert not left.exists()
+        with BlobStore(store.root).draft():
+            assert Path(mine.name).exists()

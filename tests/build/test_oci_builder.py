@@ -322,10 +322,93 @@ def test_two_wheels_with_one_path_are_refused(together: bool, tmp_path: Path, st
     assert caught.value.hint
 
 
-def test_a_wheel_may_not_replace_the_interpreter(tmp_path: Path, store: BlobStore, root: Path) -> None:
-    pin = a_pin(make_wheel(tmp_path, "demo", files={"demo-1.0.data/scripts/python": b"#!/bin/sh\n"}))
-    with pytest.raises(BuildError, match="venv/bin/python"):
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("scripts/python", "venv/bin/python"),
+        ("scripts/python3.11", "venv/bin/python3.11"),
+        ("data/pyvenv.cfg", "venv/pyvenv.cfg"),
+        ("data/bin/python3/x", "venv/bin/python3"),
+        ("data/lib", "venv/lib"),
+    ],
+)
+def test_a_wheel_may_not_replace_what_is_the_environment_s(
+    file: str, place: str, tmp_path: Path, store: BlobStore, root: Path
+) -> None:
+    pin = a_pin(make_wheel(tmp_path, "demo", files={f"demo-1.0.data/{file}": b"#!/bin/sh\n"}))
+    with pytest.raises(BuildError, match=place):
         build(a_plan(Base(reference=SCRATCH), {"a": [[pin]]}), store, root)
+
+
+def test_a_file_of_one_wheel_may_not_be_a_folder_of_another(tmp_path: Path, store: BlobStore, root: Path) -> None:
+    one = a_pin(make_wheel(tmp_path, "one", files={"shared": b"1"}))
+    other = a_pin(make_wheel(tmp_path, "other", files={"shared/a.py": b"1"}))
+    with pytest.raises(BuildError, match=r"one==1.*other==1.*site-packages/shared"):
+        build(a_plan(Base(reference=SCRATCH), {"a": [[one], [other]]}), store, root)
+
+
+CONFIGS: list[object] = [
+    b"<html>log in</html>", b"[]", b"{}", b"null", b'{"architecture": "amd64"}', b"[" * 99999,
+    {"architecture": "amd64", "rootfs": {"diff_ids": 3}},
+    {"architecture": "amd64", "rootfs": {"diff_ids": []}},
+    {"architecture": "amd64", "rootfs": {"diff_ids": ["sha256:../../x"]}},
+    {"architecture": "amd64", "rootfs": {"diff_ids": [f"sha256:{'0' * 64}"]}, "config": "x"},
+    {"architecture": "amd64", "rootfs": {"diff_ids": [f"sha256:{'0' * 64}"]}, "config": {"Env": [1]}},
+    {"architecture": "amd64", "rootfs": {"diff_ids": [f"sha256:{'0' * 64}"]}, "history": ["x"]},
+]  # fmt: skip
+DIGEST = f"sha256:{'0' * 64}"
+MANIFESTS: list[object] = [
+    [], {}, "html", None, {"config": None, "layers": []}, {"config": {}, "layers": []},
+    {"config": {"digest": "latest", "size": 1, "mediaType": "x"}, "layers": []},
+    {"config": {"digest": DIGEST, "size": -1, "mediaType": "x"}, "layers": []},
+    {"config": {"digest": DIGEST, "size": 1, "mediaType": "x"}, "layers": [{"digest": DIGEST}]},
+    {"manifests": [{"digest": DIGEST, "platform": None}]}, {"manifests": [None]}, {"manifests": 3},
+    {"manifests": [{"digest": "../x", "platform": {"os": "linux", "architecture": "amd64"}}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=str)
+def test_a_manifest_that_makes_no_sense_is_an_error(
+    manifest: object, fake: Fake, wheels: dict[str, Pin], store: BlobStore, root: Path
+) -> None:
+    fake.put_manifest("base/python", "3.11", manifest, DOCKER_MANIFEST)
+    with pytest.raises((RegistryError, BuildError), match=r"something else than an image|offers nothing"):
+        build(two(Base(reference=f"{fake.host}/base/python:3.11"), wheels), store, root)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda one: str(one)[:60])
+def test_a_configuration_that_makes_no_sense_is_an_error(
+    config: object, fake: Fake, wheels: dict[str, Pin], store: BlobStore, root: Path
+) -> None:
+    content = config if isinstance(config, bytes) else json.dumps(config).encode()
+    (digest,) = fake.put("base/python", content)
+    layer = {"mediaType": DOCKER_LAYER, "digest": DIGEST, "size": 1}
+    manifest = {"config": {"mediaType": "x", "digest": digest, "size": len(content)}, "layers": [layer]}
+    fake.put_manifest("base/python", "3.11", manifest, DOCKER_MANIFEST)
+    with pytest.raises((RegistryError, BuildError), match=r"something else than an image|the base is for None"):
+        build(two(Base(reference=f"{fake.host}/base/python:3.11"), wheels), store, root)
+
+
+@pytest.mark.parametrize("layer", [b"no gzip", a_tar("bin/x")[:-30], gzip.compress(b"no tar" * 999)])
+def test_a_base_layer_that_makes_no_sense_is_an_error(
+    layer: bytes, fake: Fake, wheels: dict[str, Pin], store: BlobStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gzip, "decompress", lambda _: b"")
+    with pytest.raises(RegistryError, match="something else than an image"):
+        build(two(a_base(fake, layer), wheels), store, root)
+
+
+def test_an_earlier_output_never_gets_into_an_image(wheels: dict[str, Pin], store: BlobStore, root: Path) -> None:
+    plan = a_plan(Base(reference=SCRATCH), {"a": [[wheels["shared"]]]})
+    plan = replace(plan, images=(replace(plan.images[0], name="all", code="."),))
+    before = build(plan, store, root)
+    for output in (root / "images", root / "deep" / "er", root):
+        assert [one.manifest for one in build(plan, store, root, output=output)] == [before[0].manifest]
+    (root / "images" / ".a-killed").mkdir()
+    (root / "images" / ".a-killed" / "oci-layout").write_text("{}")
+    assert build(plan, store, root) == before
+    (root / "deep" / "own.py").write_text("")
+    assert build(plan, store, root) != before
 
 
 def test_what_has_no_wheel_is_refused(wheels: dict[str, Pin], store: BlobStore, root: Path) -> None:

@@ -133,6 +133,36 @@ def test_names_that_an_image_cannot_hold_are_refused(tmp_path: Path) -> None:
         packed(tmp_path)
 
 
+def test_links_that_lead_nowhere_stay(tmp_path: Path) -> None:
+    for name, target in {"self": "self", "there": "back", "back": "there", "gone": "./gone.py"}.items():
+        (tmp_path / name).symlink_to(target)
+    found = members(tmp_path)
+    assert {name: found[name].linkname for name in found if name} == {
+        "self": "self", "there": "back", "back": "there", "gone": "gone.py",
+    }  # fmt: skip
+
+
+def test_a_link_to_a_name_of_odd_bytes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(os.fsdecode(b"caf\xe9.py"))
+    with pytest.raises(BuildError, match="target of this link is no UTF-8") as caught:
+        packed(tmp_path)
+    assert str(caught.value).encode()
+
+
+def test_odd_names_that_are_left_out_are_no_trouble(tmp_path: Path) -> None:
+    put(tmp_path, "app.py")
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    (tmp_path / os.fsdecode(b"caf\xe9") / "x.py").write_text("")
+    (tmp_path / ".dockerignore").write_text("caf*\n")
+    assert set(members(tmp_path)) == {"", ".dockerignore", "app.py"}
+
+
+def test_images_and_environments_leave_no_empty_folder(tmp_path: Path) -> None:
+    put(tmp_path, "app.py", "images/api/oci-layout", "images/web/oci-layout", "mine/pyvenv.cfg", "both/a.py")
+    put(tmp_path, "both/image/oci-layout")
+    assert set(members(tmp_path)) == {"", "app.py", "both", "both/a.py"}
+
+
 def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
     put(tmp_path, "app.py")
     os.mkfifo(tmp_path / "pipe")

@@ -38,7 +38,12 @@ WICKED = {
     "device": ([RawEntry(name=b"demo/null", mode=0o020666)], "a link or a device"),
     "duplicate": ([RawEntry(name=b"demo/a.py"), RawEntry(name=b"demo/a.py")], "two files of this name"),
     "same content twice": ([RawEntry(name=b"demo/__init__.py", content=b"x = 1\n")], "two files of this name"),
-    "case": ([RawEntry(name=b"demo/A.py"), RawEntry(name=b"demo/a.py")], "two files of this name"),
+    "two spellings": (
+        [RawEntry(name="demo/\u00e9.py".encode()), RawEntry(name="demo/e\u0301.py".encode())],
+        "two files of this name",
+    ),
+    "tab": ([RawEntry(name=b"demo/a\tb.py")], "leaves its folder"),
+    "C1 control": ([RawEntry(name="demo/a\u0085b.py".encode())], "leaves its folder"),
     "file and folder": ([RawEntry(name=b"demo/a", content=b"1"), RawEntry(name=b"demo/a/b.py")], "a file and a folder"),
     "encrypted": ([RawEntry(name=b"demo/a.py", content=b"1", flags=0x801)], "encrypted"),
     "bzip2": ([RawEntry(name=b"demo/a.py", content=b"1", method=12, raw=b"1")], "compression method 12"),
@@ -81,6 +86,17 @@ def test_the_wheel_around_wicked_entries_is_good(tmp_path: Path) -> None:
     path = tmp_path / FILENAME
     path.write_bytes(raw_wheel(RawEntry(name="demo/ü b.py".encode(), content=b"12" * 200)))
     assert "venv/lib/python3.11/site-packages/demo/ü b.py" in layer(path).owned
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("demo/A.h", "demo/a.h"), ("demo/a\u00a0b.txt",), ("demo/STRASSE", "demo/stra\u00dfe"), ("Demo/a", "demo/a")],
+)
+def test_what_is_fine_on_linux_is_installed(names: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / FILENAME
+    path.write_bytes(raw_wheel(*(RawEntry(name=name.encode(), content=name.encode()) for name in names)))
+    owned = layer(path).owned
+    assert {f"venv/lib/python3.11/site-packages/{name}" for name in names} <= owned.keys()
 
 
 ARCHIVES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from registry_server import Fake, serving
 
-from depdoctor.adapters import registry as adapter
+from depdoctor.adapters import registry_line as adapter
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.errors import BuildError, RegistryError

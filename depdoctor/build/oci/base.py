@@ -6,13 +6,14 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
+from depdoctor.build.oci.members import DEFLATE_ERROR
 from depdoctor.build.oci.stream import CHUNK_BYTES, LAYER_TYPE
-from depdoctor.errors import BuildError
+from depdoctor.errors import BuildError, RegistryError
 from depdoctor.model.image import Blob
 from depdoctor.model.plan import SCRATCH, Base
 from depdoctor.model.seams import Registry, Store
@@ -24,6 +25,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64
 OFFICIAL_FOLDER = "usr/local/bin"
 """Where the official Python images keep their interpreter; they say its version in PYTHON_VERSION."""
 
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FOLDERS = (OFFICIAL_FOLDER, "usr/bin", "opt/conda/bin")
 _PYTHON = re.compile(rf"(?:\./)?(?P<folder>{'|'.join(_FOLDERS)})/(?P<whiteout>\.wh\.)?python(?P<version>3\.\d+)")
 _LAYER_TYPES = {
@@ -51,45 +53,35 @@ def look_at(base: Base, environment: Environment, registry: Registry, store: Sto
         return BaseImage(architecture=architecture, interpreter=interpreter, config={})
     manifest = _manifest(base.pinned, architecture, registry, store)
     repository = base.pinned.partition("@")[0]
-    config = json.loads(_blob(manifest["config"]["digest"], repository, registry, store))
+    with _making_sense(f"the manifest of {base.reference}", repository):
+        config_digest = _described(manifest["config"]).digest
+        described = [_described(layer) for layer in manifest["layers"]]
+    config = _document(_blob(config_digest, repository, registry, store), base.reference, repository)
     if config.get("architecture") != architecture:
         raise BuildError(
             f"the base is for {config.get('architecture')}, and the image must be for {architecture}",
             where=base.reference,
             hint="Choose a base that offers this architecture",
         )
-    diff_ids = config["rootfs"]["diff_ids"]
-    layers = tuple(
-        Blob(
-            digest=layer["digest"],
-            size_bytes=layer["size"],
-            media_type=_LAYER_TYPES.get(layer["mediaType"], layer["mediaType"]),
-            diff_id=diff_id,
-        )
-        for layer, diff_id in zip(manifest["layers"], diff_ids, strict=True)
-    )
+    with _making_sense(f"the configuration of {base.reference}", repository):
+        diff_ids = [_digest(diff_id) for diff_id in config["rootfs"]["diff_ids"]]
+        layers = tuple(replace(layer, diff_id=diff_id) for layer, diff_id in zip(described, diff_ids, strict=True))
+        _check_config(config)
     found = BaseImage(architecture=architecture, interpreter="", layers=layers, config=config, repository=repository)
-    interpreter = _interpreter(found, base, environment.python, registry, store)
-    return BaseImage(
-        architecture=architecture, interpreter=interpreter, layers=layers, config=config, repository=repository
-    )
+    return replace(found, interpreter=_interpreter(found, base, environment.python, registry, store))
 
 
 def is_stored(base: Base, environment: Environment, store: Store) -> bool:
     """Whether a pinned base lies in the store whole, so that nothing of it has to be fetched for one environment."""
     architecture = ARCHITECTURES.get(environment.platform.machine, environment.platform.machine)
     digest = base.digest
-    while digest and store.has(digest):
-        document = json.loads(store.path(digest).read_bytes())
-        if "manifests" not in document:
-            return all(store.has(blob["digest"]) for blob in (document["config"], *document["layers"]))
-        digest = next((entry["digest"] for entry in document["manifests"] if _is_for(entry, architecture)), "")
+    with _making_sense(f"the manifest of {base.reference}", base.pinned):
+        while digest and store.has(digest):
+            document = _document(store.path(digest).read_bytes(), base.reference, base.pinned)
+            if "manifests" not in document:
+                return all(store.has(_described(blob).digest) for blob in (document["config"], *document["layers"]))
+            digest = _chosen(document["manifests"], architecture)
     return False
-
-
-def _is_for(entry: Mapping[str, Any], architecture: str) -> bool:
-    platform = entry.get("platform", {})
-    return bool(platform.get("os") == "linux" and platform.get("architecture") == architecture)
 
 
 def _manifest(reference: str, architecture: str, registry: Registry, store: Store) -> dict[str, Any]:
@@ -100,15 +92,78 @@ def _manifest(reference: str, architecture: str, registry: Registry, store: Stor
     else:
         blob, content = registry.manifest(reference)
         store.add(blob.digest, [content])
-    document: dict[str, Any] = json.loads(content)
+    document = _document(content, reference, repository)
     if "manifests" not in document:
         return document
-    for entry in document["manifests"]:
-        if _is_for(entry, architecture):
-            return _manifest(f"{repository}@{entry['digest']}", architecture, registry, store)
+    with _making_sense(f"the index {reference}", repository):
+        chosen = _chosen(document["manifests"], architecture)
+    if chosen:
+        return _manifest(f"{repository}@{chosen}", architecture, registry, store)
     raise BuildError(
         f"the base offers nothing for linux/{architecture}", where=reference, hint="Choose a base that does"
     )
+
+
+def _chosen(entries: Sequence[Mapping[str, Any]], architecture: str) -> str:
+    """The digest of the entry of an index for Linux on an architecture, "" if there is none."""
+    for entry in entries:
+        platform = entry.get("platform") or {}
+        if platform.get("os") == "linux" and platform.get("architecture") == architecture:
+            return _digest(entry["digest"])
+    return ""
+
+
+def _document(content: bytes, reference: str, where: str) -> dict[str, Any]:
+    """What a registry says about an image, if it is an object at all."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise _nonsense(reference, where)
+    return document
+
+
+@contextmanager
+def _making_sense(of: str, where: str) -> Iterator[None]:
+    """Read a document that may be of any shape."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _nonsense(of, where) from error
+
+
+def _nonsense(of: str, where: str) -> RegistryError:
+    return RegistryError(
+        f"the registry answers something else than an image when asked for {of}",
+        where=where,
+        hint="Check the reference; a proxy or a login page may have answered in the registry's place",
+    )
+
+
+def _described(descriptor: Mapping[str, Any]) -> Blob:
+    """A descriptor (image specification 1.1) as a blob."""
+    size, media_type = descriptor["size"], descriptor["mediaType"]
+    if type(size) is not int or size < 0 or not isinstance(media_type, str):
+        raise ValueError(size, media_type)
+    media_type = _LAYER_TYPES.get(media_type, media_type)
+    return Blob(digest=_digest(descriptor["digest"]), size_bytes=size, media_type=media_type)
+
+
+def _digest(text: Any) -> str:
+    if not isinstance(text, str) or not DIGEST.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _check_config(config: Mapping[str, Any]) -> None:
+    """Raise `TypeError` unless what an image inherits from a base is of the types that it should have."""
+    running, history = config.get("config") or {}, config.get("history") or []
+    texts = [*(running.get("Env") or ()), *(running.get("Cmd") or ()), *(running.get("Labels") or {}).values()]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(step, dict) for step in history):
+        raise TypeError(texts)
+    if not isinstance(running.get("ExposedPorts") or {}, dict):
+        raise TypeError(running)
 
 
 def _blob(digest: str, repository: str, registry: Registry, store: Store) -> bytes:
@@ -153,11 +208,14 @@ def _pythons(layer: Blob, repository: str, registry: Registry, store: Store) -> 
         if layer.media_type.endswith("gzip"):
             unpacked = igzip.open(stream, "rb")  # type: ignore[no-untyped-call]
             stream = stack.enter_context(cast("IO[bytes]", unpacked))
-        archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
-        for member in archive:
-            match = _PYTHON.fullmatch(member.name)
-            if match:
-                found.append((match["folder"], f"{'-' if match['whiteout'] else ''}{match['version']}"))
+        try:
+            archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
+            for member in archive:
+                match = _PYTHON.fullmatch(member.name)
+                if match:
+                    found.append((match["folder"], f"{'-' if match['whiteout'] else ''}{match['version']}"))
+        except (tarfile.TarError, EOFError, OSError, DEFLATE_ERROR) as error:
+            raise _nonsense(f"layer {layer.digest}", repository) from error
         for _ in content.chunks:  # to its end, where its digest is checked
             pass
     store.remember(key, json.dumps(found))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path, PurePosixPath
 
 from depdoctor.build.oci.base import BaseImage, look_at
 from depdoctor.build.oci.code import write_code
-from depdoctor.build.oci.environment import links, write_environment
+from depdoctor.build.oci.environment import owned, write_environment
 from depdoctor.build.oci.image import Step, config, manifest
 from depdoctor.build.oci.layer import WheelFile, clash, make_layer
 from depdoctor.build.oci.layout import write_layout
@@ -139,12 +143,14 @@ class OciBuilder:
         if workers == 1:
             yield from ((job, make(job)) for job in ordered)
             return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
             try:
                 futures = {pool.submit(make, job): job for job in ordered}
                 for future in as_completed(futures):
                     yield futures[future], future.result()
             except BaseException:
+                for child in active_children():
+                    child.terminate()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
@@ -153,10 +159,10 @@ class OciBuilder:
         pins = plan.by_hash()
         for image in images:
             layers = plan.layers(image)
-            key = "no clash 1 " + hashlib.sha256(" ".join(sorted(layer.key for layer in layers)).encode()).hexdigest()
+            key = "no clash 2 " + hashlib.sha256(" ".join(sorted(layer.key for layer in layers)).encode()).hexdigest()
             if self._store.recall(key):
                 continue
-            signs: dict[str, str] = dict.fromkeys(links(image.environment.python), "")
+            signs: dict[str, str] = dict.fromkeys(owned(image.environment.python), "")
             owners: dict[str, str] = dict.fromkeys(signs, "the environment")
             for layer in layers:
                 title = _title(layer, pins)
@@ -165,6 +171,9 @@ class OciBuilder:
                         with _naming(image):
                             raise clash(path, owners[path], title)
                     owners.setdefault(path, title)
+            for file in owners.keys() & {folder for path in owners for folder in _above(path)}:
+                with _naming(image):
+                    raise clash(file, owners[file], next(owners[one] for one in owners if one.startswith(f"{file}/")))
             self._store.remember(key, "1")
 
     def _image(self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob]) -> BuiltImage:
@@ -197,8 +206,12 @@ class OciBuilder:
     def _code(self, plan: Plan, image: Image) -> Blob:
         folder = PurePosixPath(image.code)
         others = {PurePosixPath(other.code) for other in plan.images} - {folder}
-        inside = sorted(other.relative_to(folder).as_posix() for other in others if other.is_relative_to(folder))
-        return self._kept(lambda stream: write_code(stream, self._root / image.code, inside))
+        inside = [other.relative_to(folder).as_posix() for other in others if other.is_relative_to(folder)]
+        project = self._root / image.code
+        output = self._output.resolve() if self._output else None
+        if output and output != project.resolve() and output.is_relative_to(project.resolve()):
+            inside.append(output.relative_to(project.resolve()).as_posix())
+        return self._kept(lambda stream: write_code(stream, project, sorted(inside)))
 
     def _kept(self, write: Callable[[LayerStream], None]) -> Blob:
         """A small layer, written to the store unless it is there."""
@@ -230,6 +243,16 @@ def make(job: Job) -> Blob:
             job.store.keep(draft, made.blob.digest)
     job.store.remember(_note_key(job.key), f"{json.dumps(asdict(made.blob))}\n{json.dumps(made.owned)}")
     return made.blob
+
+
+def _end_with_parent() -> None:
+    """Let this process clean up and end when it is interrupted, and end when its parent is gone, whatever killed it."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda number, _: sys.exit(128 + number))
+    parent = parent_process()
+    if parent:
+        sentinel = parent.sentinel
+        threading.Thread(target=lambda: (wait([sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _counted(chunks: Iterator[bytes], task: str, progress: Progress) -> Iterator[bytes]:
@@ -266,6 +289,12 @@ def _wheel(pin: Pin, image: Image) -> Pin:
             hint="Build with `--builder docker`, which compiles it in the image's own environment",
         )
     return pin
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders above a path, innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _title(layer: Layer, pins: Mapping[str, Pin]) -> str:

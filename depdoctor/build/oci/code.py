@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ def write_code(stream: LayerStream, project: Path, skipped: Sequence[str] = ()) 
     """
     stream.folder(_ROOT)
     walk = _Walk(project, frozenset(skipped))
-    for found in sorted(walk.below(project), key=lambda found: found.path):
+    for found in sorted(walk.below(project) or (), key=lambda found: found.path):
         path = f"{_ROOT}/{found.path}"
         if found.link:
             stream.link(path, found.link)
@@ -87,26 +87,34 @@ class _Walk:
         self._ignored = PathSpec.from_lines("gitignore", filter(None, map(_anchored, lines)))
         self._takes_back = any(line.startswith("!") for line in lines)
 
-    def below(self, folder: Path) -> Iterator[Found]:
-        """All that stays of a folder. Folders of which nothing stays are left out if they are ignored themselves."""
+    def below(self, folder: Path) -> list[Found] | None:
+        """All that stays of a folder, None for one that is an image, an environment, or holds nothing but such.
+
+        Folders of which nothing stays are left out if they are ignored themselves.
+        """
         try:
-            entries = list(os.scandir(folder))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise BuildError(f"cannot read it: {error.strerror}", where=str(folder)) from error
-        if folder != self._project and any(entry.name in _MARKS for entry in entries):
-            return
+            raise BuildError(f"cannot read it: {error.strerror}", where=_shown(str(folder))) from error
+        top = folder == self._project
+        if not top and any(entry.name in _MARKS for entry in entries):
+            return None
+        found: list[Found] = []
+        foreign = False
         for entry in entries:
             path = Path(entry.path).relative_to(self._project).as_posix()
             left_out = self._ignored.match_file(path)
             if path in self._skipped or (left_out and not self._takes_back):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                below = list(self.below(Path(entry.path)))
-                if below or not left_out:
-                    yield self._found(path, entry)
-                yield from below
+                below = self.below(Path(entry.path))
+                foreign = foreign or below is None
+                if below or not (left_out or below is None):
+                    found.append(self._found(path, entry))
+                found += below or ()
             elif not left_out and (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
-                yield self._found(path, entry)
+                found.append(self._found(path, entry))
+        return None if foreign and not found and not top else found
 
     def _found(self, path: str, entry: os.DirEntry[str]) -> Found:
         _check_name(path, entry)
@@ -115,24 +123,36 @@ class _Walk:
 
 
 def _check_name(path: str, entry: os.DirEntry[str]) -> None:
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        shown = os.fsencode(entry.path).decode("utf-8", "replace")
-        raise BuildError("the name of this file is no UTF-8", where=shown, hint="Rename it") from error
+    _check_utf8(path, entry.path, "the name of this file")
     if entry.name.startswith(".wh."):
         raise BuildError("in an image this name would delete a file", where=entry.path, hint="Rename it")
 
 
 def _link(project: Path, entry: os.DirEntry[str]) -> str:
-    """Where a link points, if that is inside the project."""
-    target = Path(entry.path).readlink()
-    resolved = os.path.normpath(os.path.join(os.path.dirname(entry.path), target))  # noqa: PTH118, PTH120 - not resolved
-    inside = Path(resolved).is_relative_to(project) and Path(entry.path).resolve().is_relative_to(project.resolve())
-    if target.is_absolute() or not inside:
+    """Where a link points, if that is inside the project; also one that leads nowhere or in a circle stays as it is."""
+    target = os.readlink(entry.path)  # noqa: PTH115 - a path would lose `./` and a final slash
+    lexical = os.path.normpath(os.path.join(os.path.dirname(entry.path), target))  # noqa: PTH118, PTH120 - not resolved
+    actual = os.path.realpath(entry.path)  # which, unlike `Path.resolve`, ends where links turn in a circle
+    inside = Path(lexical).is_relative_to(project) and Path(actual).is_relative_to(project.resolve())
+    if os.path.isabs(target) or not inside:  # noqa: PTH117
         raise BuildError(
-            f"this link leaves the project: {target}",
-            where=entry.path,
+            f"this link leaves the project: {_shown(target)}",
+            where=_shown(entry.path),
             hint="Copy what it points to into the project, or name it in .dockerignore",
         )
-    return target.as_posix()
+    _check_utf8(target, f"{entry.path} -> {target}", "the target of this link")
+    return Path(target).as_posix()
+
+
+def _check_utf8(text: str, where: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BuildError(
+            f"{what} is no UTF-8", where=_shown(where), hint="Rename it, or name it in .dockerignore"
+        ) from error
+
+
+def _shown(path: str) -> str:
+    """A path that can be printed, whatever bytes it has."""
+    return os.fsencode(path).decode("utf-8", "replace")

@@ -14,6 +14,11 @@ def links(python: str) -> tuple[str, ...]:
     return tuple(f"{_ROOT}/bin/{name}" for name in ("python", "python3", f"python{python}"))
 
 
+def owned(python: str) -> tuple[str, ...]:
+    """The files that an environment has of its own, without a leading slash, which no wheel may replace."""
+    return (*links(python), f"{_ROOT}/pyvenv.cfg")
+
+
 def write_environment(stream: LayerStream, interpreter: str, python: str) -> None:
     """Write an environment whose interpreter is a link to the one at this absolute path."""
     first, *others = links(python)

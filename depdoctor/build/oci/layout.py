@@ -37,12 +37,12 @@ def write_layout(folder: Path, manifest: Blob, blobs: Iterable[Blob], store: Sto
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         try:
+            (draft / "oci-layout").write_text(json.dumps(_LAYOUT))  # first, so that even a rest is known for what it is
             target = draft / "blobs" / "sha256"
             target.mkdir(parents=True)
             for digest in dict.fromkeys(blob.digest for blob in (manifest, *blobs)):
                 _place(store.path(digest), target / digest.removeprefix("sha256:"))
             (draft / "index.json").write_text(text)
-            (draft / "oci-layout").write_text(json.dumps(_LAYOUT))
             draft.chmod(0o755)
             _swap(draft, folder)
         finally:

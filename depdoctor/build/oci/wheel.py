@@ -13,6 +13,7 @@ import io
 from collections.abc import Iterator, Mapping
 from configparser import Error as ConfigError
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 from installer.scripts import Script
 from installer.utils import canonicalize_name, parse_entrypoints, parse_metadata_file, parse_wheel_filename
@@ -220,18 +221,27 @@ def recorded(algorithm: str, digest: bytes) -> str:
     return f"{algorithm}={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a name has no control characters."""
+    return name.isprintable() or all(category(character) != "Cc" for character in name)
+
+
 def _by_name(archive: Archive) -> dict[str, Entry]:
-    """The entries by name. Names that could leave the image's folder, hide files below or be taken for another go."""
+    """The entries by name. Names that could leave the image's folder, hide files below or be taken for another go.
+
+    Names that differ in case only are two files on Linux, and stay; those that only differ in how they spell an accent
+    cannot be told apart by anybody.
+    """
     entries: dict[str, Entry] = {}
-    folded: dict[str, str] = {}
+    composed: dict[str, str] = {}
     for entry in archive.entries:
         name = entry.name
         parts = name.split("/")
-        if "\\" in name or not name.isprintable() or any(part in ("", ".", "..") for part in parts):
+        if "\\" in name or not _is_plain(name) or any(part in ("", ".", "..") for part in parts):
             raise archive.refuse(f"{name!r}: a path that leaves its folder or is not in its plain form")
         if ".wh." in name and any(part.startswith(".wh.") for part in parts):
             raise archive.refuse(f"{name!r}: in an image this name would delete files")
-        other = folded.setdefault(name.casefold(), name)
+        other = name if name.isascii() else composed.setdefault(normalize("NFC", name), name)
         if name in entries or other != name:
             raise archive.refuse(f"{name!r}: two files of this name")
         entries[name] = entry

@@ -1,0 +1,175 @@
+"""The line to OCI registries: requests with tokens, repeated while a registry says "not now", and ended at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from depdoctor.adapters.registry_names import Access, Reference
+from depdoctor.errors import RegistryError, UnreachableError
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from depdoctor.adapters.http import Session
+
+CONNECTIONS = 8
+TRIES = 5
+TIMEOUT_S = (10, 120)
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 60
+
+
+class Line:
+    """Sends requests for a client. Thread-safe; connections are kept alive and shared."""
+
+    def __init__(self, *, offline: bool) -> None:
+        self._offline = offline
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._tokens: dict[tuple[str, str, bool, str], str] = {}
+        self._answered: set[str] = set()
+        self._streams: set[Response] = set()
+        self._stopped = threading.Event()
+
+    def ask(self, method: str, name: Reference, path: str, **options: Any) -> Response:
+        """Send a request until it is answered by something else than "not now". Raises `RegistryError`."""
+        for attempt in range(TRIES):
+            final = attempt + 1 == TRIES
+            answer = self.attempt(method, name, path, final=final, **options)
+            if answer is not None and (final or not is_passing(answer)):
+                return answer
+            self.pause(attempt, answer)
+        raise AssertionError("the last try answers or raises")
+
+    def attempt(
+        self,
+        method: str,
+        name: Reference,
+        path: str,
+        *,
+        final: bool,
+        push: bool = False,
+        source: str = "",
+        **options: Any,
+    ) -> Response | None:
+        """Send a request once, with a fresh token if need be. None if nothing came back but may, unless `final`."""
+        from requests import RequestException
+
+        from depdoctor.adapters.http import is_lasting
+
+        if self._offline:
+            raise UnreachableError(
+                f"{name.host} is needed, and `--offline` forbids it", where=name.base, hint="Run without `--offline`"
+            )
+        url = path if "://" in path else f"{name.base}/{path}"
+        headers = dict(options.pop("headers", {}))
+        access = Access(name=name, push=push, source=source)
+        try:
+            for _ in range(2):
+                token = self._tokens.get(access.key) if urlsplit(url).netloc == name.host else None
+                sent = {**headers, **({"Authorization": token} if token else {})}
+                self.check()
+                answer = self._connected().request(
+                    method, url, headers=sent, auth=_as_it_is, timeout=TIMEOUT_S, **options
+                )
+                self._answered.add(name.host)
+                if answer.status_code != 401 or not self._authorize(access, answer, token):
+                    break
+                if hasattr(options.get("data"), "seek"):
+                    options["data"].seek(0)
+        except RequestException as error:
+            if final or (name.host not in self._answered and is_lasting(error)):
+                raise unreachable(name, error) from None
+            return None
+        return answer
+
+    def pause(self, attempt: int, answer: Response | None = None) -> None:
+        """Wait before the next try: as long as the registry asks for, else longer each time."""
+        asked = answer.headers.get("Retry-After", "") if answer is not None else ""
+        wait_s = float(asked) if asked.isdecimal() else FIRST_PAUSE_S * 2**attempt
+        self._stopped.wait(min(wait_s, MAX_PAUSE_S))
+        self.check()
+
+    @contextmanager
+    def streaming(self, answer: Response) -> Iterator[None]:
+        """Read an answer as it comes, so that `stop` ends the reading."""
+        with answer:
+            self._streams.add(answer)
+            try:
+                yield
+            finally:
+                self._streams.discard(answer)
+
+    def stop(self) -> None:
+        """Break off what other threads are waiting for or reading, and let them send nothing more."""
+        self._stopped.set()
+        if self._streams:
+            from depdoctor.adapters.http import shut
+        for answer in tuple(self._streams):
+            shut(answer)
+
+    def check(self) -> None:
+        """Raise `RegistryError` if there is to be no more asking."""
+        if self._stopped.is_set():
+            raise RegistryError("given up, since something else failed or was interrupted")
+
+    def _connected(self) -> Session:
+        with self._lock:
+            if self._session is None:
+                from depdoctor.adapters.http import session
+
+                self._session = session(connections=CONNECTIONS, retries=0)
+            return self._session
+
+    def _authorize(self, access: Access, answer: Response, refused: str | None) -> bool:
+        """Get the token that the registry asks for; False if there is nothing (more) to offer."""
+        from depdoctor.adapters.registry_login import authorization
+
+        token = authorization(self._connected(), access, answer.headers.get("WWW-Authenticate", ""))
+        if not token or token == refused:
+            return False
+        with self._lock:
+            self._tokens[access.key] = token
+        return True
+
+
+def is_passing(answer: Response) -> bool:
+    """Whether the registry may answer otherwise in a moment."""
+    return answer.status_code in (408, 429) or answer.status_code >= 500
+
+
+def expect(answer: Response, status: int, name: Reference, what: str) -> None:
+    """Raise `RegistryError` unless the registry answered with this status."""
+    if answer.status_code == status:
+        return
+    try:
+        errors = answer.json()["errors"]
+        said = "; ".join(f"{error.get('code', '')} {error.get('message', '')}".strip() for error in errors)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        said = ""
+    hint = ""
+    if answer.status_code in (401, 403):
+        hint = f"Log in with `docker login {name.host}` as someone who may do this"
+    elif answer.status_code == 429:
+        hint = "The registry limits how often it may be asked; try again later, or log in"
+    detail = f": {said}" if said else ""
+    raise RegistryError(f"cannot {what}: the registry answers {answer.status_code}{detail}", where=name.base, hint=hint)
+
+
+def unreachable(name: Reference, error: Exception) -> UnreachableError:
+    """The error for a registry that does not answer, or breaks off."""
+    reason = getattr(error, "reason", None) or getattr(getattr(error, "args", [None])[0], "reason", None) or error
+    return UnreachableError(
+        f"the registry {name.host} does not answer: {reason}",
+        where=name.base,
+        hint="Check its name, the network, HTTPS_PROXY and, for a private authority, SSL_CERT_FILE",
+    )
+
+
+def _as_it_is(request: Any) -> Any:
+    """Leave a request's Authorization header alone: `requests` would put the one of netrc in its place."""
+    return request
