@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -52,4 +53,18 @@ def private_server(index_folder: Path) -> Iterator[str]:
 def odd_server(index_folder: Path) -> Iterator[str]:
     """The same packages with times, for a user and a password that an address cannot hold as they are."""
     with _make_index().served(index_folder, account="a b@corp:p/w:d") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def stale_server(index_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An index with the oldest release of numlib and of tensorlib, and nothing else."""
+    folder = tmp_path_factory.mktemp("stale")
+    (folder / "files").symlink_to(index_folder / "files")
+    for name, version in (("numlib", "1.24.4"), ("tensorlib", "2.3.1")):
+        page = json.loads((index_folder / "simple" / name / "index.json").read_text())
+        page["files"] = [file for file in page["files"] if file["filename"].startswith(f"{name}-{version}-")]
+        (folder / "simple" / name).mkdir(parents=True)
+        (folder / "simple" / name / "index.json").write_text(json.dumps(page | {"versions": [version]}))
+    with _make_index().served(folder) as address:
         yield address

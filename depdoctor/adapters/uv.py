@@ -270,7 +270,7 @@ class UvResolver:
             outcome = self._uv.compile(arguments, probe.files(), indexes, undated=undated)
             if not (without := without_upload_times(outcome.stderr)):
                 return self._read(probe, outcome)
-            additional = any(not entry.default for entry in self._uv.indexes(indexes))
+            additional = bool(indexes.tied) or any(not entry.default for entry in self._uv.indexes(indexes))
             wider = undated.wider(without, has_additional=additional)
             if wider == undated:
                 break

@@ -41,7 +41,8 @@ class Probe:
     def arguments(self) -> list[str]:
         """The flags of `uv pip compile` for this question."""
         question = self.question
-        arguments = ["--format", "pylock.toml", "--no-header", "--no-annotate", "--no-sources"]
+        arguments = ["--format", "pylock.toml", "--no-header", "--no-annotate"]
+        arguments += [] if question.indexes.tied else ["--no-sources"]
         arguments += ["--resolution", "highest", "--python-version", self.python, "--python-platform", self.platform]
         arguments += ["--exclude-newer", question.exclude_newer.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")]
         arguments += ["--preview-features", "index-exclude-newer"]
@@ -57,6 +58,8 @@ class Probe:
         files: dict[str, Sequence[str]] = {"": self.question.requirements}
         if self.question.constraints:
             files["--constraints"] = self.question.constraints
+        if overrides := self.question.indexes.overrides:
+            files["--overrides"] = overrides
         if self.excludes:
             files["--excludes"] = sorted(self.excludes)
         return files
@@ -67,8 +70,9 @@ def _index_arguments(indexes: IndexOptions) -> list[str]:
     arguments += [f"--find-links={address}" for address in indexes.find_links]
     arguments += [f"--no-binary={name}" for name in indexes.no_binary]
     arguments += [f"--only-binary={name}" for name in indexes.only_binary]
+    several = indexes.extra_index_urls and not indexes.first_index
     # Options of a requirements file mean what pip means by them: every index may serve any package.
-    return arguments + (["--index-strategy", "unsafe-best-match"] if indexes.extra_index_urls else [])
+    return arguments + (["--index-strategy", "unsafe-best-match"] if several else [])
 
 
 def names(requirements: Iterable[str]) -> set[NormalizedName]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 
 from depdoctor.adapters.uv_user import NamedIndex, UserSetup, user_setup
-from depdoctor.adapters.uv_words import redacted
+from depdoctor.adapters.uv_words import PROJECT_NAME, redacted
 from depdoctor.errors import ResolverError
 from depdoctor.model.project import IndexOptions
 
@@ -120,11 +120,14 @@ class UvProcess:
         """Run `uv pip compile`; `files` maps a flag such as "--constraints" ("" for the input) to lines of a file."""
         setup = user_setup()
         entries = self._entries(setup, indexes, undated)
+        tied = _tied(indexes, entries)
         with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:
             named: list[str] = []
             for number, (flag, lines) in enumerate(files.items()):
-                path = Path(scratch, f"{number}.txt")
-                path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                is_project = tied and not flag
+                path = Path(scratch, "pyproject.toml" if is_project else f"{number}.txt")
+                text = _project(lines, tied) if is_project else "".join(f"{line}\n" for line in lines)
+                path.write_text(text, encoding="utf-8")
                 named += [flag, str(path)] if flag else [str(path)]
             common = ["--cache-dir", str(self._cache / "uv"), "--python", self._interpreter, "--no-python-downloads"]
             offline = ["--offline"] if self._offline else []
@@ -159,10 +162,11 @@ class UvProcess:
         """The indexes of the environment and of a question, in the order in which uv is to ask them."""
         if indexes.no_index:
             return ()
-        names = {one.address: one.name for one in setup.extra}
+        names, own = {one.address: one.name for one in setup.extra}, dict(indexes.names)
         for number, address in enumerate(indexes.extra_index_urls):
-            names.setdefault(address, f"depdoctor-question-{number}")
+            names.setdefault(address, own.get(address) or f"depdoctor-question-{number}")
         first = NamedIndex(name="depdoctor-default", address=indexes.index_url or self.default_index)
+        first = NamedIndex(name=own.get(first.address, first.name), address=first.address)
         if setup.default and first.address == setup.default.address:
             first = setup.default
         entries = [
@@ -232,6 +236,26 @@ class UvProcess:
             with self._lock:
                 self._running.discard(process)
         return Outcome(status=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _tied(indexes: IndexOptions, entries: Sequence[IndexEntry]) -> dict[str, NamedIndex]:
+    """The index of each package that is tied to one, by the name that it has in this run or in its manifest."""
+    names = {**dict(indexes.names), **{entry.address: entry.name for entry in entries}}
+    others = {address: f"depdoctor-tied-{number}" for number, (_, address) in enumerate(indexes.tied)}
+    return {
+        package: NamedIndex(name=names.get(address) or others[address], address=address)
+        for package, address in indexes.tied
+    }
+
+
+def _project(requirements: Sequence[str], tied: Mapping[str, NamedIndex]) -> str:
+    """A `pyproject.toml` with these requirements: uv ties a package to an index only there. Nothing builds it."""
+    indexes = {one.name: one.address for one in tied.values()}
+    lines = ["[project]", f'name = "{PROJECT_NAME}"', 'version = "0"', f"dependencies = {json.dumps(requirements)}"]
+    lines += ["[tool.uv.sources]", *(f'{package} = {{ index = "{one.name}" }}' for package, one in tied.items())]
+    for name, address in indexes.items():
+        lines += ["[[tool.uv.index]]", f'name = "{name}"', f"url = {json.dumps(address)}", "explicit = true"]
+    return "\n".join(lines) + "\n"
 
 
 @cache

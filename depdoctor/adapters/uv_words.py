@@ -15,6 +15,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from depdoctor.adapters.uv_proof import read_steps
 from depdoctor.adapters.uv_sentence import sentence
 
+PROJECT_NAME = "depdoctor-question"
+"""What a project is called that exists for one question alone."""
+
 MESSAGE_LIMIT = 4000
 """Characters of an explanation that are kept; a hard case runs to a thousand lines, of which nobody reads the rest."""
 
@@ -108,6 +111,7 @@ class Failure:
 
 def read_failure(stderr: str) -> Failure:
     """The reasons in uv's message for a run that failed."""
+    stderr = stderr.replace(f"{PROJECT_NAME} depends on", "you require")
     start = stderr.find("error:")
     explanation, *hints = _HINT.split(stderr[max(start, 0) :])
     text = re.sub(r"\s+", " ", _MARKERS.sub("", explanation)).strip()

@@ -16,7 +16,7 @@ from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable, Why
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Location
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Location, tied_to
 from depdoctor.model.target import Environment
 
 
@@ -117,8 +117,8 @@ def demand(entry: Entry, environment: Environment, indexes: IndexOptions) -> Dem
         places.setdefault(_element(line, constraint=constraint), []).append(place)
     if lock and lock.origin and not any(True for _ in entry.requirements()):
         places.update(_pinned(lock, entry))
-    tied = tuple(dict.fromkeys(line.index for line, _ in lines if "://" in line.index))
-    named = (*(manifest.indexes for manifest in entry.reading.manifests), IndexOptions(extra_index_urls=tied))
+    tied = tied_to(line for line, _ in lines)
+    named = (*(manifest.options for manifest in entry.reading.manifests), tied)
     return Demand(
         project=entry.project.name,
         environment=environment,

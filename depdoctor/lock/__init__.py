@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from depdoctor.lock.declared import Declared, declared
+from depdoctor.lock.declared import Declared, declared, in_groups
 from depdoctor.lock.lockfile import complete_lock, from_lockfile
 from depdoctor.lock.python import PYTHONS, admits, refusal
 from depdoctor.model.distribution import Pin, WheelFacts
+from depdoctor.model.finding import Kind
 from depdoctor.model.lock import (
     Answer,
     DeclaredOnly,
@@ -21,7 +22,7 @@ from depdoctor.model.lock import (
     Unresolvable,
     Why,
 )
-from depdoctor.model.project import IndexOptions, Reading
+from depdoctor.model.project import IndexOptions, Location, Reading
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 
@@ -47,6 +48,8 @@ def lock(
     project = reading.project.name
     if refused := refusal(reading, environment):
         return Unresolvable(project=project, environment=environment, reason=refused)
+    if exclusive := _exclusive_groups(reading, groups):
+        return Unresolvable(project=project, environment=environment, reason=exclusive)
     wanted = declared(reading, environment, groups, indexes)
     question = Question(
         requirements=wanted.requirements,
@@ -70,6 +73,22 @@ def lock(
 def enrich(lock: Lock, facts: Mapping[str, WheelFacts | Unknown]) -> Lock:
     """The lock with what the wheels themselves tell: their requirements, and their sizes as files and installed."""
     return replace(lock, pins=tuple(_with_facts(pin, facts) for pin in lock.pins))
+
+
+def _exclusive_groups(reading: Reading, groups: Sequence[str]) -> Impossible | None:
+    """The refusal of groups that a manifest declares never to be installed together, None if there are none."""
+    for manifest in reading.manifests:
+        for exclusive in manifest.conflicts:
+            if len(both := [group for group in exclusive if in_groups(group, groups)]) > 1:
+                listed = " and ".join(group.replace(":", " ") for group in both)
+                return Impossible(
+                    kind=Kind.SELF_CONFLICT,
+                    message=f"{manifest.path} declares that {listed} are never installed together; both are asked for",
+                    location=Location(path=manifest.path),
+                    line=f"conflicts: {listed}",
+                    hint="configure only one of these `groups` for the project",
+                )
+    return None
 
 
 def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | Impossible | Unknown:

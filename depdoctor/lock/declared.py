@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.graph import holds
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Reading
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Reading, tied_to
 from depdoctor.model.target import Environment
 
 _LOSSES = {"unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dynamic", "unreadable"}
@@ -38,8 +38,7 @@ def declared(reading: Reading, environment: Environment, groups: Sequence[str], 
         if in_groups(requirement.group, groups) and holds(requirement.requirement.marker, environment)
     ]
     for manifest in reading.manifests:
-        indexes = indexes.joined(manifest.indexes)
-    tied = tuple(requirement.index for requirement in wanted if "://" in requirement.index)
+        indexes = indexes.joined(manifest.options)
     constraints = [
         constraint.requirement
         for manifest in reading.manifests
@@ -50,7 +49,7 @@ def declared(reading: Reading, environment: Environment, groups: Sequence[str], 
     return Declared(
         requirements=_sorted(r.requirement for r in wanted if not r.requirement.url and r.name not in own),
         constraints=_sorted(constraints),
-        indexes=indexes.joined(IndexOptions(extra_index_urls=tuple(dict.fromkeys(tied)))),
+        indexes=indexes.joined(tied_to(wanted)),
         missing=tuple(dict.fromkeys((*_from_elsewhere(wanted, own), *_unread(reading)))),
     )
 

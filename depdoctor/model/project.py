@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -85,7 +86,13 @@ class DeclaredRequirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexOptions:
-    """Where distributions come from, as a manifest or the configuration says. Addresses never hold credentials."""
+    """Where distributions come from, as a manifest or the configuration says. Addresses never hold credentials.
+
+    Of a package in `tied` (name and address) only the index at that address is asked, and that index of no other
+    package. With `first_index` a package comes from the first index that has it, as uv has it, else from whichever has
+    the best version, as pip has it. `names` are addresses and what the manifest calls them: uv finds the user's
+    credentials by that. `overrides` are PEP 508 texts that count in place of all else that is asked of their packages.
+    """
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
@@ -94,6 +101,10 @@ class IndexOptions:
     no_binary: tuple[str, ...] = ()
     only_binary: tuple[str, ...] = ()
     prerelease: bool = False
+    tied: tuple[tuple[str, str], ...] = ()
+    first_index: bool = False
+    names: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[str, ...] = ()
 
     def joined(self, other: IndexOptions) -> IndexOptions:
         """These options and the other's; the other's index address wins, since it is the nearer one."""
@@ -105,7 +116,18 @@ class IndexOptions:
             no_binary=tuple(dict.fromkeys(self.no_binary + other.no_binary)),
             only_binary=tuple(dict.fromkeys(self.only_binary + other.only_binary)),
             prerelease=self.prerelease or other.prerelease,
+            tied=tuple(sorted({**dict(self.tied), **dict(other.tied)}.items())),
+            first_index=self.first_index or other.first_index,
+            names=tuple(sorted({**dict(self.names), **dict(other.names)}.items())),
+            overrides=tuple(sorted({*self.overrides, *other.overrides})),
         )
+
+
+def tied_to(requirements: Iterable[DeclaredRequirement]) -> IndexOptions:
+    """The options that tie packages to the one index that their manifest names for them."""
+    return IndexOptions(
+        tied=tuple(sorted({str(one.name): one.index for one in requirements if "://" in one.index}.items()))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -219,6 +241,11 @@ class Manifest:
     indexes: IndexOptions = field(default_factory=IndexOptions)
     includes: tuple[Include, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def options(self) -> IndexOptions:
+        """How a resolver is to be asked about what this file declares, its overrides included."""
+        return replace(self.indexes, overrides=tuple(sorted({str(one.requirement) for one in self.overrides})))
 
     @property
     def is_lock(self) -> bool:

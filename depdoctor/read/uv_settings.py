@@ -56,8 +56,10 @@ def conflicts(document: Document) -> tuple[tuple[str, ...], ...]:
 def indexes(document: Document, declarations: Declarations) -> IndexOptions:
     """The indexes that uv would look at for every package; explicit ones serve only the packages tied to them."""
     settings = document.table(*_SETTINGS)
-    default, extra = None, []
+    default, extra, names = None, [], []
     for url, entry in _index_entries(document, declarations):
+        if name := text_of(entry.get("name")):
+            names.append((url, name))
         if entry.get("default") is True:
             default = url
         elif entry.get("explicit") is not True:
@@ -73,6 +75,9 @@ def indexes(document: Document, declarations: Declarations) -> IndexOptions:
         else (),
         no_index=settings.get("no-index") is True,
         prerelease=settings.get("prerelease") == "allow",
+        # uv's own default; whoever wants what pip does has to say so.
+        first_index=bool(extra) and settings.get("index-strategy", "first-index") == "first-index",
+        names=tuple(sorted(names)),
     )
 
 
