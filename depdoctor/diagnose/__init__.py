@@ -13,6 +13,7 @@ from depdoctor.diagnose import (
     abi,
     arch,
     clobber,
+    code,
     conflicts,
     cudnn,
     drift,
@@ -55,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     *system.RULES,
     images.RULE,
     *manifests.RULES,
+    *code.RULES,
 )
 """Every rule, by family."""
 

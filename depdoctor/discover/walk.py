@@ -11,7 +11,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from depdoctor.discover.looks import small
-from depdoctor.model.formats import format_of, is_weights
+from depdoctor.model.formats import format_of, is_code, is_weights
 from depdoctor.model.project import PassedOver
 
 IGNORED_FOLDERS = frozenset(
@@ -105,7 +105,7 @@ class Walk:
                 elif entry.name not in IGNORED_FOLDERS and not self._ignored(inner, ignoring):
                     yield inner
                 continue
-            if (is_manifest := bool(format_of(path))) or entry.name.endswith(".py") or is_weights(entry.name):
+            if (is_manifest := bool(format_of(path))) or is_code(entry.name) or is_weights(entry.name):
                 self._note(path, entry, ignoring, is_manifest=is_manifest)
             elif entry.is_symlink() and entry.name not in IGNORED_FOLDERS and _is(entry.is_dir):
                 self._pass_over(path, "is a symlink to a folder, which is not followed")
@@ -119,7 +119,7 @@ class Walk:
             return
         if is_manifest and _is(entry.is_file):
             self.manifests.append(path)
-        others = self.sources if path.endswith(".py") else self.weights if is_weights(entry.name) else None
+        others = self.sources if is_code(entry.name) else self.weights if is_weights(entry.name) else None
         if others is not None and entry.is_file(follow_symlinks=False):
             others.append(path)
 

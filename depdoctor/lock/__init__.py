@@ -8,6 +8,7 @@ from datetime import datetime
 
 from depdoctor.lock.declared import Declared, declared, in_groups
 from depdoctor.lock.lockfile import complete_lock, from_lockfile
+from depdoctor.lock.modules import modules_of
 from depdoctor.lock.python import PYTHONS, admits, refusal
 from depdoctor.model.distribution import Pin, WheelFacts
 from depdoctor.model.finding import Kind
@@ -118,4 +119,6 @@ def _with_facts(pin: Pin, facts: Mapping[str, WheelFacts | Unknown]) -> Pin:
         requires=found.requires,
         requires_python=found.requires_python,
         unpacked_bytes=found.unpacked_bytes,
+        modules=modules_of(found.paths),
+        used_by_name=any(path.endswith(".dist-info/entry_points.txt") for path in found.paths),
     )

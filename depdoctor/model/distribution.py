@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from packaging.markers import Marker
@@ -70,6 +70,10 @@ class Pin:
     requires: tuple[Requirement, ...] | None = None
     unpacked_bytes: int | None = None
     requires_python: str = ""
+    modules: tuple[str, ...] | None = field(default=None, compare=False)
+    """The top-level modules that it installs, None while they are not known."""
+    used_by_name: bool = field(default=False, compare=False)
+    """Whether it has entry points: commands, or plugins that others find without importing it."""
 
     @property
     def download_bytes(self) -> int:

@@ -7,6 +7,7 @@ import re
 
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
+NOTEBOOK = ".ipynb"
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (REQUIREMENTS, r"(?:[\w.]+[-_.])?requirements?(?:[-_.][\w.-]+)?\.(?:txt|in)"),
@@ -55,6 +56,11 @@ _WEIGHTS = re.compile(
     r"|(?:[\w-]*_)?model(?:-\d+-of-\d+)?\.bin",
     re.IGNORECASE,
 )
+
+
+def is_code(name: str) -> bool:
+    """Whether a file name is that of Python code, or of a notebook."""
+    return name.endswith((".py", NOTEBOOK))
 
 
 def is_weights(name: str) -> bool:

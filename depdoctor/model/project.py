@@ -32,8 +32,8 @@ class Project:
 
     `name` is its identity: the POSIX path relative to the scan root, and for the root itself its folder's name.
     `root` is that path too, but "." for the scan root. `manifests` are paths relative to the scan root, and so are
-    `sources` and `weights`: the Python files and the files of model weights that belong to this project and to no
-    project inside it. `workspace` names the folders of a uv workspace that this project is a member of.
+    `sources` and `weights`: the Python files and notebooks, and the files of model weights, that belong to this project
+    and to no project inside it. `workspace` names the folders of a uv workspace that this project is a member of.
     """
 
     name: str
@@ -285,13 +285,15 @@ class Import:
     """A module that a project's code imports, by its top-level name, and where it does so first.
 
     `guarded` imports may fail without harm: under `try`, `TYPE_CHECKING` or another test, or in a function.
-    `testing` imports stand in tests and tooling, which no image runs.
+    `testing` imports stand in tests, tooling and notebooks, which no image runs. `standard` modules belong to the
+    standard library of some versions of Python.
     """
 
     module: str
     guarded: bool
     testing: bool
     location: Location
+    standard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +306,8 @@ class Reading:
     imports: tuple[str, ...] = ()
     imported: tuple[Import, ...] = ()
     """Every import of a module that is neither of the standard library nor the project's own, each kind once."""
+    mentioned: frozenset[str] = frozenset()
+    """The first parts of texts in the code that may name modules: "sklearn" for the text "sklearn.svm"."""
     weights: tuple[Weights, ...] = ()
     python: str = ""
     """The Python minor ("3.11") that the project asks for, "" where it names none."""

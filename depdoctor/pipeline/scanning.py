@@ -14,7 +14,6 @@ from depdoctor import __version__, conflict, discover, planfile, read, rules
 from depdoctor import config as configuration
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
-from depdoctor.adapters.index_sdists import RemoteSdists
 from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.oracle_cache import VerdictCache
 from depdoctor.adapters.scan_memory import this_hour
@@ -161,19 +160,12 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
 
     config, facts = configured(settings)
     found = discover.survey(settings.root, config.exclude)
-    readings = read.read_all(found.projects, settings.root)
+    readings = read.read_all(found.projects, settings.root, facts.stdlib_by_name)
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
     verdicts = VerdictCache(settings.cache, resolver=answering)
-    sdists = RemoteSdists(settings.cache, offline=settings.offline)
-    asking = UvResolver(
-        settings.cache,
-        root=settings.root,
-        offline=settings.offline,
-        remaining_s=remaining_s,
-        sdists=sdists.facts,
-    )
+    asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
     with closing(verdicts), closing(asking) as resolver:
         oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
         locking = Locking(
@@ -221,6 +213,7 @@ def _is_whole(fleet: LockedFleet) -> bool:
         and not any(problem.kind in _ELSEWHERE for problem in problems)
         and not own_rules.is_absolute()
         and ".." not in own_rules.parts
+        and not fleet.inventory.installed  # whose files are told by their sizes, which nothing sees
     )
 
 

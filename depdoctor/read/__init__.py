@@ -6,7 +6,7 @@ what cannot be read becomes an `UnreadableManifest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,8 +66,10 @@ READERS: Mapping[str, Callable[[str, str], Manifest]] = {reader.FORMAT: reader.p
 """The parser of each format. Each takes the text of a file and its path, and raises nothing but `ManifestError`."""
 
 
-def read(project: Project, root: Path) -> Reading:
+def read(project: Project, root: Path, changed: Container[str] = frozenset()) -> Reading:
     """Read all manifests of a project, what they include, and its imports. Never raises for what a file holds.
+
+    `changed` are the modules that only some versions of Python have in their standard library.
 
     `Reading.python` comes from `.python-version` of the project or of a folder around it, else from `runtime.txt`, else
     from the first manifest that names one, a Dockerfile last. What `requires-python` says stays with its manifest.
@@ -77,22 +79,23 @@ def read(project: Project, root: Path) -> Reading:
     assembly.run()
     manifests = tuple(assembly.manifests())
     named = sorted((manifest for manifest in manifests if manifest.python), key=lambda each: each.format == DOCKERFILE)
-    imported = imports.imports(project.sources, files.text_or_none)
+    code = imports.code(project.sources, files.text_or_none, changed)
     return Reading(
         project=project,
         manifests=manifests,
         unreadable=tuple(assembly.unreadable()),
-        imports=imports.needed(imported),
-        imported=imported,
+        imports=imports.needed(code.imported),
+        imported=code.imported,
+        mentioned=code.mentioned,
         weights=tuple(files.weights(project.weights)),
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
     )
 
 
-def read_all(projects: Iterable[Project], root: Path) -> tuple[Reading, ...]:
+def read_all(projects: Iterable[Project], root: Path, changed: Container[str] = frozenset()) -> tuple[Reading, ...]:
     """Read projects, and find out which of their files of weights are the same. Never raises for what a file holds."""
-    return same_weights.identified((read(project, root) for project in projects), ScanFiles(root=root))
+    return same_weights.identified((read(project, root, changed) for project in projects), ScanFiles(root=root))
 
 
 def read_environment(root: Path, path: str = ".", *, name: str = "") -> InstalledEnvironment:

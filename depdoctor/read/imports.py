@@ -1,4 +1,4 @@
-"""What a project's Python files import, from their syntax trees; nothing is executed.
+"""What a project's Python files and notebooks import, from their syntax trees; nothing is executed.
 
 A file that does not parse (Python 2, a template, a slip) is read line by line, which finds the imports that stand on
 lines of their own.
@@ -10,40 +10,26 @@ import ast
 import posixpath
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from depdoctor.model.formats import NOTEBOOK
 from depdoctor.model.project import Import, Location
+from depdoctor.read.notebook import code_of
 from depdoctor.read.syntax import tree_of
 
-_GONE = frozenset(
-    {
-        *("aifc", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "crypt", "distutils", "imghdr", "imp"),
-        *("lib2to3", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "smtpd", "sndhdr", "spwd", "sunau"),
-        *("telnetlib", "uu", "xdrlib", "binhex", "formatter", "parser", "symbol", "macpath", "dummy_threading"),
-    }
-)
-"""Modules that left the standard library in Python 3.8 to 3.13 (PEP 594 and the "Removed" sections of What's New)."""
-
-_PYTHON_2 = frozenset(
-    {
-        *("__builtin__", "BaseHTTPServer", "ConfigParser", "Cookie", "cPickle", "cStringIO", "commands", "cookielib"),
-        *("copy_reg", "HTMLParser", "httplib", "md5", "Queue", "sets", "sha", "SimpleHTTPServer", "SocketServer"),
-        *("StringIO", "thread", "Tkinter", "urllib2", "urlparse", "UserDict", "xmlrpclib", "exceptions", "__main__"),
-    }
-)
-"""Modules of the standard library under their Python 2 names."""
-
-_NEW = frozenset({"tomllib", "annotationlib", "compression", "_interpreters"})
-"""Modules that joined it in Python 3.11 to 3.14."""
-
-STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | _GONE | _PYTHON_2 | _NEW | {"__future__"}
+STANDARD_LIBRARY = sys.stdlib_module_names | {"__future__", "__main__"}
+"""That of the Python which runs this; `rules/stdlib_modules.toml` tells how others differ."""
 
 _TESTING_FOLDERS = frozenset({"test", "tests", "testing", "doc", "docs"})
 _TESTING_FILES = re.compile(r"(?:test_.*|.*_tests?|conftest|setup|noxfile|tasks|fabfile|versioneer)\.py")
 
 LONGEST_FILE = 1_000_000
 """Characters; a longer Python file holds data, not imports."""
+
+LONGEST_NAME = 100
+_NAME = re.compile(r"([A-Za-z_][\w-]*)(?:[.:][\w.:]*)?")
+_QUOTED = re.compile(r"""["']([A-Za-z_]\w*)(?:\.[\w.]*)?["']""")
 
 _ON_A_LINE = re.compile(
     r"^(?P<indent>[ \t]*)(?:import[ \t]+(?P<names>[\w., \t]+)|from[ \t]+(?P<source>[\w.]+)[ \t]+import\b)"
@@ -57,45 +43,68 @@ class _Found:
     guarded: bool
 
 
-def imports(sources: Sequence[str], open_text: Callable[[str], str | None]) -> tuple[Import, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What the code of a project tells: its imports, and the first parts of texts in it that may name modules."""
+
+    imported: tuple[Import, ...]
+    mentioned: frozenset[str]
+
+
+def code(sources: Sequence[str], open_text: Callable[[str], str | None], changed: Container[str] = frozenset()) -> Code:
     """The imports of a project's `sources`, each module once per kind at its first place, the project's own left out.
 
-    `open_text` gives a file's text, or None where it cannot be read.
+    `open_text` gives a file's text, or None where it cannot be read. `changed` are the modules that only some versions
+    of Python have in their standard library; others of it are left out.
     """
-    own = _OwnModules(sources)
+    own = _OwnModules(path for path in sources if path.endswith(".py"))
     first: dict[tuple[str, bool, bool], Import] = {}
+    mentioned: set[str] = set()
     for path in sorted(sources):
         text = open_text(path)
+        if text is not None and path.endswith(NOTEBOOK):
+            text = code_of(text)
         if text is None or len(text) > LONGEST_FILE:
             continue
         testing = is_testing(path)
-        for found in imports_of(text):
-            if found.module in STANDARD_LIBRARY or own.has(found.module, path):
+        found, words = look(text)
+        mentioned |= words
+        for one in found:
+            standard = one.module in changed
+            if (one.module in STANDARD_LIBRARY and not standard) or own.has(one.module, path):
                 continue
-            key = (found.module, found.guarded, testing)
+            key = (one.module, one.guarded, testing)
             if key not in first:
-                location = Location(path=path, line=found.line)
-                first[key] = Import(module=found.module, guarded=found.guarded, testing=testing, location=location)
-    return tuple(sorted(first.values()))
+                location = Location(path=path, line=0 if path.endswith(NOTEBOOK) else one.line)
+                first[key] = Import(
+                    module=one.module, guarded=one.guarded, testing=testing, location=location, standard=standard
+                )
+    return Code(imported=tuple(sorted(first.values())), mentioned=frozenset(mentioned))
 
 
 def needed(imported: Iterable[Import]) -> tuple[str, ...]:
-    """The modules that the code cannot run without: imported unguarded outside tests and tooling."""
-    return tuple(sorted({entry.module for entry in imported if not entry.guarded and not entry.testing}))
+    """The modules that the code cannot run without: imported unguarded outside tests, tooling and notebooks."""
+    wanted = (entry for entry in imported if not (entry.guarded or entry.testing or entry.standard))
+    return tuple(sorted({entry.module for entry in wanted}))
 
 
 def is_testing(path: str) -> bool:
-    """Whether a Python file is a test, documentation or tooling, by its path."""
+    """Whether a file is a test, documentation, tooling or a notebook, by its path."""
     *folders, name = path.split("/")
-    return bool(_TESTING_FILES.fullmatch(name)) or any(folder in _TESTING_FOLDERS for folder in folders)
+    if name.endswith(NOTEBOOK) or _TESTING_FILES.fullmatch(name):
+        return True
+    return any(folder in _TESTING_FOLDERS for folder in folders)
 
 
-def imports_of(text: str) -> list[_Found]:
-    """The absolute imports of one file, by top-level module."""
+def look(text: str) -> tuple[list[_Found], set[str]]:
+    """The absolute imports of one file by top-level module, and the first parts of its texts that look like names."""
     try:
-        return list(_walk(tree_of(text)))
+        tree = tree_of(text)
     except SyntaxError:
-        return list(_line_by_line(text))
+        return list(_line_by_line(text)), {match[1] for match in _QUOTED.finditer(text)}
+    words = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    matches = (_NAME.fullmatch(word) for word in words if len(word) <= LONGEST_NAME)
+    return list(_walk(tree)), {match[1] for match in matches if match}
 
 
 def _walk(tree: ast.Module) -> Iterator[_Found]:

@@ -36,6 +36,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("base_images", "base", rows.BaseImage, ("image", "tag")),
     Table("error_packages", "package", rows.ErrorPackage, ("package", "versions", "extra")),
     Table("import_names", "import", rows.ImportName, ("module",)),
+    Table("stdlib_modules", "module", rows.StdlibModule, ("name",)),
     Table("conda_names", "conda", rows.CondaName, ("name",)),
 )
 """Every table, in the order in which the fields of `Rules` follow."""

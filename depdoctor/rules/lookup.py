@@ -30,6 +30,7 @@ from depdoctor.rules.rows import (
     Metadata,
     Provenance,
     SharedFiles,
+    StdlibModule,
     SystemLibrary,
     Toolkit,
     Wheels,
@@ -96,6 +97,7 @@ class Rules:
     base_images: tuple[BaseImage, ...] = ()
     error_packages: tuple[ErrorPackage, ...] = ()
     import_names: tuple[ImportName, ...] = ()
+    stdlib_modules: tuple[StdlibModule, ...] = ()
     conda_names: tuple[CondaName, ...] = ()
 
     @cached_property
@@ -146,6 +148,16 @@ class Rules:
     def libraries_by_package(self) -> Mapping[NormalizedName, tuple[SystemLibrary, ...]]:
         """What each package expects of the operating system."""
         return _grouped(self.system_libraries)
+
+    @cached_property
+    def packages_by_module(self) -> Mapping[str, ImportName]:
+        """The row of each top-level module whose distributions are known."""
+        return {row.module: row for row in self.import_names}
+
+    @cached_property
+    def stdlib_by_name(self) -> Mapping[str, StdlibModule]:
+        """The row of each module that only some versions of Python have in their standard library."""
+        return {row.name: row for row in self.stdlib_modules}
 
     def build(self, package: NormalizedName, version: Version, platform: str) -> Build | None:
         """The build that a pinned version is on a platform ("linux-x86_64"), by its local label or by default."""

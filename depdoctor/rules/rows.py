@@ -295,6 +295,20 @@ class ErrorPackage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StdlibModule:
+    """A module that the standard library has from one minor of Python on (`added`), or before one (`removed`).
+
+    `instead` are distributions that bring it elsewhere, the usual one first.
+    """
+
+    name: str
+    added: Version | None = None
+    removed: Version | None = None
+    instead: tuple[NormalizedName, ...] = ()
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportName:
     """A top-level module and the distributions that provide it, the usual one first."""
 

@@ -40,6 +40,7 @@ from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.read import conda_yaml, dockerfile
 from depdoctor.rules import Rules
 
+STDLIB = rules.load().stdlib_by_name
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -262,7 +263,13 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
     manifests = (*(listed if declared or problems else ()), *conda, *images, *asked)
     project = Project(name=name, root=name, manifests=(path,))
     imports = tuple(
-        Import(module=module, guarded=False, testing=False, location=Location(path=f"{name}/app.py", line=line))
+        Import(
+            module=module,
+            guarded=module in raw.get("guarded", ()),
+            testing=module in raw.get("testing", ()),
+            location=Location(path=f"{name}/app.py", line=line),
+            standard=module in STDLIB,
+        )
         for line, module in enumerate(raw.get("imports", ()), start=1)
     )
     reading = Reading(
@@ -271,6 +278,7 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
         unreadable=unreadable,
         imported=imports,
         imports=tuple(raw.get("imports", ())),
+        mentioned=frozenset(raw.get("mentioned", ())),
         python=raw.get("python-version", ""),
     )
     python = raw.get("python", "3.11")
@@ -300,15 +308,24 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
         (specifier,) = requirement.specifier
         package = canonicalize_name(requirement.name)
         known = [Requirement(edge) for edge in edges.get(package, ())]
-        ending = ".tar.gz" if package in raw.get("sdists", ()) else "-py3-none-any.whl"
-        filename = f"{package.replace('-', '_')}-{specifier.version}{ending}"
+        filename = f"{package.replace('-', '_')}-{specifier.version}-py3-none-any.whl"
         file = DistributionFile(
             filename=filename,
             url=f"https://index.example/{filename}",
             sha256=f"{abs(hash(filename)):064x}",
             size_bytes=sizes.get(package),
         )
-        pins.append(Pin(name=package, version=Version(specifier.version), file=file, requires=tuple(known)))
+        modules = raw.get("modules", {}).get(package)
+        pins.append(
+            Pin(
+                name=package,
+                version=Version(specifier.version),
+                file=file,
+                requires=tuple(known),
+                modules=None if modules is None else tuple(modules),
+                used_by_name=package in raw.get("commands", ()),
+            )
+        )
     origin = Location(path=f"{name}/uv.lock") if raw.get("lockfile") else None
     return Lock(
         project=name,

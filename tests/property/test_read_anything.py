@@ -17,7 +17,7 @@ from depdoctor.read import READERS, read
 from depdoctor.read.address import inside, redact
 from depdoctor.read.encoding import decode
 from depdoctor.read.errors import ManifestError
-from depdoctor.read.imports import imports
+from depdoctor.read.imports import code
 from depdoctor.read.requirements_txt import parse as parse_requirements
 
 FRAGMENTS = st.sampled_from(
@@ -217,7 +217,7 @@ def test_one_broken_line_costs_one_line(requirements: list[str], data: st.DataOb
 )
 @settings(deadline=None)
 def test_any_code_is_looked_at(text: str) -> None:
-    assert all(entry.location.line >= 1 for entry in imports(("x.py",), {"x.py": text}.get))
+    assert all(entry.location.line >= 1 for entry in code(("x.py",), {"x.py": text}.get).imported)
 
 
 LONG = 150_000

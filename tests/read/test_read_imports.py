@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from depdoctor.read.imports import imports, needed
+from depdoctor import rules
+from depdoctor.read.imports import code, needed
+
+CHANGED = rules.load().stdlib_by_name
 
 
 def found(**files: str) -> list[tuple[str, bool, bool, str]]:
     texts = {name.replace("__", "/").replace("_INIT", "__init__") + ".py": text for name, text in files.items()}
     return [
-        (entry.module, entry.guarded, entry.testing, str(entry.location)) for entry in imports(tuple(texts), texts.get)
+        (entry.module, entry.guarded, entry.testing, str(entry.location))
+        for entry in code(tuple(texts), texts.get).imported
     ]
 
 
@@ -56,10 +62,46 @@ def test_unguarded_imports(code: str) -> None:
     assert [entry[:2] for entry in found(app=code)] == [("m", False)]
 
 
-def test_the_standard_library_of_any_python_is_left_out() -> None:
-    assert (
-        found(app="import os, distutils, imp, urllib2, ConfigParser, tomllib\nfrom __future__ import division\n") == []
-    )
+def test_the_standard_library_is_left_out_and_what_some_pythons_lack_is_marked() -> None:
+    text = "import os, distutils, urllib2, tomllib, numpy\nfrom __future__ import division\nimport __main__\n"
+    read = code(("app.py",), lambda _path: text, CHANGED).imported
+    assert [(one.module, one.standard) for one in read] == [
+        ("distutils", True),
+        ("numpy", False),
+        ("tomllib", True),
+        ("urllib2", True),
+    ]
+    assert needed(read) == ("numpy",)
+
+
+def test_texts_that_may_name_modules_are_told() -> None:
+    text = "pd.read_excel(x, engine='openpyxl')\nAPPS = ['whitenoise.middleware.X', 'a b', 'py-name']\nimport(\n"
+    whole = code(("app.py",), lambda _path: text.replace("import(", "")).mentioned
+    broken = code(("app.py",), lambda _path: text).mentioned
+    assert whole == {"openpyxl", "whitenoise", "py-name"}
+    assert broken == {"openpyxl", "whitenoise"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([("code", "import numpy as np\n!pip install torch\n%matplotlib inline\nimport torch")], ["numpy", "torch"]),
+        ([("code", ["if x:\n", "    !ls\n", "import m"])], ["m"]),
+        ([("markdown", "import m"), ("code", "%%bash\nimport m"), ("code", "%%time\nimport n")], ["n"]),
+    ],
+)
+def test_notebooks(cells: list[tuple[str, object]], expected: list[str]) -> None:
+    text = json.dumps({"cells": [{"cell_type": kind, "source": source} for kind, source in cells], "nbformat": 4})
+    read = code(("a.ipynb",), lambda _path: text).imported
+    assert [one.module for one in read] == expected
+    assert all(one.testing for one in read)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"cells": 1}', '{"cells": [1]}', "[" * 100_000, '{"worksheets": [{}]}']
+)
+def test_what_is_no_notebook(text: str) -> None:
+    assert code(("a.ipynb",), lambda _path: text).imported == ()
 
 
 def test_a_projects_own_modules_are_left_out() -> None:
@@ -101,11 +143,11 @@ def test_needed_is_unguarded_and_not_testing() -> None:
         "test_a.py": "import three\n",
         "b.py": "import one, four\n",
     }
-    assert needed(imports(tuple(texts), texts.get)) == ("four", "one")
+    assert needed(code(tuple(texts), texts.get).imported) == ("four", "one")
 
 
 def test_a_file_that_cannot_be_read_is_passed_over() -> None:
-    assert imports(("a.py",), lambda _path: None) == ()
+    assert code(("a.py",), lambda _path: None).imported == ()
 
 
 @pytest.mark.parametrize(
