@@ -33,6 +33,10 @@ def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
         from depdoctor.report import markdown
 
         return markdown.scan(inventory, diagnosis)
+    if options.format == "html":
+        from depdoctor.report import html
+
+        return html.scan(inventory, diagnosis, result.conflicts, result.plan)
     from depdoctor.cli import terminal
     from depdoctor.report import console
 

@@ -67,6 +67,7 @@ def _finding(
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name),
         evidence=(*use.evidence, *_evidence(context.rules, use, models)),
+        targets=tuple(dict.fromkeys(target.name for target, _ in found)),
     )
 
 

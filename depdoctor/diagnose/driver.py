@@ -75,6 +75,7 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
             projects=installation.projects_with(names),
             causes=installation.causes(leading.name),
             evidence=(*leading.evidence, *short[0][1].evidence),
+            targets=tuple(target.name for target in lacking),
         )
 
 
@@ -143,6 +144,7 @@ def _compiled_on_the_fly(
                         use.binding.provenance.evidence(f"{use.name} hands PTX to the driver"),
                         *toolkit.evidence,
                     ),
+                    targets=tuple(target.name for target in older),
                 )
 
 
@@ -189,6 +191,7 @@ def _base(context: Context, base: Base, projects: tuple[str, ...]) -> Iterator[F
             projects=projects,
             causes=context.from_lines(base.reference, projects),
             evidence=_base_evidence(context, base, wanted),
+            targets=tuple(target.name for target in targets),
         )
 
 

@@ -129,7 +129,7 @@ class Finding:
     """One thing that is wrong or worth knowing.
 
     `subject` is the package (or `cudnn`, `driver`, an image reference) to blame; `packages` are all that a user must
-    look at to act, and no more.
+    look at to act, and no more; `targets` names the targets that it concerns, none where it concerns every one.
     """
 
     kind: Kind
@@ -141,6 +141,7 @@ class Finding:
     projects: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:

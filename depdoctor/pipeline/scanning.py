@@ -63,6 +63,9 @@ class Scan:
     config: Config
     inventory: Inventory
     diagnosis: Diagnosis
+    conflicts: Conflicts
+    plan: Plan | None = None
+    """The committed plan, None where there is none that can be read."""
     seen: Seen | None = None
     """What was read, None where another scan of the same might tell something else."""
     dated: bool = False
@@ -97,6 +100,8 @@ def scan(settings: Settings, progress: Progress) -> Scan:
             config=fleet.config,
             inventory=inventory,
             diagnosis=_without(diagnosis, fleet.config.ignored_rules),
+            conflicts=conflicts,
+            plan=committed,
             seen=watch.seen() if lasts else None,
             dated=dated,
         )

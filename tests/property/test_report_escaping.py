@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from html import unescape
+from html.parser import HTMLParser
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from markdown_it.token import Token
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
 from depdoctor.model.project import Location
 from depdoctor.report import github, markdown, sarif
+from depdoctor.report.html.elements import phrase, tag, text
 
 PIECES = (
     *(
@@ -47,8 +49,8 @@ def leaves(tokens: list[Token]) -> Iterator[Token]:
 
 
 def shown(text: str) -> str:
-    """A text with its white space as one, as pages show it; CommonMark has no NUL and no half of a pair."""
-    return " ".join(text.replace("\x00", "\ufffd").split())
+    """A text without its white space, which pages show as they like; CommonMark has no NUL."""
+    return "".join(text.replace("\x00", "\ufffd").split())
 
 
 @given(HOSTILE)
@@ -106,3 +108,36 @@ def test_sarif_tells_it_as_it_is(texts: tuple[str, ...]) -> None:
     [result] = json.loads(sarif.scan(hostile(texts), (), ()))["runs"][0]["results"]
     assert texts[1] in result["message"]["text"]
     assert unescape(result["properties"]["subject"]) == unescape(texts[0])
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@given(HOSTILE, HOSTILE)
+def test_an_element_holds_its_text_and_nothing_else(value: str, title: str) -> None:
+    read = Elements(tag("p", value, title=title))
+    assert [name for name, _ in read.elements] == ["p"]
+    assert unescape(text(value)) == read.text
+    assert read.elements[0][1].get("title", "") == unescape(text(title))
+    assert {*map(ord, read.text)}.isdisjoint({*range(9), 0x202E, *range(0xD800, 0xE000)})
+
+
+@given(HOSTILE)
+def test_a_phrase_is_text_and_code(value: str) -> None:
+    read = Elements(phrase(value))
+    assert {name for name, _ in read.elements} <= {"code"}
+    assert read.text.replace("`", "") == unescape(text(value)).replace("`", "")
