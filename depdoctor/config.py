@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import ConfigError
 from depdoctor.model.config import DEFAULT_BASE, DEFAULT_PYTHON, Config, EnvironmentConfig, ImageConfig, ProjectConfig
+from depdoctor.model.plan import SYSTEM_PACKAGE
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
 
@@ -111,6 +112,7 @@ def _project(table: _Table) -> ProjectConfig:
         port=table.take("port", _whole(1, 65535), None),
         health=table.take("health", _text, ""),
         groups=table.take("groups", _each(_text), ()),
+        system_packages=table.take("system-packages", _each(_system_package), ()),
     )
     table.end()
     return project
@@ -202,6 +204,13 @@ def _each(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
         return tuple(read(entry) for entry in value)
 
     return read_all
+
+
+def _system_package(value: Any) -> str:
+    text = _text(value)
+    if not SYSTEM_PACKAGE.fullmatch(text):
+        raise ValueError(f'must name packages of Debian such as "libgomp1", not {text!r}')
+    return text
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:

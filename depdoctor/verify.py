@@ -119,9 +119,13 @@ def _likely(module: str, image: Image, reason: str, system_packages: Mapping[str
     """What probably is the cause, and what to do about it."""
     if match := _LIBRARY.search(reason):
         package = system_packages.get(match[1], "")
-        named = f", such as Debian's `{package}`" if package else ""
-        base = image.base.reference
-        return f"the base `{base}` lacks the system library `{match[1]}`; add the system package that holds it{named}"
+        add = (
+            f'`system-packages = ["{package}"]`' if package else "the Debian package that holds it (`system-packages`)"
+        )
+        return (
+            f"the base `{image.base.reference}` lacks the system library `{match[1]}`; "
+            f"add {add} under the `[[project]]` of `{image.project}` in depdoctor.toml, or take a base that has it"
+        )
     if match := _MODULE.search(reason):
         return _missing(module, match[1], image.project)
     for pattern, likely in _LIKELY:

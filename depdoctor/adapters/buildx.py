@@ -112,7 +112,7 @@ class Buildx:
         if self.docker_context:
             inherited.pop("DOCKER_HOST", None)
             inherited["DOCKER_CONTEXT"] = self.docker_context
-        fixed = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "SOURCE_DATE_EPOCH": epoch}
+        fixed = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "SOURCE_DATE_EPOCH": epoch, "BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
         return {**inherited, **fixed, **places, **files}
 
     def _cache_settings(self, targets: Iterable[str]) -> Iterator[str]:

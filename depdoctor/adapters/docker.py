@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker_archive import archive, full_name
 from depdoctor.errors import EngineError
-from depdoctor.model.image import ENVIRONMENT_ROOT, Blob, BuiltImage, Bundle, Inspection, PushedImage, StoredImage
+from depdoctor.model.image import (
+    ENVIRONMENT_ROOT,
+    UNPACKED_TYPE,
+    Blob,
+    BuiltImage,
+    Bundle,
+    Inspection,
+    PushedImage,
+    StoredImage,
+)
 from depdoctor.model.label import PROJECT, SECTION
 from depdoctor.model.seams import Progress, Registry
 
@@ -30,7 +39,6 @@ if TYPE_CHECKING:
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-TAR_TYPE = "application/vnd.oci.image.layer.v1.tar"
 CONTAINER_PREFIX = "depdoctor-"
 CONNECT_S = 60
 
@@ -113,7 +121,7 @@ class DockerEngine:
             manifest=Blob(digest=manifest, size_bytes=0, media_type=MANIFEST_TYPE),
             config=Blob(digest=config, size_bytes=0, media_type=CONFIG_TYPE),
             layers=tuple(
-                Blob(digest=diff_id, size_bytes=size, media_type=TAR_TYPE, diff_id=diff_id)
+                Blob(digest=diff_id, size_bytes=size, media_type=UNPACKED_TYPE, diff_id=diff_id)
                 for diff_id, size in zip(diff_ids, sizes, strict=True)
             ),
             reference=reference,
@@ -142,7 +150,10 @@ class DockerEngine:
 
     @contextmanager
     def container(self, reference: str, **options: Any) -> Iterator[Container]:
-        """A started container that has no network and few rights unless options say otherwise; removed in any case."""
+        """A started container that has no network and few rights unless options say otherwise; removed in any case.
+
+        The engine must hold the image: nothing is pulled because a name happens to be given.
+        """
         name = CONTAINER_PREFIX + uuid.uuid4().hex[:16]
         settings: dict[str, Any] = {
             "network_mode": "none",
@@ -156,8 +167,6 @@ class DockerEngine:
         } | options
         try:
             with speaking(f"run {reference}"):
-                if not self.has(reference):
-                    self.pull(reference)
                 container = self.client.containers.create(reference, name=name, **settings)
                 container.start()
                 yield container

@@ -6,7 +6,7 @@ import json
 
 from depdoctor.errors import BuildError
 from depdoctor.model.image import Bundle
-from depdoctor.model.plan import Image
+from depdoctor.model.plan import SCRATCH, Image, obstacle
 
 BAKE_FILE = "docker-bake.json"
 
@@ -17,7 +17,11 @@ def target_of(bundle: Bundle, image: Image) -> str:
     for target in (image.name, f"image_{image.name}"):
         if target in known:
             return target
+    why = obstacle(image)
     raise BuildError(
-        f"no bake target makes image `{image.name}`",
-        hint="an image without a base has no place to run commands in: use `--builder oci`",
+        f"no Dockerfile can make image `{image.name}`, since {why}"
+        if why
+        else f"no bake target makes image `{image.name}`",
+        where=image.code,
+        hint="use `--builder oci`" + (", or rename the folder" if image.base.reference != SCRATCH else ""),
     )

@@ -143,10 +143,10 @@ def _report_built(options: argparse.Namespace, made: Built, started: float) -> i
 def verify(options: argparse.Namespace) -> int:
     """Check that what was locked is installed in each image, and imports."""
     from depdoctor.cli import terminal
-    from depdoctor.pipeline import delivery
+    from depdoctor.pipeline import verifying
 
     with progress_of(options) as progress:
-        diagnosis = delivery.verify_images(settings(options), progress, tuple(options.image), options.source or "")
+        diagnosis = verifying.verify_images(settings(options), progress, tuple(options.image), options.source or "")
     if options.format == "json":
         from depdoctor.report import json
 

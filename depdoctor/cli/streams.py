@@ -17,7 +17,7 @@ def tolerate(*, document: bool) -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="plain")
     if document and isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.reconfigure(encoding="utf-8", errors="plain")
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -24,6 +24,7 @@ from depdoctor.diagnose import (
     images,
     libc,
     manifests,
+    names,
     python,
     resolution,
     system,
@@ -57,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     images.RULE,
     *manifests.RULES,
     *code.RULES,
+    names.RULE,
 )
 """Every rule, by family."""
 

@@ -9,6 +9,7 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.config import DEFAULT_BASE
 from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.rules import Base
 from depdoctor.rules.rows import SystemLibrary
 
 SMALLEST_BYTES = 50_000_000
@@ -18,21 +19,33 @@ SMALLEST_BYTES = 50_000_000
 def check_libraries(context: Context) -> Iterator[Finding]:
     """What packages expect of the operating system, with the Debian packages that bring it.
 
-    Until there is a plan, the base that nobody chose is only a guess.
+    Until there is a plan, the base that nobody chose is only a guess. What the configuration adds to the image of every
+    project concerned is not missed.
     """
+    added = {
+        entry.project.name: {name.partition("=")[0] for name in entry.system_packages}
+        for entry in context.inventory.entries
+    }
     for installation in context.installations:
         if installation.environment.platform.system != "linux" or installation.shared or installation.standing:
             continue
         for package in installation.wheels(context.rules.libraries_by_package.keys()):
             for row in context.rules.libraries_by_package[package.name]:
-                if not row.versions or (package.version and row.versions.contains(package.version, prereleases=True)):
+                if row.versions and not (package.version and row.versions.contains(package.version, prereleases=True)):
+                    continue
+                debian = set(_debian(context.base(*installation.projects), row))
+                if not all(debian <= added[project] for project in installation.projects_with([package.name])):
                     yield _library(context, installation, package, row)
 
 
 def _library(context: Context, installation: Installation, package: Package, row: SystemLibrary) -> Finding:
     base = context.base(*installation.projects)
-    renamed = dict(each.split(":") for each in base.renamed)
-    debian = listed((f"`{renamed.get(name, name)}`" for name in row.apt), "and")
+    debian = _debian(base, row)
+    if base.family in ("", "debian", "ubuntu"):
+        names = ", ".join(f'"{name}"' for name in debian)
+        hint = f"add `system-packages = [{names}]` under its `[[project]]` in depdoctor.toml"
+    else:
+        hint = f"install {listed((f'`{name}`' for name in debian), 'and')}"
     wants = listed(f"`{one}`" for one in (*row.objects, *row.programs))
     effect = f": `{row.error}`" if row.error else ""
     chosen = context.plan is not None or base.reference != DEFAULT_BASE
@@ -45,12 +58,18 @@ def _library(context: Context, installation: Installation, package: Package, row
             f"{package.name} needs {wants} of the operating system {'at' if row.when == 'import' else 'in'} {row.when}"
             f"{effect}"
         ),
-        hint=f"install {debian}{f', or take {row.instead}' if row.instead else ''}",
+        hint=f"{hint}, or take {row.instead}" if row.instead else hint,
         packages=(package.name,),
         projects=installation.projects_with([package.name]),
         causes=installation.causes(package.name),
         evidence=(row.provenance.evidence(f"{row.package} needs {wants}"),),
     )
+
+
+def _debian(base: Base, row: SystemLibrary) -> tuple[str, ...]:
+    """The packages of a row as the release of the base calls them."""
+    renamed = dict(each.split(":") for each in base.renamed)
+    return tuple(renamed.get(name, name) for name in row.apt)
 
 
 def check_twice(context: Context) -> Iterator[Finding]:
@@ -119,8 +138,9 @@ RULES = (
         title="A package needs a library of the operating system",
         text="""\
 Wheels carry most of what they link to, but not all: OpenCV with windows wants `libGL.so.1`, lightgbm `libgomp.so.1`,
-others call programs such as ffmpeg. Slim images have none of them. The hint names the Debian package for the release
-that the base image is of. It is a warning where the base is known to lack it and the import fails.""",
+others call programs such as ffmpeg. Slim images have none of them. The hint is the line to add to `[[project]]`, with
+the Debian package for the release that the base image is of: `build --builder docker` then installs it, and the finding
+is gone. It is a warning where the base is known to lack it and the import fails.""",
         check=check_libraries,
     ),
     Rule(

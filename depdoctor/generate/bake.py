@@ -16,6 +16,12 @@ def target_name(image: Image) -> str:
     return f"image_{image.name}" if image.name in RESERVED else image.name
 
 
+BAKE_COMMAND = (
+    'BUILDX_BAKE_ENTITLEMENTS_FS=0 UV="$(dirname "$(command -v uv)")" '
+    "docker buildx bake --file docker-bake.{extension} --load"
+)
+"""How a person builds from the folder of the bundle. The first variable lets newer bakes read the projects outside."""
+
 VARIABLES = {"PROJECTS": "..", "UV": "uv", "REGISTRY": "depdoctor", "TAG": "latest", "CA": "", "NETRC": ""}
 """Where the scanned folder and uv are, where images go, and the files of the build secrets (left out where empty)."""
 
@@ -25,11 +31,14 @@ COMMON = "_image"
 """The target that the others inherit from; no image can be called so."""
 
 
-def bake_file(plan: Plan) -> str:
-    """`docker-bake.json`. Of a plan only image names stand in it, and these hold nothing that bake would expand."""
+def bake_file(plan: Plan, projects: str) -> str:
+    """`docker-bake.json`; `projects` is the way from its folder to the projects.
+
+    Of a plan only image names stand in it, and these hold nothing that bake would expand.
+    """
     images = buildable(plan)
     document = {
-        "variable": {name: {"default": value} for name, value in VARIABLES.items()},
+        "variable": {name: {"default": value} for name, value in _variables(projects).items()},
         "group": {"default": {"targets": [target_name(image) for image in images]}},
         "target": {target_name(image): _target(image) for image in images},
     }
@@ -48,10 +57,21 @@ def _target(image: Image) -> dict[str, object]:
     }
 
 
-def hcl_file(plan: Plan) -> str:
+def _variables(projects: str) -> dict[str, str]:
+    """The variables with their defaults; a path is text, in which nothing is expanded."""
+    return VARIABLES | {"PROJECTS": projects.replace("${", "$${").replace("%{", "%%{")}
+
+
+def hcl_file(plan: Plan, projects: str) -> str:
     """`docker-bake.hcl`, which says the same as `docker-bake.json`."""
     images = buildable(plan)
-    blocks = [f'variable "{name}" {{\n  default = "{value}"\n}}' for name, value in VARIABLES.items()]
+    blocks = [
+        "# Made by `depdoctor generate`. To build all images, in this folder, with uv on PATH:",
+        f"#   {BAKE_COMMAND.format(extension='hcl')}",
+    ]
+    blocks += [
+        f'variable "{name}" {{\n  default = {json.dumps(value)}\n}}' for name, value in _variables(projects).items()
+    ]
     names = "".join(f'    "{target_name(image)}",\n' for image in images)
     blocks.append(f'group "default" {{\n  targets = [\n{names}  ]\n}}')
     blocks.append(

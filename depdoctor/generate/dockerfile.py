@@ -10,22 +10,39 @@ binary. Nothing of them, and none of the secrets `ca` and `netrc`, stays in a la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterator, Mapping
 
+from depdoctor.generate.bake import BAKE_COMMAND
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
 from depdoctor.generate.requirements import all_wheels, requirements_path
-from depdoctor.generate.stages import Stage, buildable, image_stage, layer_name, leaf_name, obstacle, root_name, stages
+from depdoctor.generate.settling import SETTLE_PATH
+from depdoctor.generate.stages import (
+    Stage,
+    buildable,
+    code_name,
+    image_stage,
+    layer_name,
+    leaf_name,
+    root_name,
+    stages,
+    system_name,
+)
 from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
 from depdoctor.model.label import labels
-from depdoctor.model.plan import Image, Layer, Plan
+from depdoctor.model.plan import Image, Layer, Plan, obstacle
 
 MOUNT_ROOT = "/depdoctor"
 """Where things are mounted while a layer is made: a top-level path of its own, so that no other directory changes."""
 
 LAYER_ROOT = "/layer"
 """Where the wheels of a layer are installed before they are copied into the environment."""
+
+SETTLE = f"{ENVIRONMENT_ROOT}/bin/python {MOUNT_ROOT}/{SETTLE_PATH}"
+SETTLE_MOUNT = f"--mount=type=bind,from=bundle,source={SETTLE_PATH},target={MOUNT_ROOT}/{SETTLE_PATH}"
+UV_MOUNT = f"--mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv"
 
 PROBE_TIMES = (
     f"--interval={PROBE_INTERVAL_S}s --timeout={PROBE_TIMEOUT_S}s "
@@ -35,18 +52,31 @@ PROBE_TIMES = (
 NAMED = 4
 """Packages and images that a comment names before it counts the rest."""
 
+HEAD = f"""\
+# Made by `depdoctor generate`; make it again rather than edit it.
+#
+# To build all images, in this folder, with uv on PATH:
+#
+#   {BAKE_COMMAND.format(extension="json")}
+#
+# CA and NETRC name files to build with, which stay in no layer: certificates to trust, and credentials of an index."""
 
-def dockerfile(plan: Plan) -> str:
-    """The Dockerfile of a plan. Raises `UsageError` if a base is not an image reference."""
+
+def dockerfile(plan: Plan, folders: Collection[str] = ()) -> str:
+    """The Dockerfile of a plan. `folders` are those of all projects, by default of those in the plan.
+
+    Raises `UsageError` if a base is not an image reference.
+    """
+    folders = folders or [image.code for image in plan.images]
     images = buildable(plan)
     packages = plan.by_hash()
     nodes = stages(plan)
     layers = {layer.key: (stage, layer) for stage in reversed(nodes) for layer in reversed(stage.node.layers)}
-    blocks = ["# Made by `depdoctor generate`; make it again rather than edit it."]
+    blocks = [HEAD]
     blocks += [_root(image) for image in {root_name(image): image for image in images}.values()]
     blocks += [_layer(stage, layer, packages) for stage, layer in reversed(layers.values())]
     blocks += [_node(stage) for stage in nodes]
-    blocks += [_image(plan, image) for image in images]
+    blocks += [_image(plan, image, folders) for image in images]
     blocks += [
         f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
         for image in plan.images
@@ -64,7 +94,11 @@ def _root(image: Image) -> str:
         [
             f"# The empty environment for Python {python}.",
             f"FROM {reference(image.base.pinned)} AS {maker}",
-            f"RUN --mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv {MOUNT_ROOT}/uv {venv}",
+            "USER 0:0",
+            f"RUN {UV_MOUNT} \\",
+            f"    {SETTLE_MOUNT} \\",
+            f"    {MOUNT_ROOT}/uv {venv} \\",
+            f"    && {SETTLE} {ENVIRONMENT_ROOT}",
             f"FROM {reference(image.base.pinned)} AS {root}",
             f"COPY --link --from={maker} {ENVIRONMENT_ROOT}/ {ENVIRONMENT_ROOT}/",
         ]
@@ -81,7 +115,9 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
         [
             f"# {_some([str(pin) for pin in pins])}",
             f"FROM {root_name(stage.images[0])} AS {layer_name(layer)}",
-            f"RUN --mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv \\",
+            "USER 0:0",
+            f"RUN {UV_MOUNT} \\",
+            f"    {SETTLE_MOUNT} \\",
             f"    --mount=type=bind,from=bundle,source={requirements_path(layer)},target={MOUNT_ROOT}/layer.txt \\",
             f"    --mount=type=cache,id=depdoctor-uv,target={MOUNT_ROOT}/cache \\",
             f"    --mount=type=secret,id=ca,target={MOUNT_ROOT}/ca.pem \\",
@@ -91,7 +127,8 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
             f"    {MOUNT_ROOT}/uv pip install --python {ENVIRONMENT_ROOT}/bin/python --prefix {LAYER_ROOT} \\",
             f"        --cache-dir {MOUNT_ROOT}/cache --no-config {flags} \\",
             f"        --requirements {MOUNT_ROOT}/layer.txt \\",
-            f"    && rm -f {LAYER_ROOT}/.lock",
+            f"    && rm -f {LAYER_ROOT}/.lock \\",
+            f"    && {SETTLE} {LAYER_ROOT}",
         ]
     )
 
@@ -105,8 +142,45 @@ def _node(stage: Stage) -> str:
     return "\n".join([heading, f"FROM {stage.on} AS {stage.name}", *copies])
 
 
-def _image(plan: Plan, image: Image) -> str:
-    return "\n".join([f"FROM {leaf_name(image)} AS {image_stage(image)}", *_configuration(plan, image)])
+def _image(plan: Plan, image: Image, folders: Collection[str]) -> str:
+    stages = [_code(image, folders)]
+    if image.system_packages:
+        stages.append(_system(image))
+    on = system_name(image) if image.system_packages else leaf_name(image)
+    return "\n".join([*stages, f"FROM {on} AS {image_stage(image)}", *_configuration(plan, image)])
+
+
+def _code(image: Image, folders: Collection[str]) -> str:
+    """The code, less projects inside it, in a stage of its own: there it gets the same modes and times everywhere."""
+    inside = "" if image.code == "." else f"{image.code}/"
+    others = {folder for folder in folders if folder != image.code and folder.startswith(inside)}
+    settle = [f"{ENVIRONMENT_ROOT}/bin/python", f"{MOUNT_ROOT}/{SETTLE_PATH}", APP_ROOT]
+    settle += sorted(other.removeprefix(inside) for other in others)
+    return "\n".join(
+        [
+            f"FROM {root_name(image)} AS {code_name(image)}",
+            "USER 0:0",
+            f"COPY --link {copy_form(f'{image.code}/', f'{APP_ROOT}/')}",
+            f"RUN {SETTLE_MOUNT} {exec_form(settle)}",
+        ]
+    )
+
+
+def _system(image: Image) -> str:
+    """What the image adds to the packages of its base's distribution, above the wheels, which are shared."""
+    cache = f"depdoctor-apt-{root_name(image)}"
+    names = " ".join(shlex.quote(name) for name in image.system_packages)
+    return "\n".join(
+        [
+            f"FROM {leaf_name(image)} AS {system_name(image)}",
+            "USER 0:0",
+            f"RUN --mount=type=cache,id={cache}-lists,target=/var/lib/apt/lists,sharing=locked \\",
+            f"    --mount=type=cache,id={cache}-files,target=/var/cache/apt,sharing=locked \\",
+            "    apt-get update \\",
+            f"    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -- {names} \\",
+            "    && rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache",
+        ]
+    )
 
 
 def _configuration(plan: Plan, image: Image) -> Iterator[str]:
@@ -115,9 +189,8 @@ def _configuration(plan: Plan, image: Image) -> Iterator[str]:
     yield f"    VIRTUAL_ENV={ENVIRONMENT_ROOT} \\"
     yield "    PYTHONDONTWRITEBYTECODE=1 \\"
     yield "    PYTHONUNBUFFERED=1"
+    yield f"COPY --link --from={code_name(image)} {APP_ROOT}/ {APP_ROOT}/"
     yield f"WORKDIR {APP_ROOT}"
-    yield "# The same modes whatever the umask of the machine that builds: all may read, none but root may write."
-    yield f"COPY --link --chmod=755 {copy_form(f'{image.code}/', f'{APP_ROOT}/')}"
     yield f"USER {USER}"
     if image.port:
         yield f"EXPOSE {image.port}"

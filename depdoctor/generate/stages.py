@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from depdoctor.model.plan import SCRATCH, Image, Layer, Node, Plan, node_key
+from depdoctor.model.plan import Image, Layer, Node, Plan, node_key, obstacle
 
 RESERVED = frozenset({"bundle", "context", "default", "scratch", "uv"})
 """Names with a meaning of their own for BuildKit, bake, or the build contexts used here."""
@@ -22,13 +22,6 @@ class Stage:
     on: str
     node: Node
     images: tuple[Image, ...]
-
-
-def obstacle(image: Image) -> str:
-    """Why no Dockerfile can make an image, "" if one can."""
-    if image.base.reference == SCRATCH:
-        return "it has no base to run commands in"
-    return "COPY takes the name of its folder for a pattern" if set(image.code) & set("*?") else ""
 
 
 def buildable(plan: Plan) -> tuple[Image, ...]:
@@ -49,6 +42,16 @@ def image_stage(image: Image) -> str:
 def leaf_name(image: Image) -> str:
     """The stage that an image's own stage stands on."""
     return f"node_{image.node[:SHORT]}" if image.node else root_name(image)
+
+
+def code_name(image: Image) -> str:
+    """The stage that an image's code is copied and settled in."""
+    return f"code_{image.name}"
+
+
+def system_name(image: Image) -> str:
+    """The stage that installs what an image adds to its base's own packages."""
+    return f"system_{image.name}"
 
 
 def layer_name(layer: Layer) -> str:

@@ -29,6 +29,7 @@ class ProjectConfig:
     port: int | None = None
     health: str = ""
     groups: tuple[str, ...] = ()
+    system_packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,10 @@ USER = "65532:65532"
 """The numeric user and group that an image runs as."""
 
 
+UNPACKED_TYPE = "application/vnd.oci.image.layer.v1.tar"
+"""The media type of a layer that is not compressed (image specification)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """Generated files: POSIX path relative to the output folder, and text. Deterministic: no clock, no host path."""
@@ -52,6 +56,11 @@ class BuiltImage:
     base_reference: str = ""
     layout: Path | None = None
     reference: str = ""
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether its layers are known uncompressed only, as an engine holds them."""
+        return any(layer.media_type == UNPACKED_TYPE for layer in self.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,14 @@ from depdoctor.model.target import Environment, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One project: what was read of it, and the outcome of locking it for each environment that it must run in."""
+    """One project: what was read of it, and the outcome of locking it for each environment that it must run in.
+
+    `system_packages` are what its image adds to the base's own (Debian's names, perhaps with a version).
+    """
 
     reading: Reading
     outcomes: tuple[LockOutcome, ...] = ()
+    system_packages: tuple[str, ...] = ()
 
     @property
     def project(self) -> Project:

@@ -16,7 +16,7 @@ def section_digest(plan: Plan, image: Image) -> str:
 
     Leaves out where files are fetched from and which targets are served, since neither changes the image.
     """
-    section = {
+    section: dict[str, object] = {
         "base": image.base.pinned,
         "code": image.code,
         "command": list(image.command),
@@ -27,6 +27,8 @@ def section_digest(plan: Plan, image: Image) -> str:
         "port": image.port,
         "project": image.project,
     }
+    if image.system_packages:
+        section["system_packages"] = list(image.system_packages)
     return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"
 
 

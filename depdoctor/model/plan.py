@@ -28,6 +28,9 @@ REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 HEALTH = re.compile(r"(/[!-~]*)?")
 """The path of a health check: visible ASCII, as in the request line of HTTP; "" for none."""
 
+SYSTEM_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9][A-Za-z0-9.+:~-]*)?")
+"""A package of Debian, perhaps at a version (Debian policy, 5.6.1 and 5.6.12): one word, and no option."""
+
 SCRATCH = "scratch"
 """The base of an image that has none: its layers alone."""
 
@@ -72,6 +75,7 @@ class Image:
     """One image. `name` is the last part of its reference; `node` the leaf whose path from the root it holds.
 
     `code` is the project's folder relative to the scan root. `imports` are the top-level modules that must import.
+    `system_packages` are those of the base's distribution that stand above its wheels.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Image:
     health: str = ""
     imports: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    system_packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +133,13 @@ class Plan:
         files = self.by_hash()
         pins = [files[sha256] for layer in self.layers(image) for sha256 in layer.wheels]
         return tuple(sorted(pins, key=lambda pin: pin.name))
+
+
+def obstacle(image: Image) -> str:
+    """Why no Dockerfile can make an image, as the end of a sentence; "" if one can."""
+    if image.base.reference == SCRATCH:
+        return "it has no base to run commands in"
+    return "COPY takes the name of its folder for a pattern" if set(image.code) & set("*?") else ""
 
 
 def layer_key(environment: Environment, wheels: Iterable[str]) -> str:

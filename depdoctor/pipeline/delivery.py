@@ -1,43 +1,39 @@
-"""`generate`, `build`, `push` and `verify`: from a plan to files and images."""
+"""`generate`, `build` and `push`: from a plan to files and images."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uv
 
-from depdoctor import planfile, push, verify
-from depdoctor.adapters import buildx, files, git
+from depdoctor import push
+from depdoctor.adapters import buildx, files
 from depdoctor.adapters.docker import DockerEngine
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
+from depdoctor.build.choice import needs_engine
 from depdoctor.build.docker import DockerBuilder
 from depdoctor.build.oci import OciBuilder
 from depdoctor.errors import UsageError
 from depdoctor.generate import generate
-from depdoctor.model.finding import Diagnosis, Finding, worst_first
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
-from depdoctor.pipeline import bases
+from depdoctor.pipeline import bases, references
 from depdoctor.pipeline.planning import standing_plan, wanted_images
 from depdoctor.pipeline.scanning import Settings, configured
-
-LOCAL_PREFIX = "depdoctor"
-"""What images are called in an engine on this machine: depdoctor/NAME:TAG."""
-
-TAG_LENGTH = 12
-"""How much of a digest or a revision makes a tag."""
 
 
 def generate_files(settings: Settings, progress: Progress, kinds: Sequence[str], output: Path) -> tuple[Path, ...]:
     """Write what people build and deploy with, from the committed plan or else one made now."""
-    bundle = generate(standing_plan(settings, progress), only=kinds)
+    standing = standing_plan(settings, progress)
+    wanted_images(standing, ())
+    bundle = generate(standing, only=kinds, projects=Path(os.path.relpath(settings.root, output)).as_posix())
     return files.write(bundle, output)
 
 
@@ -61,12 +57,25 @@ class Built:
 
 
 def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
-    """Build the images of the plan, natively or through the engine, and bring them where they are wanted."""
+    """Build the images of the plan, natively or through the engine, and bring them where they are wanted.
+
+    Left to choose, what consists of wheels alone is built natively, and the rest through the engine, which is said.
+    """
+    if wish.push:
+        wish = replace(wish, push=references.prefix(wish.push, "--push"))
     standing = standing_plan(settings, progress)
     images = wanted_images(standing, wish.images)
-    if _builder(standing, images, wish.builder) == "docker":
-        return _build_with_docker(standing, images, settings, progress, wish)
-    return _build_natively(standing, images, settings, progress, wish)
+    natively, through_engine = _divided(standing, images, wish, progress)
+    made = [
+        work(standing, part, settings, progress, wish)
+        for work, part in ((_build_natively, natively), (_build_with_docker, through_engine))
+        if part
+    ]
+    order = [image.name for image in images]
+    return Built(
+        images=tuple(sorted((one for each in made for one in each.images), key=lambda one: order.index(one.name))),
+        pushed=tuple(sorted((one for each in made for one in each.pushed), key=lambda one: order.index(one.name))),
+    )
 
 
 def push_images(settings: Settings, progress: Progress, destination: str, images: Sequence[str]) -> Built:
@@ -74,38 +83,36 @@ def push_images(settings: Settings, progress: Progress, destination: str, images
     prefix = destination or configured(settings)[0].image.registry
     if not prefix:
         raise UsageError("no registry to push to", hint="give --to REGISTRY/PREFIX, or `registry` under [image]")
+    prefix = references.prefix(prefix, "--to" if destination else "registry =")
     return build(settings, progress, BuildWish(push=prefix, images=tuple(images)))
 
 
-def verify_images(settings: Settings, progress: Progress, references: Sequence[str], source: str = "") -> Diagnosis:
-    """Run images of the plan without network: what is installed is what was locked, and what is imported imports.
-
-    `references` name images of the plan, or images anywhere whose last part is such a name; none means all of them.
-    """
-    standing = standing_plan(settings, progress)
-    engine = DockerEngine()
-    _, facts = configured(settings)
-    found: list[Finding] = []
-    codes: set[str] = set()
-    names = {_name(reference): reference for reference in references} or {image.name: "" for image in standing.images}
-    for image in wanted_images(standing, tuple(names)):
-        task = f"verifying {image.name}"
-        progress.start(task)
-        repository = names[image.name] if "/" in names[image.name] else f"{source or LOCAL_PREFIX}/{image.name}"
-        exact = "@" in repository or ":" in repository.rpartition("/")[2]
-        reference = repository if exact else f"{repository}:{_tag(standing)}"
-        diagnosis = verify.verify(standing, image, engine.inspect(reference, image.imports), facts)
-        found += diagnosis.findings
-        codes.update(diagnosis.rules_run)
-        progress.finish(task)
-    return Diagnosis(findings=worst_first(tuple(found)), rules_run=tuple(sorted(codes)))
-
-
-def _builder(standing: Plan, images: Sequence[Image], wish: str) -> str:
-    if wish != "auto":
-        return wish
-    wheels_only = all(pin.file and pin.file.is_wheel for image in images for pin in standing.pins(image))
-    return "oci" if wheels_only else "docker"
+def _divided(
+    standing: Plan, images: Sequence[Image], wish: BuildWish, progress: Progress
+) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
+    """The images that are built natively, and those that the engine builds. Raises `UsageError`."""
+    if wish.builder == "docker":
+        return (), tuple(images)
+    reasons = {image.name: why for image in images if (why := needs_engine(standing, image))}
+    if not reasons:
+        return tuple(images), ()
+    told = "; ".join(f"`{name}` {why}" for name, why in reasons.items())
+    if wish.builder == "oci":
+        raise UsageError(
+            f"the native builder runs no commands, and {told}",
+            hint="use `--builder docker`, or a `base` that has them and no `system-packages`",
+        )
+    if wish.output:
+        raise UsageError(
+            f"{told}: only an engine can build that, and it writes no layouts",
+            hint="give --load or --push REGISTRY/PREFIX, or name the other images with --image",
+        )
+    for name, why in reasons.items():
+        progress.say(f"{name} is built with docker, since it {why}")
+    natively = tuple(image for image in images if image.name not in reasons)
+    if natively:
+        progress.say(f"the rest is built natively: {', '.join(image.name for image in natively)}")
+    return natively, tuple(image for image in images if image.name in reasons)
 
 
 def _build_natively(
@@ -125,14 +132,23 @@ def _build_natively(
         )
         made = builder.build(standing, images, progress)
         if wish.load:
-            engine = DockerEngine()
-            for one in made:
-                if one.layout:
-                    engine.load(one.layout, f"{LOCAL_PREFIX}/{one.name}:{_tag(standing)}")
+            made = _loaded(made, references.tag(standing), keeps_layouts=wish.output is not None)
     if not wish.push:
         return Built(images=made)
-    tags = tuple(filter(None, (_tag(standing), git.revision(settings.root)[:TAG_LENGTH])))
+    tags = references.tags(standing, settings)
     return Built(images=made, pushed=push.push_all(made, wish.push, registry, store, tags, progress))
+
+
+def _loaded(made: Sequence[BuiltImage], tag: str, *, keeps_layouts: bool) -> tuple[BuiltImage, ...]:
+    """Bring layouts into the engine: the images with the names that they have there."""
+    engine = DockerEngine()
+    loaded = []
+    for one in made:
+        reference = f"{references.LOCAL_PREFIX}/{one.name}:{tag}"
+        if one.layout:
+            engine.load(one.layout, reference)
+        loaded.append(replace(one, reference=reference, layout=one.layout if keeps_layouts else None))
+    return tuple(loaded)
 
 
 def _build_with_docker(
@@ -145,8 +161,8 @@ def _build_with_docker(
     baker = buildx.Buildx(
         uv=Path(os.fsdecode(uv.find_uv_bin())),
         secrets=buildx.secrets(os.environ, ca_bundle),
-        registry=wish.push or LOCAL_PREFIX,
-        tag=_tag(standing),
+        registry=wish.push or references.LOCAL_PREFIX,
+        tag=references.tag(standing),
     )
     engine = DockerEngine(buildx=baker)
     builder = DockerBuilder(engine=engine, bundle=generate(standing), context=settings.root)
@@ -154,12 +170,9 @@ def _build_with_docker(
     if not wish.push:
         return Built(images=made)
     registry = OciRegistry(offline=settings.offline)
-    return Built(images=made, pushed=tuple(engine.publish(one.name, one.reference, registry) for one in made))
-
-
-def _tag(standing: Plan) -> str:
-    return planfile.digest(standing).removeprefix("sha256:")[:TAG_LENGTH]
-
-
-def _name(reference: str) -> str:
-    return reference.split("@", maxsplit=1)[0].rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
+    pushed = tuple(engine.publish(one.name, one.reference, registry) for one in made)
+    for one in pushed:
+        manifest, content = registry.manifest(references.by_digest(one.reference, one.digest))
+        for tag in references.tags(standing, settings)[1:]:
+            registry.put_manifest(f"{wish.push}/{one.name}:{tag}", manifest, content)
+    return Built(images=made, pushed=pushed)

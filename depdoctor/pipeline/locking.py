@@ -54,7 +54,12 @@ class Locking:
         for (reading, _), result in zip(wanted, outcomes, strict=True):
             by_project.setdefault(reading.project.name, []).append(result)
         return tuple(
-            Entry(reading=reading, outcomes=tuple(by_project.get(reading.project.name, ()))) for reading in readings
+            Entry(
+                reading=reading,
+                outcomes=tuple(by_project.get(reading.project.name, ())),
+                system_packages=self.config.project(reading.project.root).system_packages,
+            )
+            for reading in readings
         )
 
     def together(self, shared: Iterable[SharedEnvironment], entries: Sequence[Entry]) -> tuple[SharedEnvironment, ...]:

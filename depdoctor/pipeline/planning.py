@@ -15,7 +15,7 @@ from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.scanning import Scan, Settings, committed_plan, scan
-from depdoctor.plan import base_references, collisions
+from depdoctor.plan import base_references
 from depdoctor.plan import plan as plan_images
 from depdoctor.plan.cost import costs
 from depdoctor.plan.diff import diff
@@ -120,9 +120,4 @@ def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
 def _made(result: Scan, previous: Plan | None, settings: Settings, progress: Progress, base: str = "") -> Plan:
     config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
     found = bases.pinned(base_references(result.inventory, config), settings, progress, previous)
-    made = plan_images(result.inventory, config, found, previous)
-    for name, owners in collisions(made).items():
-        raise UsageError(
-            f"the projects {', '.join(owners)} would share the image name `{name}`", hint="rename one of the folders"
-        )
-    return made
+    return plan_images(result.inventory, config, found, previous)

@@ -12,6 +12,7 @@ from depdoctor.model.config import DEFAULT_BASE, Config
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, Unresolvable
+from depdoctor.model.naming import image_names
 from depdoctor.model.plan import (
     HEALTH,
     REFERENCE,
@@ -27,7 +28,7 @@ from depdoctor.model.target import Environment
 from depdoctor.plan.bases import base_reference
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
 
-UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters in a path that no Dockerfile, label or plan file should have to carry."""
 
 MAX_REASON = 400
@@ -57,12 +58,16 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previo
         locks, reason = _chosen(entry, config)
         if reason:
             skipped.append(Skipped(project=entry.project.name, reason=reason))
+        names = image_names(entry.project.name, (lock.environment for lock in locks))
         for lock in locks:
             pins += lock.pins
             reference = base_reference(config.image.base, lock.environment.python)
             base = bases.get(reference, Base(reference=reference))
-            drafts.append(_draft(entry, lock, inventory, config, base, _variant(lock, locks)))
-    packages = _packages(pins)
+            drafts.append(_draft(entry, lock, inventory, config, base, names[lock.environment]))
+    drafts, unnamed = _apart(drafts)
+    skipped += unnamed
+    used = {wheel for draft in drafts for wheel in draft.wheels}
+    packages = _packages(pin for pin in pins if pin.file and pin.file.sha256 in used)
     nodes: list[Node] = []
     images: list[Image] = []
     for cohort in _cohorts(drafts):
@@ -95,26 +100,28 @@ def _check(config: Config) -> None:
             )
 
 
-def collisions(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """Image names that several projects would take, with those projects."""
-    projects: defaultdict[str, set[str]] = defaultdict(set)
-    for image in plan.images:
-        projects[image.name].add(image.project)
-    return {name: tuple(sorted(taken)) for name, taken in sorted(projects.items()) if len(taken) > 1}
-
-
-def image_name(project: str) -> str:
-    """The last part of an image's reference: lower-cased, every run of characters outside [a-z0-9] a dash.
-
-    A dash at either end would break the grammar of references (OCI distribution specification), so there is none.
-    """
-    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-") or "image"
+def _apart(drafts: Sequence[_Draft]) -> tuple[list[_Draft], list[Skipped]]:
+    """The drafts whose image names are their project's alone, and the projects that would share one."""
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for draft in drafts:
+        owners[draft.image.name].add(draft.image.project)
+    shared = {name: sorted(projects) for name, projects in owners.items() if len(projects) > 1}
+    skipped = {
+        draft.image.project: Skipped(
+            project=draft.image.project,
+            reason=f"its image would be called `{draft.image.name}`, as that of "
+            + " and ".join(f"`{other}`" for other in shared[draft.image.name] if other != draft.image.project),
+        )
+        for draft in drafts
+        if draft.image.name in shared
+    }
+    return [draft for draft in drafts if draft.image.project not in skipped], list(skipped.values())
 
 
 def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
     """The locks that become images, or the reason why none does."""
     if UNFIT.search(entry.project.name):
-        return (), "the path of its folder holds a backslash or a control character"
+        return (), "the path of its folder holds a backslash, a control character, or bytes that are no UTF-8"
     groups = _named(config.project(entry.project.root).groups)
     linux = [lock for lock in entry.locks if lock.environment.platform.system == "linux"]
     locks = tuple(sorted((lock for lock in linux if _named(lock.groups) == groups), key=lambda lock: lock.environment))
@@ -155,22 +162,11 @@ def _first_line(text: str) -> str:
     return next(iter(text.strip().splitlines()), "")[:MAX_REASON]
 
 
-def _variant(lock: Lock, locks: Sequence[Lock]) -> str:
-    """What tells the image of this lock from the project's other images, "" for the only one."""
-    if len(locks) == 1:
-        return ""
-    words = [(other.environment.platform.machine, str(other.environment.platform)) for other in locks]
-    machine, platform = words[locks.index(lock)]
-    if sum(machine == other for other, _ in words) == 1:
-        return f"-{machine}"
-    return f"-{platform}" if sum(platform == other for _, other in words) == 1 else f"-{lock.environment}"
-
-
-def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, variant: str) -> _Draft:
+def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, name: str) -> _Draft:
     project, platform = entry.project, lock.environment.platform
     settings = config.project(project.root)
     image = Image(
-        name=image_name(project.name + variant),
+        name=name,
         project=project.name,
         environment=lock.environment,
         base=base,
@@ -180,6 +176,7 @@ def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base:
         port=settings.port,
         health=settings.health,
         imports=tuple(sorted(entry.reading.imports)),
+        system_packages=tuple(sorted(set(settings.system_packages))),
         targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
     )
     return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))

@@ -17,6 +17,7 @@ from depdoctor.model.plan import (
     HEALTH,
     REFERENCE,
     SCHEMA_VERSION,
+    SYSTEM_PACKAGE,
     Base,
     Image,
     Layer,
@@ -213,7 +214,7 @@ def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
 
 
 def _read_image(value: _Value) -> Image:
-    optional = "node command port health imports targets"
+    optional = "node command port health imports targets system_packages"
     fields = value.fields("name project python platform base code", optional)
     base = fields["base"].fields("reference", "digest")
     platform = PLATFORM.fullmatch(fields["platform"].text())
@@ -241,6 +242,9 @@ def _read_image(value: _Value) -> Image:
         health=fields["health"].text(HEALTH) if "health" in fields else "",
         imports=fields["imports"].each(lambda item: item.text(MODULE)) if "imports" in fields else (),
         targets=fields["targets"].each(_read_argument) if "targets" in fields else (),
+        system_packages=fields["system_packages"].each(lambda item: item.text(SYSTEM_PACKAGE))
+        if "system_packages" in fields
+        else (),
     )
 
 

@@ -78,4 +78,5 @@ def _image(image: Image) -> dict[str, object]:
         health=image.health,
         imports=list(image.imports),
         targets=list(image.targets),
+        system_packages=list(image.system_packages),
     )

@@ -97,9 +97,11 @@ def built(images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s
             "images": [
                 {
                     "name": one.name,
-                    "digest": one.manifest.digest,
+                    "digest": sent[one.name].digest if one.name in sent else one.manifest.digest or None,
+                    "image_id": one.config.digest or None,
                     "layers": len(one.layers),
-                    "bytes": sum(layer.size_bytes for layer in one.layers),
+                    "bytes": None if one.unpacked else sum(layer.size_bytes for layer in one.layers),
+                    "unpacked_bytes": sum(layer.size_bytes for layer in one.layers) if one.unpacked else None,
                     "layout": str(one.layout) if one.layout else None,
                     "reference": sent[one.name].reference if one.name in sent else one.reference or None,
                     "uploaded_bytes": sent[one.name].uploaded_bytes if one.name in sent else None,

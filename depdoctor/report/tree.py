@@ -56,16 +56,24 @@ def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[Pushe
     table.add_column("where", overflow="fold")
     for one in images:
         push = sent.get(one.name)
+        digest = push.digest if push else one.manifest.digest or one.config.digest
         where = push.reference if push else str(one.layout) if one.layout else one.reference
         table.add_row(
             Text(one.name, style="bold"),
             str(len(one.layers)),
-            size(sum(layer.size_bytes for layer in one.layers)),
+            _built_size(one, push),
             (size(push.uploaded_bytes) or "0 B") if push else "",
-            Text.assemble(where, ("\n" + (push.digest if push else one.manifest.digest), "dim")),
+            Text.assemble(where, ("\n" + digest if digest else "", "dim")),
         )
     console.print(table)
     console.print(f"\n{many(len(images), 'image')} in {elapsed_s:.1f} s")
+
+
+def _built_size(one: BuiltImage, push: PushedImage | None) -> str:
+    """Compressed, as a registry holds it; unpacked where an engine has it and nothing was compressed yet."""
+    if push and one.unpacked:
+        return size(push.uploaded_bytes + push.reused_bytes)
+    return size(sum(layer.size_bytes for layer in one.layers)) + (" unpacked" if one.unpacked else "")
 
 
 def _trees(made: Plan) -> list[Tree]:

@@ -284,7 +284,8 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
     python = raw.get("python", "3.11")
     platforms = sorted({target.platform for target in targets})
     outcomes = tuple(_outcome(raw, Environment(python=python, platform=platform)) for platform in platforms)
-    return Entry(reading=reading, outcomes=outcomes if manifests else ())
+    added = tuple(raw.get("system_packages", ()))
+    return Entry(reading=reading, outcomes=outcomes if manifests else (), system_packages=added)
 
 
 def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +26,7 @@ from depdoctor.build.oci import OciBuilder
 from depdoctor.errors import BuildError
 from depdoctor.generate import generate
 from depdoctor.model.distribution import DistributionFile, Pin
-from depdoctor.model.image import BuiltImage
+from depdoctor.model.image import BuiltImage, Bundle
 from depdoctor.model.label import section_digest
 from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.seams import NoProgress
@@ -60,6 +63,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / name).mkdir()
         (root / name / "app.py").write_text(f"import alpha\nprint('{name} ok')\n")
     (root / "left" / ".env").write_text("TOKEN=swordfish")
+    (root / "left" / "run.sh").write_text("#!/bin/sh\n")
+    (root / "left" / "run.sh").chmod(0o755)
     return root
 
 
@@ -142,7 +147,7 @@ def test_code_comes_without_its_secrets_and_not_to_be_written(
     engine: DockerEngine, built: dict[str, BuiltImage]
 ) -> None:
     program = "import os; print(os.getcwd(), sorted(os.listdir()), os.access('app.py', os.W_OK), os.getuid())"
-    assert engine.run(built["left"].reference, ["python", "-c", program]) == "/app ['app.py'] False 65532\n"
+    assert engine.run(built["left"].reference, ["python", "-c", program]) == "/app ['app.py', 'run.sh'] False 65532\n"
 
 
 def test_images_lists_what_was_built_by_its_labels_alone(
@@ -189,3 +194,40 @@ def test_an_image_without_a_base_is_refused(builder: DockerBuilder, plan: Plan) 
 
 def test_nothing_to_build_is_nothing(builder: DockerBuilder, plan: Plan) -> None:
     assert builder.build(plan, (), NoProgress()) == ()
+
+
+def test_the_same_image_on_another_day_and_machine(
+    engine: DockerEngine, plan: Plan, fleet: Path, built: dict[str, BuiltImage], prefix: str, uv_binary: Path
+) -> None:
+    """Nothing is taken from the cache of builds, and the code has other times and modes."""
+    shutil.copytree(fleet, fleet.parent / "copied", copy_function=shutil.copyfile)
+    for path in (fleet.parent / "copied").rglob("*"):
+        path.chmod(0o700 if path.is_dir() or path.suffix == ".sh" else 0o600)
+    bundle = generate(plan)
+    uncached = re.sub(
+        r"^RUN ", f"RUN --mount=type=tmpfs,target=/run/{uuid.uuid4()} ", bundle.files["Dockerfile"], flags=re.MULTILINE
+    )
+    assert uncached != bundle.files["Dockerfile"]
+    again = DockerBuilder(
+        engine=DockerEngine(buildx=Buildx(uv=uv_binary, registry=prefix, tag="again")),
+        bundle=Bundle(files={**bundle.files, "Dockerfile": uncached}),
+        context=fleet.parent / "copied",
+    )
+    for image in again.build(plan, plan.images, NoProgress()):
+        assert [layer.diff_id for layer in image.layers] == [layer.diff_id for layer in built[image.name].layers]
+
+
+def test_code_has_the_modes_that_the_native_builder_gives(
+    engine: DockerEngine, plan: Plan, fleet: Path, built: dict[str, BuiltImage], prefix: str, tmp_path: Path
+) -> None:
+    store = BlobStore(tmp_path / "store")
+    native = OciBuilder(
+        store=store, fetcher=WheelFetcher(store), registry=OciRegistry(), root=fleet, output=tmp_path / "images"
+    ).build(plan, plan.images[:1], NoProgress())
+    assert native[0].layout
+    engine.load(native[0].layout, f"{prefix}/modes:v1")
+    listing = ["python", "-c", "import os; print(sorted((n, oct(os.stat(n).st_mode)) for n in [*os.listdir(), '.']))"]
+    found = engine.run(built["left"].reference, listing)
+    assert found == engine.run(f"{prefix}/modes:v1", listing)
+    assert "('app.py', '0o100644')" in found
+    assert "('run.sh', '0o100755')" in found

@@ -148,6 +148,9 @@ def test_push_returns_the_digest_of_the_registry(
     digest = engine.push(name)
     engine.remove(name)
     pulled = f"{registry}/{prefix}/one@{digest}"
+    with pytest.raises(EngineError, match="one@sha256"):
+        engine.run(pulled)
+    engine.pull(pulled)
     try:
         assert engine.run(pulled) == "one says alpha\n"
     finally:

@@ -62,6 +62,8 @@ def test_from_folder_to_verified_images(
     destination = f"{registry}/{prefix}/whole"
     status, built = run("build", str(fleet), "--push", destination)
     assert status == 0
+    for image in built["images"]:
+        engine.pull(image["reference"])
     said = {image["name"]: engine.run(image["reference"], ["python", "app.py"]) for image in built["images"]}
     assert said == {"judge": "judge tokenkit ok\n", "text-models-embed": "Text Models/embed tokenkit ok\n"}
 

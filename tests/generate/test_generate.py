@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fleets import entry, fleet, inventory, lock, pin, six
@@ -31,6 +34,7 @@ def test_bundle_holds_what_is_asked_for() -> None:
         "Dockerfile",
         "Dockerfile.dockerignore",
         "docker-bake.json",
+        "settle.py",
     ]
     assert set(generate(small(), only=["bake"]).files) == {"docker-bake.json"}
     with pytest.raises(UsageError, match="`makefile`"):
@@ -88,7 +92,10 @@ def test_image_is_configured_as_the_project_says() -> None:
     assert "EXPOSE 8000" in stage
     assert '"http://127.0.0.1:8000/healthz"]' in stage
     assert "USER 65532:65532" in stage
-    assert 'COPY --link --chmod=755 ["a/", "/app/"]' in stage
+    assert "COPY --link --from=code_a /app/ /app/" in stage
+    assert stage.index("COPY") < stage.index("WORKDIR"), "a folder that WORKDIR makes bears the time of the build"
+    assert "FROM python_" in text.partition("AS code_a\n")[0].splitlines()[-1]
+    assert 'COPY --link ["a/", "/app/"]' in text
     assert f'depdoctor.section="{section_digest(made, made.images[0])}"' in stage
     assert stage.index("COPY") < stage.index("LABEL"), "a new label must not copy the code anew"
 
@@ -169,6 +176,7 @@ def test_split_gives_every_image_a_dockerfile_of_its_own() -> None:
         "a.Dockerfile.dockerignore",
         "b-c.Dockerfile",
         "b-c.Dockerfile.dockerignore",
+        "settle.py",
     }
     alone = stages(files["b-c.Dockerfile"])
     assert "a" not in alone
@@ -202,8 +210,8 @@ def test_folder_whose_name_is_a_pattern_is_left_to_the_native_builder() -> None:
 def test_image_without_packages_stands_on_the_empty_environment() -> None:
     found = inventory([entry("a", lock("a", []), root=".")])
     text = generate(plan(found, Config(), {})).files["Dockerfile"]
-    assert 'COPY --link --chmod=755 ["./", "/app/"]' in text
-    assert text.count("\nFROM ") == 3
+    assert 'COPY --link ["./", "/app/"]' in text
+    assert text.count("\nFROM ") == 4
 
 
 def test_secrets_and_histories_stay_out_of_the_code() -> None:
@@ -216,3 +224,41 @@ def test_base_that_is_no_reference_is_refused() -> None:
     image = replace(made.images[0], base=Base(reference="python\nRUN touch /pwned"))
     with pytest.raises(UsageError, match="not an image reference"):
         generate(replace(made, images=(image,)))
+
+
+def test_projects_inside_a_project_stay_out_of_its_image_split_or_not() -> None:
+    made = plan(fleet({"a": [], "a/b": [], "ab": []}), Config(), {})
+    for path, only in (("Dockerfile", "dockerfile"), ("a.Dockerfile", "split")):
+        text = generate(made, only=[only]).files[path]
+        assert '"/depdoctor/settle.py", "/app", "b"]' in text
+
+
+def test_system_packages_are_installed_above_the_wheels_of_one_image_alone() -> None:
+    config = Config(projects=(ProjectConfig(path="a", system_packages=("libgomp1", "libc++1=1:14.0-1")),))
+    text = generate(plan(fleet({"a": [pin("x")], "b": [pin("x")]}), config, {})).files["Dockerfile"]
+    found = stages(text)
+    assert found["a"][0] == "system_a"
+    assert found["system_a"][0] == found["b"][0]
+    assert "-- libc++1=1:14.0-1 libgomp1 \\" in text
+    assert text.count("apt-get install") == 1
+
+
+def test_way_to_the_projects_is_a_text_to_bake() -> None:
+    made = small()
+    document = json.loads(generate(made, only=["bake"], projects="../$x ${y} %{z}").files["docker-bake.json"])
+    assert document["variable"]["PROJECTS"]["default"] == "../$x $${y} %%{z}"
+
+
+def test_settling_leaves_what_may_run_and_nothing_of_the_machine(tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    (folder / "inner" / "other").mkdir(parents=True)
+    for name, mode in {"run.sh": 0o700, "data": 0o666, "inner/secret": 0o600}.items():
+        (folder / name).touch()
+        (folder / name).chmod(mode)
+    (folder / "link").symlink_to("data")
+    (tmp_path / "settle.py").write_text(generate(small()).files["settle.py"])
+    subprocess.run([sys.executable, tmp_path / "settle.py", folder, "inner/other"], check=True)
+    modes = {path.relative_to(folder).as_posix(): oct(path.lstat().st_mode & 0o777) for path in folder.rglob("*")}
+    assert modes.pop("link")
+    assert modes == {"run.sh": "0o755", "data": "0o644", "inner": "0o755", "inner/secret": "0o644"}
+    assert {path.lstat().st_mtime for path in (folder, *folder.rglob("*"))} == {315532800.0}

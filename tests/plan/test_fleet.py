@@ -14,9 +14,10 @@ from depdoctor.model.config import Config, ImageConfig, ProjectConfig
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unknown, Unresolvable, Why
+from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Base, layer_key, node_key
 from depdoctor.model.target import Environment, Platform, Target
-from depdoctor.plan import base_references, collisions, image_name, plan
+from depdoctor.plan import base_references, plan
 from depdoctor.plan.bases import base_reference
 
 BASE = Base(reference="python:3.11-slim-bookworm", digest="sha256:" + "a" * 64)
@@ -190,15 +191,45 @@ def test_sizes_that_any_lock_knows_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("project", "name"),
-    [("speech/asr", "speech-asr"), ("My Project_2", "my-project-2"), ("_a_", "a"), ("模型", "image"), ("a//b", "a-b")],
+    [
+        ("speech/asr", "speech-asr"),
+        ("My Project_2", "my-project-2"),
+        ("_a_", "a"),
+        ("模型", "image-c98e118e"),
+        ("音声", "image-e83d3ddc"),
+        ("a//b", "a-b"),
+    ],
 )
 def test_image_names(project: str, name: str) -> None:
     assert image_name(project) == name
 
 
-def test_collisions_name_the_projects() -> None:
-    made = plan(fleet({"a/b": [], "a-b": [], "c": []}), Config(), {})
-    assert collisions(made) == {"a-b": ("a-b", "a/b")}
+def test_projects_of_one_image_name_get_none_and_the_others_theirs() -> None:
+    made = plan(fleet({"a/b": [pin("x")], "a-b": [pin("y")], "c": [pin("z")]}), Config(), {})
+    assert [image.name for image in made.images] == ["c"]
+    assert [one.project for one in made.skipped] == ["a-b", "a/b"]
+    assert "`a/b`" in made.skipped[0].reason
+    assert [str(one.name) for one in made.packages] == ["z"]
+    assert planfile.loads(planfile.dumps(made)) == made
+
+
+def test_name_of_one_variant_may_be_that_of_another_project() -> None:
+    both = [lock("a", [], ENVIRONMENT), lock("a", [], replace(ENVIRONMENT, platform=Platform(machine="aarch64")))]
+    made = plan(inventory([entry("a", *both), entry("a/aarch64", lock("a/aarch64", []))]), Config(), {})
+    assert not made.images
+    assert [one.project for one in made.skipped] == ["a", "a/aarch64"]
+
+
+def test_folder_name_that_is_no_text_gets_no_image() -> None:
+    made = plan(fleet({"caf\udce9": []}), Config(), {})
+    assert not made.images
+    assert "UTF-8" in made.skipped[0].reason
+
+
+def test_system_packages_reach_the_image() -> None:
+    config = Config(projects=(ProjectConfig(path="a", system_packages=("libgomp1", "ffmpeg", "libgomp1")),))
+    made = plan(fleet({"a": [], "b": []}), config, {})
+    assert [image.system_packages for image in made.images] == [("ffmpeg", "libgomp1"), ()]
 
 
 def test_six_services_form_one_tree() -> None:

@@ -119,5 +119,5 @@ def test_the_tables_name_the_system_package() -> None:
     inspection = Inspection(installed=PINS, import_errors={"alpha": reason})
     (with_rules,) = verify(PLAN, IMAGE, inspection, rules.load()).findings
     (without,) = verify(PLAN, IMAGE, inspection).findings
-    assert "`libgomp1`" in with_rules.hint
+    assert '`system-packages = ["libgomp1"]`' in with_rules.hint
     assert "libgomp1" not in without.hint

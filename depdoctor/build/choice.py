@@ -1,0 +1,16 @@
+"""Which images a builder without commands can make."""
+
+from __future__ import annotations
+
+from depdoctor.model.plan import Image, Plan
+
+
+def needs_engine(plan: Plan, image: Image) -> str:
+    """Why an image takes an engine to build, as the end of a sentence about it; "" if it is wheels and files alone."""
+    sources = [pin for pin in plan.pins(image) if not (pin.file and pin.file.is_wheel)]
+    if sources:
+        more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+        return f"has source distributions to build: {sources[0]}{more}"
+    if image.system_packages:
+        return f"needs packages of the system: {', '.join(image.system_packages)}"
+    return ""

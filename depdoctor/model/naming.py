@@ -1,0 +1,38 @@
+"""What the images of a project are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+
+from depdoctor.model.target import Environment
+
+SHORT = 8
+
+
+def image_name(project: str) -> str:
+    """The last part of an image's reference: lower-cased, every run of characters outside [a-z0-9] a dash.
+
+    A dash at either end would break the grammar of references (OCI distribution specification), so there is none. A
+    name of which nothing is left is told from others like it by a part of its digest.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")
+    return name or f"image-{sha256(project.encode('utf-8', 'surrogatepass')).hexdigest()[:SHORT]}"
+
+
+def image_names(project: str, environments: Iterable[Environment]) -> dict[Environment, str]:
+    """The name of the image for each environment of a project: its own, and what tells it from the others if any."""
+    wanted = sorted(set(environments))
+    machines = [environment.platform.machine for environment in wanted]
+    platforms = [str(environment.platform) for environment in wanted]
+    names = {}
+    for environment, machine, platform in zip(wanted, machines, platforms, strict=True):
+        if len(wanted) == 1:
+            variant = ""
+        elif machines.count(machine) == 1:
+            variant = f"-{machine}"
+        else:
+            variant = f"-{platform}" if platforms.count(platform) == 1 else f"-{environment}"
+        names[environment] = image_name(project + variant)
+    return names
