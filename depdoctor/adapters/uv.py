@@ -21,13 +21,18 @@ from depdoctor.adapters.uv_process import DATED, Outcome, Undated, UvProcess
 from depdoctor.adapters.uv_pylock import UnusableLockError, read_pins
 from depdoctor.adapters.uv_releases import Releases, installs
 from depdoctor.adapters.uv_stand_in import StandIn
+from depdoctor.adapters.uv_unbuilt import Unbuilt
 from depdoctor.adapters.uv_words import Failure, names_in, read_failure, read_warnings, without_upload_times
+from depdoctor.model.distribution import DistributionFile, WheelFacts
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Answer, Impossible, Question, Resolved, Unknown, Why
 from depdoctor.model.project import IndexOptions
 
 ROUNDS = 10
 """How often one question may be asked again with something left out, before its answer is given up."""
+
+MOST_UNBUILT = 40
+"""How many source distributions are read for one question; uv names one at a time."""
 
 TIMEOUT_S = 300.0
 """How long one uv process may take where nobody says otherwise."""
@@ -37,7 +42,8 @@ class UvResolver:
     """Implements `model.seams.Resolver` with the uv that is installed beside depdoctor, configured as the user's is.
 
     `cache` is depdoctor's cache folder; `root` is where links to folders such as "./wheels" start from; `remaining_s`
-    tells how long an answer may still take. Raises `ResolverError` where uv cannot be run at all.
+    tells how long an answer may still take, and `sdists` what a source distribution states without being built. Raises
+    `ResolverError` where uv cannot be run at all.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class UvResolver:
         root: Path = Path(),
         interpreter: str = sys.executable,
         remaining_s: Callable[[], float] = lambda: TIMEOUT_S,
+        sdists: Callable[[DistributionFile], WheelFacts | None] = lambda _: None,
     ) -> None:
         self._root = root.absolute()
         self._offline = offline
@@ -56,6 +63,7 @@ class UvResolver:
         self._undated: dict[IndexOptions, Undated] = {}
         self._down: dict[str, Unknown] = {}
         self._releases = Releases(self._ask)
+        self._sdists = sdists
 
     def close(self) -> None:
         """End the uv processes that still run."""
@@ -175,8 +183,30 @@ class UvResolver:
         problem = "no usable wheel, so that it would have to be built from source"
         if why is not Why.NEEDS_BUILD:
             problem = "the metadata cannot be understood"
+        elif as_stated := self._as_stated(probe, relaxed.blocked):
+            return as_stated
         known = tuple(pin for pin in answer.pins if pin.name not in relaxed.blocked)
         return Unknown(why=why, detail=f"{problem}: {', '.join(sorted(relaxed.blocked))}", known=known)
+
+    def _as_stated(self, probe: Probe, blocked: frozenset[NormalizedName]) -> Resolved | None:
+        """The resolution in which packages without a wheel ask for what their source distributions state."""
+        unbuilt = Unbuilt(self._releases, self._sdists)
+        bounds = {name: joined(specifiers) for name, specifiers in lines(probe.question).items()}
+        unread = unbuilt.read(probe, {name: f"{name}{bounds.get(name, '')}" for name in blocked})
+        for _ in range(MOST_UNBUILT):
+            if unread:
+                return None
+            found = self._ask(replace(probe, excludes=frozenset(), stand_ins=unbuilt.stand_ins))
+            if isinstance(found, Resolved):
+                return unbuilt.named(found)
+            if not isinstance(found, Failure) or not found.needs_build:
+                return None
+            before = unbuilt.stand_ins
+            terms = {name: as_range(term) for term in found.needs_build for name in names_in(term)[:1]}
+            unread = unbuilt.read(probe, terms)
+            if unbuilt.stand_ins == before:
+                return None
+        return None
 
     def _directly(self, probe: Probe, rounds: int) -> Impossible | None:
         """The failure of the requirements without any dependency, source distributions admitted, if there is one."""
@@ -255,6 +285,8 @@ class UvResolver:
         old = {pin.name for pin, _ in outdated}
         if not old & names(probe.question.requirements):
             return replace(answer, warnings=(*answer.warnings, *said))
+        if stated := self._as_stated(probe, frozenset(old)):
+            return stated
         known = tuple(pin for pin in answer.pins if pin.name not in old)
         return Unknown(why=Why.NEEDS_BUILD, detail="; ".join(said), known=known)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from packaging.utils import NormalizedName
 
-from depdoctor.diagnose.installation import exact_version
+from depdoctor.diagnose.installation import Installation, exact_version
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
+from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity, default_severity
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
@@ -33,6 +35,44 @@ def check(kind: Kind) -> Callable[[Context], Iterator[Finding]]:
                     yield _unknown(entry, outcome, kind)
 
     return findings
+
+
+def check_no_wheel(context: Context) -> Iterator[Finding]:
+    """What has no wheel: refusals, what stays unknown for it, and what is locked as a source distribution."""
+    yield from check(Kind.NO_WHEEL)(context)
+    users: dict[Pin, set[str]] = {}
+    for entry in context.inventory.entries:
+        for lock in entry.locks:
+            for pin in lock.pins:
+                if pin.file and not pin.file.is_wheel:
+                    users.setdefault(replace(pin, requires=None), set()).add(entry.project.name)
+    installed = {installation.projects: installation for installation in context.installations}
+    for pin, projects in sorted(users.items(), key=lambda item: str(item[0])):
+        yield _to_be_built(context, pin, sorted(projects), installed)
+
+
+def _to_be_built(
+    context: Context, pin: Pin, projects: Sequence[str], installed: Mapping[tuple[str, ...], Installation]
+) -> Finding:
+    parts = (installed[project,] for project in projects if (project,) in installed)
+    return Finding(
+        kind=Kind.NO_WHEEL,
+        severity=Severity.NOTE,
+        subject=pin.name,
+        message=f"{pin.name} {pin.version} has no wheel, and has to be built from source",
+        hint="its image is built through `--builder docker`, or natively where `--build-sdists` allows the build",
+        packages=(pin.name,),
+        projects=tuple(projects),
+        causes=tuple(cause for part in parts for cause in part.causes(pin.name)),
+        evidence=(
+            Evidence(
+                fact=f"what it requires is read from {pin.file.filename if pin.file else pin}",
+                source="the index",
+                date=context.date,
+                confidence=Confidence.INFERRED,
+            ),
+        ),
+    )
 
 
 def refusals(context: Context, kind: Kind, explained: Container[str] = ()) -> Iterator[Finding]:
@@ -190,8 +230,9 @@ it from an index of your own.""",
         title="A package has no wheel for the platform",
         text="""\
 No wheel fits the platform, and source archives are not built unless `--build-sdists` allows it, since a build runs code
-of the package. What the project declares is still diagnosed.""",
-        check=check(Kind.NO_WHEEL),
+of the package. What it requires is read from the archive where that states it; else the project is known, and still
+diagnosed, by what it declares.""",
+        check=check_no_wheel,
     ),
     Rule(
         kind=Kind.INDEX_MISSING,

@@ -14,6 +14,7 @@ from depdoctor import __version__, conflict, discover, planfile, read, rules
 from depdoctor import config as configuration
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
+from depdoctor.adapters.index_sdists import RemoteSdists
 from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.oracle_cache import VerdictCache
 from depdoctor.adapters.scan_memory import this_hour
@@ -170,7 +171,14 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
     verdicts = VerdictCache(settings.cache, resolver=answering)
-    asking = UvResolver(settings.cache, root=settings.root, offline=settings.offline, remaining_s=remaining_s)
+    sdists = RemoteSdists(settings.cache, offline=settings.offline)
+    asking = UvResolver(
+        settings.cache,
+        root=settings.root,
+        offline=settings.offline,
+        remaining_s=remaining_s,
+        sdists=sdists.facts,
+    )
     with closing(verdicts), closing(asking) as resolver:
         oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
         locking = Locking(

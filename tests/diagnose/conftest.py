@@ -309,7 +309,8 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
         (specifier,) = requirement.specifier
         package = canonicalize_name(requirement.name)
         known = [Requirement(edge) for edge in edges.get(package, ())]
-        filename = f"{package.replace('-', '_')}-{specifier.version}-py3-none-any.whl"
+        ending = ".tar.gz" if package in raw.get("sdists", ()) else "-py3-none-any.whl"
+        filename = f"{package.replace('-', '_')}-{specifier.version}{ending}"
         file = DistributionFile(
             filename=filename,
             url=f"https://index.example/{filename}",
