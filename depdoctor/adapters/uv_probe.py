@@ -51,7 +51,7 @@ class Probe:
         arguments += [] if self.sdists else ["--no-build"]
         arguments += ["--prerelease", "allow" if question.indexes.prerelease else "if-necessary"]
         arguments += [f"--prerelease-package={name}=allow" for name in sorted(self.prereleases)]
-        return arguments + _index_arguments(question.indexes)
+        return arguments + _index_arguments(question.indexes, sdists=self.sdists)
 
     def files(self) -> dict[str, Sequence[str]]:
         """The lines of its input files by the flag that names each; "" for the requirements themselves."""
@@ -65,11 +65,12 @@ class Probe:
         return files
 
 
-def _index_arguments(indexes: IndexOptions) -> list[str]:
+def _index_arguments(indexes: IndexOptions, *, sdists: bool) -> list[str]:
     arguments = ["--no-index"] if indexes.no_index else []
     arguments += [f"--find-links={address}" for address in indexes.find_links]
     arguments += [f"--no-binary={name}" for name in indexes.no_binary]
-    arguments += [f"--only-binary={name}" for name in indexes.only_binary]
+    # Where nothing at all may be built, uv takes no list of what must not.
+    arguments += [f"--only-binary={name}" for name in indexes.only_binary] if sdists else []
     several = indexes.extra_index_urls and not indexes.first_index
     # Options of a requirements file mean what pip means by them: every index may serve any package.
     return arguments + (["--index-strategy", "unsafe-best-match"] if several else [])

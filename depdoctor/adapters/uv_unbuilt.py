@@ -46,7 +46,7 @@ class Unbuilt:
             facts = self._facts(pin.file) if pin and pin.file else None
             if pin and facts:
                 self._read[name, pin.version] = (pin, facts)
-            else:
+            elif not (pin and pin.file and pin.file.is_wheel):  # else an older one is asked for, which uv names next
                 unread.add(name)
         return frozenset(unread)
 

@@ -279,6 +279,7 @@ def test_wheels_may_be_refused(ask: Asking) -> None:
     assert pins(ask("fastkernels", builds=True, indexes=options)) == {"fastkernels": "2.7.0"}
     options = IndexOptions(index_url=ask.index, only_binary=("fastkernels",))
     assert not isinstance(ask("fastkernels", builds=True, indexes=options), Resolved)
+    assert pins(ask("numlib<2", indexes=options)) == {"numlib": "1.26.4"}
 
 
 def test_an_index_that_is_down_is_no_conflict_and_is_not_asked_twice(
