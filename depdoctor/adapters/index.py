@@ -99,7 +99,7 @@ class RemoteWheels:
         if host in self._down:
             return self._down[host]
         try:
-            remote = _open(self._session, file.url)
+            remote = open_remote(self._session, file.url)
             return read_wheel(zipfile.ZipFile(remote), remote.size)
         except requests.ConnectionError:
             unknown = Unknown(why=Why.UNREACHABLE, detail=f"{host.rpartition('@')[2]} cannot be reached")
@@ -136,8 +136,8 @@ def read_wheel(wheel: zipfile.ZipFile, size_bytes: int) -> WheelFacts:
     )
 
 
-def _open(http: Session, address: str) -> LazyFile:
-    """A wheel on a server, its last bytes fetched."""
+def open_remote(http: Session, address: str) -> LazyFile:
+    """A wheel on a server, its last bytes fetched. Raises `NoRangesError`, and what `requests` raises."""
     response = _get(http, address, f"bytes=-{TAIL_BYTES}")
     if response.status_code == requests.codes.requested_range_not_satisfiable:
         response = _get(http, address, "")

@@ -65,6 +65,11 @@ def resolving() -> Parser:
     parser.add_argument(
         "--budget", type=_seconds, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
     )
+    parser.add_argument(
+        "--inspect",
+        action="store_true",
+        help="look into the wheels of frameworks for their CUDA and GPUs (about 1 s each)",
+    )
     parser.add_argument("--strict", action="store_true", help="end with 3 if anything could not be known")
     parser.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")
     return parser

@@ -46,6 +46,7 @@ def settings(options: argparse.Namespace) -> Settings:
         exclude_newer=exclude_newer,
         builds_allowed=getattr(options, "build_sdists", False),
         budget_s=getattr(options, "budget", 60.0),
+        inspect=getattr(options, "inspect", False),
         environments=tuple(map(_environment, getattr(options, "venv", ()))),
     )
 

@@ -13,7 +13,7 @@ from depdoctor.diagnose.offer import Cover, at_least, capability, cover
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import gpus, listed
-from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.target import Gpu, Target
 from depdoctor.rules import Rules
 from depdoctor.rules.rows import Architecture, Build
@@ -66,22 +66,22 @@ def _finding(
         packages=(use.name,),
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name),
-        evidence=(*use.evidence, *_evidence(context.rules, use, models)),
+        evidence=(*use.evidence, *_evidence(context.rules, use, models, context.date)),
         targets=tuple(dict.fromkeys(target.name for target, _ in found)),
     )
 
 
 def _verdict(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> Verdict | None:
-    if use.build and use.build.targets:
-        return _by_targets(rules, use, use.build, target, gpu)
+    if use.targets:
+        return _by_targets(rules, use, target, gpu)
     generation = rules.architecture(gpu)
     return _by_toolkit(use.cuda, generation) if use.cuda and generation else None
 
 
-def _by_targets(rules: Rules, use: CudaUse, build: Build, target: Target, gpu: Version) -> Verdict | None:
-    covered = cover(build.targets, gpu)
+def _by_targets(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> Verdict | None:
+    covered = cover(use.targets, gpu)
     if covered is Cover.NONE:
-        codes = listed(str(code) for code in build.targets)
+        codes = listed(str(code) for code in use.targets)
         return Severity.ERROR, f"`no kernel image is available for execution on the device` (it has {codes})"
     if covered is Cover.PTX and use.cuda and _older_than_toolkit(rules, use.cuda, target):
         return Severity.ERROR, f"only PTX serves it, which CUDA {use.cuda} made and the older driver refuses"
@@ -115,9 +115,18 @@ def _older_than_toolkit(rules: Rules, cuda: Version, target: Target) -> bool:
     )
 
 
-def _evidence(rules: Rules, use: CudaUse, models: list[Version]) -> tuple[Evidence, ...]:
-    if use.build and use.build.targets:
-        codes = listed(str(code) for code in use.build.targets)
+def _evidence(rules: Rules, use: CudaUse, models: list[Version], date: str) -> tuple[Evidence, ...]:
+    codes = listed(str(code) for code in use.targets)
+    if use.package.code and use.package.code.complete:
+        where = listed(member for member in use.package.code.members if ".so" in member)
+        found = Evidence(
+            fact=f"{use.package} is compiled for {codes}",
+            source=f"GPU code in {where}",
+            date=date,
+            confidence=Confidence.PRIMARY,
+        )
+        return (found,)
+    if use.build and use.targets:
         return (use.build.provenance.evidence(f"{use.package} is compiled for {codes}"),)
     generations = {row.name: row for model in models if (row := rules.architecture(model))}
     return tuple(

@@ -1,7 +1,7 @@
 """What an installation demands of the machine: CUDA, cuDNN, GPU targets.
 
-Order of truth: the label of the locked version, the CUDA wheels that it requires, its name, the tables. What none of
-them tells stays unknown.
+Order of truth: the label of the locked version, the CUDA wheels that it requires, what was found inside the wheel, its
+name, the tables. What none of them tells stays unknown.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor.diagnose.installation import Installation, Package
+from depdoctor.model.distribution import WheelCode
 from depdoctor.model.finding import Confidence, Evidence
+from depdoctor.model.graph import holds
 from depdoctor.rules import Rules
 from depdoctor.rules.lookup import cuda_of_variant, cudnn_of, variant_of
-from depdoctor.rules.rows import Build, CudaPackage
+from depdoctor.rules.rows import Build, Capability, CudaPackage
+from depdoctor.rules.schema import capability_of
 
 LOCK = "the locked version"
+
+SAME_MAJOR = ("libcudart", "libcublas", "libcublasLt")
+"""Libraries of CUDA whose major is that of CUDA; those of cuFFT and others are numbered by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,22 @@ class CudaUse:
     def name(self) -> NormalizedName:
         """The package."""
         return self.package.name
+
+    @property
+    def targets(self) -> tuple[Capability, ...]:
+        """All that its GPU code is compiled for, as it was found inside the wheel or tables know it; () if unknown."""
+        code = self.package.code
+        if code is not None and code.complete:
+            return tuple(sorted(filter(None, map(_capability, code.targets))))
+        return self.build.targets if self.build else ()
+
+    @property
+    def cxx11_abi(self) -> bool | None:
+        """Whether it is built for the C++ ABI of 2011, None if unknown."""
+        code = self.package.code
+        if code is not None and code.cxx11_abi:
+            return bool(code.cxx11_abi == "1")
+        return self.build.cxx11_abi if self.build else None
 
     @property
     def compiled(self) -> bool:
@@ -85,6 +107,10 @@ class _Case:
         origin = next((str(part.lock.origin) for part in self.installation.parts if part.lock.origin), LOCK)
         return Evidence(fact=fact, source=origin, date=self.date, confidence=Confidence.PRIMARY)
 
+    def found(self, fact: str) -> Evidence:
+        """What was found inside the wheel."""
+        return Evidence(fact=fact, source="the wheel itself", date=self.date, confidence=Confidence.PRIMARY)
+
 
 Told = tuple[Version | None, Evidence]
 """A CUDA version, None if it is there but nobody knows which, and the ground for it."""
@@ -102,7 +128,8 @@ def _use(
     if variant and not variant.startswith("cu"):
         return None
     build = rules.build(package.name, version, installation.platform) if version else None
-    if build and build.cuda is None and not build.supports and not build.targets:
+    code = package.code
+    if build and build.cuda is None and not build.supports and not build.targets and not (code and code.cuda):
         return None
     case = _Case(installation, rules, date, package, *bound, build)
     told = next((found for source in SOURCES if (found := source(case))), None)
@@ -110,7 +137,7 @@ def _use(
         package=package,
         binding=case.binding,
         cuda=told[0] if told else None,
-        cudnn=(cudnn_of(version) if version else None) or (build.cudnn if build else None),
+        cudnn=(cudnn_of(version) if version else None) or _cudnn_inside(code) or (build.cudnn if build else None),
         build=build,
         evidence=(told[1],) if told else (),
     )
@@ -143,9 +170,33 @@ def _by_runtime(case: _Case) -> Told | None:
     for requirement in case.package.requires or ():
         name = canonicalize_name(requirement.name)
         bound = case.rules.cuda_package(name)
+        extras = case.installation.extras.get(case.package.name, frozenset())
+        if not holds(requirement.marker, case.installation.environment, extras):
+            continue
         if bound and bound[0].is_runtime and (found := case.installation.packages.get(name)) and found.version:
             return _minor(found.version), case.locked(f"{case.package} requires {found}")
     return None
+
+
+def _inside(case: _Case) -> Told | None:
+    """What a version module inside the wheel says, else the CUDA libraries that its shared objects load."""
+    code = case.package.code
+    if code is None:
+        return None
+    if code.cuda:
+        return Version(code.cuda), case.found(f"{case.package} says CUDA {code.cuda} in {code.members[0]}")
+    for library in code.libraries:
+        name, _, major = library.partition(".so.")
+        if name in SAME_MAJOR:
+            return Version(major), case.found(f"{case.package} loads {library}")
+    return None
+
+
+def _cudnn_inside(code: WheelCode | None) -> Version | None:
+    if code is None:
+        return None
+    loaded = next((each.partition(".so.")[2] for each in code.libraries if each.startswith("libcudnn.so.")), "")
+    return Version(code.cudnn or loaded) if code.cudnn or loaded else None
 
 
 def _by_name(case: _Case) -> Told | None:
@@ -163,8 +214,15 @@ def _by_table(case: _Case) -> Told | None:
     return case.build.cuda, case.build.provenance.evidence(fact)
 
 
-SOURCES = (_by_label, _by_release, _by_runtime, _by_name, _by_table)
+SOURCES = (_by_label, _by_release, _by_runtime, _inside, _by_name, _by_table)
 """What tells the CUDA of a package, the surest first."""
+
+
+def _capability(text: str) -> Capability | None:
+    try:
+        return capability_of(text)
+    except ValueError:
+        return None
 
 
 def _minor(version: Version) -> Version:

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from depdoctor.diagnose import conda
 from depdoctor.diagnose.trace import Part, asked_extras
-from depdoctor.model.distribution import Pin
+from depdoctor.model.distribution import Pin, WheelCode
 from depdoctor.model.finding import Cause
 from depdoctor.model.graph import Extras, holds
 from depdoctor.model.inventory import Entry, Inventory
@@ -33,6 +33,7 @@ class Package:
     """A package of an installation. `version` is None if unknown; `direct` if a project asks for it itself.
 
     `least` is the oldest version that it can have where more is not known. `is_wheel` is false for what conda installs.
+    `code` is what its wheel was found to hold, None where nobody has looked.
     """
 
     name: NormalizedName
@@ -42,6 +43,7 @@ class Package:
     download_bytes: int = 0
     least: Version | None = None
     is_wheel: bool = True
+    code: WheelCode | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name
@@ -237,6 +239,7 @@ def _package(name: NormalizedName, locked: Sequence[Pin], asked: Sequence[Declar
             requires=pin.requires,
             direct=bool(asked),
             download_bytes=pin.download_bytes,
+            code=pin.code,
         )
     exact = {version for one in asked if (version := exact_version(one.requirement))}
     version = exact.pop() if len(exact) == 1 else None
@@ -248,6 +251,7 @@ def _package(name: NormalizedName, locked: Sequence[Pin], asked: Sequence[Declar
         direct=bool(asked),
         download_bytes=chosen.download_bytes if chosen else 0,
         least=None if version else _least(asked),
+        code=chosen.code if chosen else None,
     )
 
 
@@ -270,6 +274,7 @@ def _locked(lock: Lock, parts: tuple[Part, ...]) -> dict[NormalizedName, Package
             requires=pin.requires,
             direct=pin.name in direct,
             download_bytes=pin.download_bytes,
+            code=pin.code,
         )
         for pin in lock.pins
     }

@@ -54,6 +54,32 @@ class LockedPackage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberPattern:
+    """A text inside a wheel, and by which patterns it tells "cuda", "cudnn" or "cxx11_abi" in their groups."""
+
+    path: str
+    patterns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelCode:
+    """What the files inside a wheel tell of the machine that it is for; "" and empty where they do not.
+
+    `libraries` are those of CUDA that its shared objects load, in the one version that they name ("libcudart.so.12").
+    `targets` are what its GPU code is compiled for ("sm_90", "compute_80"), all of it if `complete`. `cxx11_abi` is "1"
+    or "0". `members` are the files that were read.
+    """
+
+    cuda: str = ""
+    cudnn: str = ""
+    cxx11_abi: str = ""
+    libraries: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    complete: bool = False
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """A package in a lock for one environment: the file that would be installed there.
 
@@ -74,6 +100,8 @@ class Pin:
     """The top-level modules that it installs, None while they are not known."""
     used_by_name: bool = field(default=False, compare=False)
     """Whether it has entry points: commands, or plugins that others find without importing it."""
+    code: WheelCode | None = None
+    """What its file was found to hold, None where nobody has looked."""
 
     @property
     def download_bytes(self) -> int:

@@ -72,11 +72,24 @@ class SharedEnvironment:
     outcomes: tuple[LockOutcome, ...] = ()
 
 
+TELLING = (
+    "CUDA_VERSION",
+    "CUDNN_VERSION",
+    "NV_CUDNN_VERSION",
+    "NVIDIA_DISABLE_REQUIRE",
+    "NVIDIA_REQUIRE_CUDA",
+    "PYTHON_VERSION",
+    "PYTORCH_VERSION",
+    "TENSORFLOW_VERSION",
+)
+"""Variables in the configuration of an image that tell what it brings or demands."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class BaseConfig:
     """What the configuration of an image in its registry says (image specification): its variables, digest and date.
 
-    `environment` holds only the variables that tell what the image brings or demands.
+    `environment` holds only variables of `TELLING`.
     """
 
     reference: str

@@ -31,6 +31,7 @@ from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Problem, Reading, Survey
 from depdoctor.model.seams import Progress
+from depdoctor.pipeline.inspecting import asking_bases, inspected
 from depdoctor.pipeline.locking import Locking, shared_of
 from depdoctor.rules import Rules
 
@@ -54,6 +55,7 @@ class Settings:
     exclude_newer: datetime | None = None
     builds_allowed: bool = False
     budget_s: float = 60.0
+    inspect: bool = False
     environments: tuple[Path, ...] = ()
 
 
@@ -88,7 +90,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         with surveying(settings, progress) as fleet:
             conflicts = fleet.conflicts()
         dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
-        incomplete = (*_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
+        incomplete = (*fleet.inventory.incomplete, *_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
         inventory = replace(fleet.inventory, incomplete=incomplete)
         committed: Plan | None = None
         try:
@@ -170,6 +172,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
+    bases = asking_bases(readings, config, facts, settings.cache, offline=settings.offline, everything=settings.inspect)
     verdicts = VerdictCache(settings.cache, resolver=answering)
     sdists = RemoteSdists(settings.cache, offline=settings.offline)
     asking = UvResolver(
@@ -193,6 +196,12 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
         entries, shared, facts_known = locking.with_facts(
             entries, locking.together(shared_of(config, entries), entries)
         )
+        closed: tuple[str, ...] = ()
+        if settings.inspect:
+            entries, shared, closed = inspected(
+                entries, shared, facts, settings.cache, progress, offline=settings.offline
+            )
+        configs, untold = bases(remaining_s())
         inventory = Inventory(
             root=str(settings.root),
             entries=entries,
@@ -200,6 +209,8 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             shared=shared,
             index_date=moment,
             base=config.image.base,
+            base_configs=configs,
+            incomplete=closed,
             installed=_installed(found, settings),
         )
         yield LockedFleet(
@@ -209,7 +220,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             oracle=oracle,
             out_of_time=out_of_time,
             builds_allowed=settings.builds_allowed,
-            facts_known=facts_known,
+            facts_known=facts_known and not closed and not untold,
             locking=locking,
         )
 

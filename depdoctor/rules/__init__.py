@@ -27,6 +27,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("builds", "build", rows.Build, ("package", "first", "variant", "platforms")),
     Table("cuda_packages", "package", rows.CudaPackage, ("pattern",)),
     Table("components", "component", rows.Component, ("package", "version", "toolkit")),
+    Table("wheel_members", "member", rows.WheelMember, ("package", "member")),
     Table("metadata", "metadata", rows.Metadata, ("package", "first", "extra")),
     Table("wheels", "wheels", rows.Wheels, ("package", "first")),
     Table("shared_files", "files", rows.SharedFiles, ("module", "packages")),

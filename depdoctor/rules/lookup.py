@@ -12,6 +12,7 @@ from typing import TypeVar
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.model.distribution import MemberPattern
 from depdoctor.rules.rows import (
     Architecture,
     BaseImage,
@@ -33,6 +34,7 @@ from depdoctor.rules.rows import (
     StdlibModule,
     SystemLibrary,
     Toolkit,
+    WheelMember,
     Wheels,
 )
 
@@ -88,6 +90,7 @@ class Rules:
     builds: tuple[Build, ...] = ()
     cuda_packages: tuple[CudaPackage, ...] = ()
     components: tuple[Component, ...] = ()
+    wheel_members: tuple[WheelMember, ...] = ()
     metadata: tuple[Metadata, ...] = ()
     wheels: tuple[Wheels, ...] = ()
     shared_files: tuple[SharedFiles, ...] = ()
@@ -158,6 +161,21 @@ class Rules:
     def stdlib_by_name(self) -> Mapping[str, StdlibModule]:
         """The row of each module that only some versions of Python have in their standard library."""
         return {row.name: row for row in self.stdlib_modules}
+
+    def members(self, package: NormalizedName) -> tuple[MemberPattern, ...]:
+        """The texts inside the wheels of a package that tell what it was built with."""
+        return tuple(
+            MemberPattern(
+                path=row.member,
+                patterns=tuple(
+                    (name, pattern)
+                    for name, pattern in (("cuda", row.cuda), ("cudnn", row.cudnn), ("cxx11_abi", row.cxx11_abi))
+                    if pattern
+                ),
+            )
+            for row in self.wheel_members
+            if row.package == package
+        )
 
     def build(self, package: NormalizedName, version: Version, platform: str) -> Build | None:
         """The build that a pinned version is on a platform ("linux-x86_64"), by its local label or by default."""

@@ -133,6 +133,8 @@ class Build:
     targets: tuple[Capability, ...] = ()
     supports: tuple[Version, ...] = ()
     """The CUDA versions for which a package of many builds carries libraries."""
+    cxx11_abi: bool | None = None
+    """Whether it is built for the C++ ABI of 2011, whose symbols have other names than those of the one before."""
     provenance: Provenance
 
 
@@ -160,6 +162,21 @@ class CudaPackage:
     strict: bool = False
     optional: bool = False
     note: str = ""
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelMember:
+    """A small text inside the wheels of a package, and by which patterns it tells what it was built with.
+
+    What the groups of a pattern match, joined with dots, is the answer: "12.4", "9.1.0"; for the C++ ABI "1" or "0".
+    """
+
+    package: NormalizedName
+    member: str
+    cuda: str = ""
+    cudnn: str = ""
+    cxx11_abi: str = ""
     provenance: Provenance
 
 

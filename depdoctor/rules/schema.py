@@ -150,7 +150,8 @@ def _version(value: str) -> Version:
 
 
 @lru_cache(maxsize=1024)
-def _capability(value: str) -> Capability:
+def capability_of(value: str) -> Capability:
+    """A target as nvcc writes it ("sm_86", "compute_80"). Raises `ValueError`."""
     match = _TARGET.match(value)
     if match is None:
         raise ValueError("a target is written sm_86 or compute_80")
@@ -170,5 +171,5 @@ _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     SpecifierSet: SpecifierSet,
     Requirement: Requirement,
     NormalizedName: canonicalize_name,
-    Capability: _capability,
+    Capability: capability_of,
 }

@@ -20,7 +20,7 @@ from packaging.version import Version
 from depdoctor import rules
 from depdoctor.diagnose import diagnose
 from depdoctor.model.conflict import Apart, Conflict, Conflicts, Drift, Edit, Fix, Grouping
-from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.distribution import DistributionFile, Pin, WheelCode
 from depdoctor.model.finding import Cause, Diagnosis, Kind
 from depdoctor.model.installed import DamagedFile, InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import BaseConfig, Entry, Inventory, SharedEnvironment
@@ -326,6 +326,7 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
                 requires=tuple(known),
                 modules=None if modules is None else tuple(modules),
                 used_by_name=package in raw.get("commands", ()),
+                code=_inside(raw.get("inside", {}).get(package)),
             )
         )
     origin = Location(path=f"{name}/uv.lock") if raw.get("lockfile") else None
@@ -336,6 +337,13 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
         origin=origin,
         warnings=tuple(raw.get("warnings", ())),
     )
+
+
+def _inside(raw: Mapping[str, Any] | None) -> WheelCode | None:
+    """What a wheel was found to hold, as `inside` tells of a package."""
+    if raw is None:
+        return None
+    return WheelCode(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
 
 
 def with_driver(inventory: Inventory, driver: str) -> Inventory:
