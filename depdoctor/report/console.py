@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +23,12 @@ STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE:
 
 MOST_LINES = 12
 """Lines of one finding, and of all notes."""
+
+MOST_DETAILED, MOST_HEADLINES = 4, 12
+"""Findings that need no line of their own before they are told in detail, and lines where there are more."""
+
+MOST_PROJECTS = 24
+"""Projects that are listed each; of more only those that something is the matter with."""
 
 MOST_REASONS, REASON_LINES = 12, 3
 """Reasons why something could not be known, and lines of each."""
@@ -40,12 +45,11 @@ _HOST = re.compile(r"https?://(?:[^/\s]*@)?([^/\s)]+)")
 def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> None:
     """Print a scan. Notes that only say what could not be known are told under that heading, once for all projects."""
     unknown = {line.partition(": ")[0] for line in inventory.incomplete}
-    findings(
-        console,
-        replace(diagnosis, findings=tuple(one for one in diagnosis.findings if not _says_unknown(one, unknown))),
-    )
+    told = replace(diagnosis, findings=tuple(one for one in diagnosis.findings if not _says_unknown(one, unknown)))
+    _worst(console, told)
+    findings(console, told)
     if inventory.entries:
-        console.print(_projects(inventory.entries))
+        _projects(console, inventory.entries)
     for one in inventory.installed:
         console.print(Text.assemble((one.path, "bold"), f"  {_environment(one)}"))
     if not inventory.entries and not inventory.installed:
@@ -63,6 +67,29 @@ def scan(console: Console, inventory: Inventory, diagnosis: Diagnosis, elapsed_s
             f" in {elapsed_s:.1f} s",
         )
     )
+
+
+def _worst(console: Console, diagnosis: Diagnosis) -> None:
+    """Print a line for each of the worst findings, where there are more of them than a screen shows in detail."""
+    single = [one for one in diagnosis.findings if not _folds(one) and one.severity > Severity.NOTE]
+    if len(single) <= MOST_DETAILED:
+        return
+    worst = single[:MOST_HEADLINES]
+    code, subject = max(len(one.code) for one in worst), max(len(one.subject) for one in worst)
+    for one in worst:
+        who = one.projects[0] if len(one.projects) == 1 else many(len(one.projects), "project") if one.projects else ""
+        line = Text.assemble(
+            (f"{MARKS[one.severity]} ", STYLES[one.severity]),
+            (f"{one.code:{code}}  ", "dim"),
+            (f"{one.subject:{min(subject, 30)}}  ", "bold"),
+            f"{one.public_kind:22}  ",
+            (who, "cyan"),
+        )
+        line.truncate(console.width, overflow="ellipsis")
+        _print(console, [line], indent=0)
+    if len(single) > len(worst):
+        console.print(Text(f"· and {len(single) - len(worst)} more; all of them below, worst first", style="dim"))
+    console.print()
 
 
 def findings(console: Console, diagnosis: Diagnosis) -> None:
@@ -169,7 +196,6 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
             "fine in an image each, not in one environment",
         )
     )
-    table = _table("package", "wanted", "by")
     for subject, group in groupby(sorted(crossings, key=lambda one: one.subject), key=lambda one: one.subject):
         wanted: dict[str, set[str]] = {}
         for one in group:
@@ -177,11 +203,11 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
                 links = cause.chain or (cause.requirement,)
                 via = f" via {links[0]}" if len(links) > 1 else ""
                 wanted.setdefault(f"{links[-1]}{via}", set()).add(str(cause.location))
-        name = subject
+        _print(console, [Text(subject, style="bold")], indent=2)
+        column = min(max(map(len, wanted)), console.width // 3)
         for text, places in wanted.items():
-            table.add_row(Text(name, style="bold"), Text(text), Text(_few(sorted(places), 2), style="cyan"))
-            name = ""
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+            line = Text.assemble(f"{text:{column}}  ", (_few(sorted(places), 2), "cyan"))
+            _print(console, _wrapped(console, line, indent=4), indent=4)
     console.print()
 
 
@@ -237,7 +263,8 @@ def _unknown(console: Console, lines: Sequence[str]) -> None:
         name, _, reason = line.partition(": ")
         whom[_short(reason)].append(name)
     for reason, names in list(whom.items())[:MOST_REASONS]:
-        _print(console, _wrapped(console, Text(f"· {_few(names, 2)}: {reason}"), indent=2, most=REASON_LINES), indent=2)
+        text = Text(f"· {_few(list(dict.fromkeys(names)), 2)}: {reason}")
+        _print(console, _wrapped(console, text, indent=2, most=REASON_LINES), indent=2)
     if len(whom) > MOST_REASONS:
         left = f"· and {len(whom) - MOST_REASONS} more reasons (--format json lists them all)"
         _print(console, [Text(left, style="dim")], indent=2)
@@ -257,7 +284,20 @@ def _environment(one: InstalledEnvironment) -> str:
     return f"environment with {python}, {many(len(one.distributions), 'package')}"
 
 
-def _projects(entries: Sequence[Entry]) -> Table:
+def _projects(console: Console, entries: Sequence[Entry]) -> None:
+    """Print the projects; of many only those that have no lock at all, and how many there are of the others."""
+    if len(entries) <= MOST_PROJECTS:
+        console.print(_table_of(entries))
+        return
+    failing = [entry for entry in entries if entry.status in {"unresolvable", "unreadable"}]
+    if failing:
+        console.print(_table_of(failing))
+    states = Counter(entry.status for entry in entries)
+    told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    _print(console, _wrapped(console, Text(f"{told} (`depdoctor scan --list` names them all)"), indent=0), indent=0)
+
+
+def _table_of(entries: Sequence[Entry]) -> Table:
     table = _table("project", "python", "state", "packages", "download")
     for column in ("packages", "download"):
         next(one for one in table.columns if one.header == column).justify = "right"

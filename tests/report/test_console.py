@@ -185,3 +185,29 @@ def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None
     assert "\x1b[31m" not in out.getvalue()
     assert "\x1b[1;31m" not in out.getvalue()
     assert "✖ error" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_many_findings_are_told_in_a_screen_first(width: int) -> None:
+    found = [conflict(cause("p", f"x{number}"), subject=f"package-{number}") for number in range(20)]
+    lines = scanned({}, *found, width=width)
+    assert [line.split()[2] for line in lines[:12]] == [f"package-{number}" for number in range(12)]
+    assert lines[12:14] == ["· and 8 more; all of them below, worst first", ""]
+    assert sum(line.startswith("✖ error DD101") for line in lines) == 20
+    assert all(len(line) <= width for line in lines)
+
+
+def test_few_findings_are_told_at_once() -> None:
+    assert scanned({}, conflict(cause("p", "x")))[0] == "✖ error DD101 version-conflict tokenizers"
+
+
+def test_of_many_projects_those_without_trouble_are_counted() -> None:
+    lines = scanned({f"p{number:02}": "not reached" for number in range(25)})
+    assert "25 declared-only (`depdoctor scan --list` names them all)" in lines
+    assert not any(line.startswith("p24") for line in lines)
+
+
+def test_a_project_is_named_once_for_several_environments() -> None:
+    out = StringIO()
+    console._unknown(Console(file=out, width=100), ("p: not reached", "p: not reached", "q: not reached"))
+    assert out.getvalue() == "  · p, q: not reached\n"
