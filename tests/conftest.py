@@ -23,6 +23,12 @@ def _make_index() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def make_index() -> ModuleType:
+    """What makes and serves package indexes, for one of a test's own."""
+    return _make_index()
+
+
+@pytest.fixture(scope="session")
 def index_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small package index as a folder: `files/` with its distributions, `simple/` with its pages."""
     folder: Path = _make_index().write_index(tmp_path_factory.mktemp("index"))

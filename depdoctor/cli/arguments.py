@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
+from depdoctor.cli import explain, whatif
 from depdoctor.cli.parser import (
     PLAN_FORMATS,
     SCAN_FORMATS,
@@ -39,6 +40,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Exits with 0 on --help and --version, with 2 on a usage error; and where no command is named, with 2 and the help.
     """
+    if arguments[:1] == ["whatif"]:
+        arguments = whatif.spelled(arguments)
     parser = whole()
     options = parser.parse_args(arguments)
     chosen = parser.commands()[options.command] if options.command else parser
@@ -61,7 +64,20 @@ def whole() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     shared = (common(), resolving())
-    for add in (_init, _scan, _plan, _generate, _build, _push, _verify, _host, _rules, _explain, _cache):
+    for add in (
+        _init,
+        _scan,
+        _plan,
+        _generate,
+        _build,
+        _push,
+        _verify,
+        _host,
+        _rules,
+        explain.declare,
+        whatif.declare,
+        _cache,
+    ):
         add(commands, *shared)
     return parser
 
@@ -209,13 +225,6 @@ def _rules(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
         "tell how old the tables are; one of more than 120 days is marked",
         "  depdoctor rules age",
         here,
-    )
-
-
-def _explain(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
-    example = "  depdoctor explain DD201\n  depdoctor explain driver-too-old"
-    _with_code(
-        add_command(commands, "explain", "explain a rule: what happens, why, and what to do", example, (printing(),))
     )
 
 

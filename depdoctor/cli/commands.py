@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, rules
+from depdoctor.cli import cache, explain, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.model.finding import Diagnosis, Severity
 
@@ -194,7 +194,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": verify,
     "host": host,
     "rules": rules.run,
-    "explain": rules.explain,
+    "explain": explain.run,
+    "whatif": whatif.run,
     "cache": cache.run,
     "init": init,
 }

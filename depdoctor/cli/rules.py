@@ -1,8 +1,9 @@
-"""`rules` and `explain`: what is checked, and by what facts."""
+"""`rules`: what is checked, and by what facts."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,9 +13,15 @@ from depdoctor.cli.settings import settings
 from depdoctor.errors import UsageError
 
 if TYPE_CHECKING:
+    from depdoctor.diagnose import Rule
     from depdoctor.report.rules import TableState
 
 CLEAN = 0
+
+NEARLY = 0.85
+"""How like a code or kind a name must be to be taken for a slip of the hand."""
+
+_CODE = re.compile(r"dd\d+")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,24 +29,37 @@ def run(options: argparse.Namespace) -> int:
     return ACTIONS[options.action](options)
 
 
-def explain(options: argparse.Namespace) -> int:
-    """Print the long text of a rule, named by its code or its kind."""
+def find(name: str) -> Rule | None:
+    """The rule with this code or kind, None if there is none. Raises `UsageError` for what is nearly one."""
     import difflib
 
-    from depdoctor.cli import terminal
     from depdoctor.diagnose import RULES
+
+    rules = {key.lower(): rule for rule in RULES for key in (rule.code, rule.kind.value)}
+    wanted = name.strip().lower()
+    nearest = difflib.get_close_matches(wanted, rules, n=1, cutoff=NEARLY)
+    if wanted not in rules and (_CODE.fullmatch(wanted) or (nearest and "-" in wanted)):
+        hint = f"did you mean `{rules[nearest[0]].code}`? " if nearest else ""
+        raise UsageError(f"there is no rule `{name}`", hint=f"{hint}`depdoctor rules list` names all of them")
+    return rules.get(wanted)
+
+
+def show(rule: Rule, how: str) -> None:
+    """Print the long text of a rule."""
+    from depdoctor.cli import terminal
     from depdoctor.report import rules as report
 
-    wanted = options.code.strip().lower()
-    rules = {name.lower(): rule for rule in RULES for name in (rule.code, rule.kind.value)}
-    if wanted not in rules:
-        nearest = difflib.get_close_matches(wanted, rules, n=1)
-        hint = f"did you mean `{rules[nearest[0]].code}`? " if nearest else ""
-        raise UsageError(f"there is no rule `{options.code}`", hint=f"{hint}`depdoctor rules list` names all of them")
-    if options.format == "json":
-        sys.stdout.write(report.rule_json(rules[wanted]))
+    if how == "json":
+        sys.stdout.write(report.rule_json(rule))
     else:
-        report.rule(terminal.output(), rules[wanted])
+        report.rule(terminal.output(), rule)
+
+
+def _show(options: argparse.Namespace) -> int:
+    rule = find(options.code)
+    if rule is None:
+        raise UsageError(f"there is no rule `{options.code}`", hint="`depdoctor rules list` names all of them")
+    show(rule, options.format)
     return CLEAN
 
 
@@ -91,7 +111,7 @@ def _tables(options: argparse.Namespace) -> tuple[TableState, ...]:
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
-    "show": explain,
+    "show": _show,
     "check": _check,
     "age": _age,
 }

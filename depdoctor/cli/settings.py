@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from depdoctor.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from depdoctor.cli.terminal import TerminalProgress
     from depdoctor.pipeline.scanning import Settings
 
@@ -26,14 +28,9 @@ def cache_folder() -> Path:
 
 def settings(options: argparse.Namespace) -> Settings:
     """Turn options into settings; those that a command does not have stand at their defaults. Raises `UsageError`."""
-    from depdoctor.config import moment
     from depdoctor.pipeline.scanning import Settings
 
-    newer = getattr(options, "exclude_newer", None)
-    try:
-        exclude_newer = moment(newer) if newer else None
-    except ValueError as error:
-        raise UsageError(f"`--exclude-newer` {error}") from None
+    exclude_newer = moment_of(getattr(options, "exclude_newer", None), "--exclude-newer")
     root = options.path
     if not root.exists():
         raise UsageError(f"there is no folder `{root}`", hint="name the folder that holds your projects")
@@ -49,6 +46,16 @@ def settings(options: argparse.Namespace) -> Settings:
         inspect=getattr(options, "inspect", False),
         environments=tuple(map(_environment, getattr(options, "venv", ()))),
     )
+
+
+def moment_of(text: str | None, option: str) -> datetime | None:
+    """Read the date that an option gives, None where it gives none. Raises `UsageError`."""
+    from depdoctor.config import moment
+
+    try:
+        return moment(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"`{option}` {error}") from None
 
 
 def _environment(folder: Path) -> Path:

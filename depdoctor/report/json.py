@@ -132,7 +132,7 @@ def finding(one: Finding) -> dict[str, Any]:
         "projects": list(one.projects),
         "message": one.message,
         "hint": one.hint,
-        "causes": [_cause(cause) for cause in one.causes],
+        "causes": [cause_json(cause) for cause in one.causes],
         "evidence": [
             {"fact": fact.fact, "source": fact.source, "date": fact.date, "confidence": str(fact.confidence)}
             for fact in one.evidence
@@ -140,7 +140,8 @@ def finding(one: Finding) -> dict[str, Any]:
     }
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
+def cause_json(cause: Cause) -> dict[str, Any]:
+    """Turn one cause into its JSON object."""
     return {
         "project": cause.project,
         "path": cause.location.path,
