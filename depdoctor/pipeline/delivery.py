@@ -102,14 +102,18 @@ def _divided(
             f"the native builder runs no commands, and {told}",
             hint="use `--builder docker`, or a `base` that has them and no `system-packages`",
         )
+    natively = tuple(image for image in images if image.name not in reasons)
     if wish.output:
-        raise UsageError(
-            f"{told}: only an engine can build that, and it writes no layouts",
-            hint="give --load or --push REGISTRY/PREFIX, or name the other images with --image",
-        )
+        if wish.images or not natively:
+            raise UsageError(
+                f"{told}: only an engine can build that, and it writes no layouts",
+                hint="give --load or --push REGISTRY/PREFIX",
+            )
+        for name, why in reasons.items():
+            progress.say(f"no layout for {name}, since it {why}: an engine builds it, with --load or --push")
+        return natively, ()
     for name, why in reasons.items():
         progress.say(f"{name} is built with docker, since it {why}")
-    natively = tuple(image for image in images if image.name not in reasons)
     if natively:
         progress.say(f"the rest is built natively: {', '.join(image.name for image in natively)}")
     return natively, tuple(image for image in images if image.name in reasons)

@@ -93,3 +93,21 @@ def test_project_left_out_of_a_build_is_told(
     assert cli.run(["build", str(tmp_path / "fleet"), "--output", str(tmp_path / "images")]) == 0
     assert "no image for two: " in capsys.readouterr().err
     assert list(images(tmp_path / "images")) == ["one"]
+
+
+def test_layouts_are_written_of_what_needs_no_engine(
+    package_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, requirement in {"one": "numlib", "two": "fastkernels"}.items():
+        (tmp_path / "fleet" / name).mkdir(parents=True)
+        (tmp_path / "fleet" / name / "requirements.txt").write_text(f"{requirement}\n")
+    (tmp_path / "fleet" / "depdoctor.toml").write_text('[image]\nbase = "scratch"\n')
+    monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    build = ["build", str(tmp_path / "fleet"), "--output", str(tmp_path / "images")]
+    assert cli.run(build) == 0
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "no layout for two, since it has source distributions to build: fastkernels==2.7.0" in told
+    assert list(images(tmp_path / "images")) == ["one"]
+    assert cli.run([*build, "--image", "two"]) == 2
+    assert "--load or --push" in capsys.readouterr().err
