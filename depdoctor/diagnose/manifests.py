@@ -15,7 +15,7 @@ from depdoctor.model.project import DeclaredRequirement, Problem
 
 CREDENTIALS = "credentials"
 
-HARMLESS = {"option", "dynamic", "remote", "variable"}
+HARMLESS = {"option", "dynamic", "remote", "variable", "encoding"}
 """Kinds of problems that leave the rest of a manifest as good as it was."""
 
 _COMMIT = re.compile(r"@[0-9a-f]{40}(?:[#?]|$)")
@@ -41,7 +41,7 @@ def check_unreadable(context: Context) -> Iterator[Finding]:
         for broken in reading.unreadable:
             severity = Severity.WARNING if reading.manifests else Severity.ERROR
             yield _problem(
-                entry.project.name, broken.problem, severity, f"{broken.path} cannot be read: {broken.problem.reason}"
+                entry.project.name, broken.problem, severity, f"{broken.problem.location} {broken.problem.reason}"
             )
         for manifest in reading.manifests:
             for problem in manifest.problems:

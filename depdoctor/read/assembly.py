@@ -145,9 +145,10 @@ class Assembly:
             return  # read anyway
         use = _Use(group=group, whole=False, with_default=not own, extras=include.extras)
         paths = [posixpath.normpath(posixpath.join(folder, name)) for name in FOLDER_MANIFESTS]
+        listed = ", ".join(FOLDER_MANIFESTS)
         read = [path for path in paths if path in above or self._reach(path, use, above) is not None]
         if not read and not own:
-            self._problem(include, f"what the folder `{folder}` requires is not written in it", "missing")
+            self._problem(include, f"the folder `{folder}` has no {listed}, or is not there", "missing")
 
     def _member(self, name: str) -> str | None:
         """The folder of a workspace member by its normalized name."""
@@ -170,7 +171,7 @@ class Assembly:
             self._failed[path] = UnreadableManifest(path=path, format=format_name, problem=problem)
             return None
         if encoding == LEGACY:
-            reason = f"is not UTF-8, so it was read as {LEGACY}"
+            reason = f"not UTF-8, so it was read as {LEGACY}"
             problem = Problem(location=Location(path=path), reason=reason, hint="save it as UTF-8", kind="encoding")
             self._problems.setdefault(path, {})[problem] = None
         return self._parsed[path]

@@ -15,7 +15,7 @@ def parse(text: str, path: str) -> Manifest:
     """Read a `cog.yaml`. Raises `ManifestError` for broken YAML."""
     document = yaml.document(text)
     if not isinstance(document.data.get("build"), dict | None):
-        raise ManifestError("`build` is no mapping", line=document.line("build"))
+        raise ManifestError("has a `build` that is no mapping", line=document.line("build"))
     build = document.table("build")
     declarations = Declarations(document=document, path=path)
     place = ("build", "python_packages")

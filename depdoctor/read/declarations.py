@@ -72,7 +72,7 @@ class Declarations:
         """
         if isinstance(value, list):
             if len(value) > MOST_REQUIREMENTS:
-                raise ManifestError(f"a list of {len(value)} items", line=self.document.line(*place))
+                raise ManifestError(f"has a list of {len(value)} items", line=self.document.line(*place))
             yield from ((item, (*place, index)) for index, item in enumerate(value))
         elif value is not None:
             self.problem(place, "should be a list")

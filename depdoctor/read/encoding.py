@@ -36,7 +36,7 @@ def decode(data: bytes) -> tuple[str, str]:
     else:
         text, encoding = _unmarked(data)
     if "\0" in text:
-        raise ManifestError("is not a text file", hint="save it as UTF-8", kind="encoding")
+        raise ManifestError("is not a text file: it holds zero bytes", hint="save it as UTF-8", kind="encoding")
     return text, encoding
 
 

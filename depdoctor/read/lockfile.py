@@ -26,7 +26,9 @@ def packages(
     """
     entries = document.data.get(key, [])
     if not isinstance(entries, list):
-        raise ManifestError(f"`{key}` is no list", line=document.line(key), hint=f"write it anew with `{command}`")
+        raise ManifestError(
+            f"has a `{key}` that is no list", line=document.line(key), hint=f"write it anew with `{command}`"
+        )
     return tuple(package(entry, document.line(key, number), read, command) for number, entry in enumerate(entries))
 
 
@@ -37,7 +39,7 @@ def package(entry: Any, line: int, read: Callable[[Any, int], LockedPackage], co
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         name = entry.get("name", "") if isinstance(entry, dict) else ""
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        message = f"package `{name}` cannot be read: {reason}"
+        message = f"has a package `{name}` that cannot be read: {reason}"
         raise ManifestError(message, line=line, hint=f"write the lockfile anew with `{command}`") from error
 
 

@@ -87,7 +87,7 @@ def _sections(text: str) -> dict[str, dict[str, _Option]]:
         elif match := _SECTION.match(content):
             section, option = sections.setdefault(match["name"], {}), None
         elif section is None or not (match := _OPTION.match(content)):
-            raise ManifestError("is neither a section nor an option", line=number, hint="mend the file")
+            raise ManifestError("has a line that is neither a section nor an option", line=number, hint="mend the file")
         else:
             option = section[match["key"].strip().lower()] = _Option()
             if match["value"]:

@@ -102,7 +102,7 @@ def _commands(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) ->
             if token["word"]:
                 words += 1
                 if words > MOST_WORDS:
-                    raise ManifestError(f"a command of more than {MOST_WORDS} words", line=number)
+                    raise ManifestError(f"has a command of more than {MOST_WORDS} words", line=number)
                 command.append(_word(token["word"], number, variables))
             elif token["end"] and command:
                 yield command

@@ -35,7 +35,7 @@ def load(text: str) -> dict[str, Any]:
     for dotted in _DOTTED.finditer(text):
         if dotted.end() - dotted.start() > MOST_KEY_PARTS and dotted.group().count(".") > MOST_KEY_PARTS:
             line = text.count("\n", 0, dotted.start()) + 1
-            raise ManifestError("a key has too many parts", line=line)
+            raise ManifestError("has a key of too many parts", line=line)
     try:
         return tomllib.loads(text)
     except RecursionError as error:

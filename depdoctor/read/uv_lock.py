@@ -58,7 +58,7 @@ def _requires_python(document: Document) -> SpecifierSet | None:
         return SpecifierSet(value) if isinstance(value, str) else None
     except InvalidSpecifier as error:
         line = document.line("requires-python")
-        raise ManifestError(f"`{value}` is not a set of Python versions", line=line) from error
+        raise ManifestError(f"has a `requires-python` that is no set of versions: `{value}`", line=line) from error
 
 
 def _package(entry: Mapping[str, Any], line: int, folder: str) -> LockedPackage:

@@ -74,7 +74,7 @@ class _Builder:
             if self._aliases > MOST_ALIASES:
                 raise ManifestError(f"has more than {MOST_ALIASES} aliases", line=line)
             if event.anchor not in self._anchors:
-                raise ManifestError(f"the alias `{event.anchor}` stands for nothing", line=line)
+                raise ManifestError(f"has an alias `{event.anchor}` that stands for nothing", line=line)
             self._add(event, self._anchors[event.anchor], line)
 
     def _add(self, event: Any, value: Any, line: int) -> None:
@@ -96,7 +96,7 @@ class _Builder:
                 self._lines.setdefault((*above, self._key), line)
                 return
             elif self._key is None:
-                raise ManifestError("a key is no text", line=line)
+                raise ManifestError("has a key that is no text", line=line)
             else:
                 path = (*above, self._key)
                 collection.setdefault(self._key, value)

@@ -51,7 +51,7 @@ def console(out: Console, found: Survey, readings: Sequence[Reading]) -> None:
             table.add_row(
                 Text(_near(broken.path, project), style="cyan"),
                 "",
-                Text(f"not read: {broken.problem.reason}", "yellow"),
+                Text(broken.problem.reason, "yellow"),
             )
         out.print(Padding(table, (0, 0, 0, 2), expand=False))
     counts = _counts(readings)

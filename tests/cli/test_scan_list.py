@@ -79,7 +79,7 @@ def test_the_console_tells_the_same(fleet: Path, capsys: pytest.CaptureFixture[s
     for words in (
         "drawn in by requirements-dev.txt:1",
         "FROM python:3.11",
-        "not read:",
+        "is not valid TOML",
         "3 projects, 6 files: 2 requirements.txt",
         "passed over: 3",
         "ui/Dockerfile installs nothing of Python",

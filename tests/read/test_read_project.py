@@ -8,7 +8,8 @@ import pytest
 
 from depdoctor.discover import discover
 from depdoctor.model.project import Reading
-from depdoctor.read import LARGEST_BYTES, read
+from depdoctor.read import read
+from depdoctor.read.files import LARGEST_BYTES
 
 
 def write(root: Path, files: dict[str, str | bytes]) -> None:
