@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from depdoctor.cli import cache, explain, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
-from depdoctor.model.finding import Diagnosis, Severity
 
 if TYPE_CHECKING:
-    from depdoctor.pipeline.delivery import Built
+    from depdoctor.model.finding import Diagnosis
+    from depdoctor.pipeline.native import Built
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
@@ -103,11 +103,11 @@ def generate(options: argparse.Namespace) -> int:
 
 def build(options: argparse.Namespace) -> int:
     """Build the images of the plan."""
-    from depdoctor.pipeline import delivery
+    from depdoctor.pipeline import delivery, native
 
     started = time.monotonic()
     output = options.output or (None if options.push or options.load else Path("images"))
-    wish = delivery.BuildWish(
+    wish = native.BuildWish(
         output=output, push=options.push or "", load=options.load, builder=options.builder, images=tuple(options.image)
     )
     with progress_of(options) as progress:
@@ -126,14 +126,13 @@ def push(options: argparse.Namespace) -> int:
 
 
 def _report_built(options: argparse.Namespace, made: Built, started: float) -> int:
-    from depdoctor.cli import terminal
-
     elapsed_s = time.monotonic() - started
     if options.format == "json":
         from depdoctor.report import json
 
         sys.stdout.write(json.built(made.images, made.pushed, elapsed_s))
     else:
+        from depdoctor.cli import terminal
         from depdoctor.report import tree
 
         tree.built(terminal.output(), made.images, made.pushed, elapsed_s)
@@ -204,5 +203,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 def _verdict(diagnosis: Diagnosis, fail_on: str) -> int:
     if fail_on == "never":
         return CLEAN
+    from depdoctor.model.finding import Severity
+
     threshold = Severity[fail_on.upper()]
     return FOUND if any(one.severity >= threshold for one in diagnosis.findings) else CLEAN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,23 +13,25 @@ from depdoctor.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from depdoctor.cli.lines import LineProgress
     from depdoctor.cli.terminal import TerminalProgress
-    from depdoctor.pipeline.scanning import Settings
+    from depdoctor.pipeline.standing import Settings
 
 CACHE_VARIABLE = "DEPDOCTOR_CACHE_DIR"
 
 
 def cache_folder() -> Path:
     """The cache folder of depdoctor: what the variable says, else a folder among those of the user's caches."""
+    if override := os.environ.get(CACHE_VARIABLE):
+        return Path(override)
     from platformdirs import user_cache_path
 
-    override = os.environ.get(CACHE_VARIABLE)
-    return Path(override) if override else user_cache_path("depdoctor")
+    return user_cache_path("depdoctor")
 
 
 def settings(options: argparse.Namespace) -> Settings:
     """Turn options into settings; those that a command does not have stand at their defaults. Raises `UsageError`."""
-    from depdoctor.pipeline.scanning import Settings
+    from depdoctor.pipeline.standing import Settings
 
     exclude_newer = moment_of(getattr(options, "exclude_newer", None), "--exclude-newer")
     root = options.path
@@ -50,10 +53,12 @@ def settings(options: argparse.Namespace) -> Settings:
 
 def moment_of(text: str | None, option: str) -> datetime | None:
     """Read the date that an option gives, None where it gives none. Raises `UsageError`."""
+    if not text:
+        return None
     from depdoctor.config import moment
 
     try:
-        return moment(text) if text else None
+        return moment(text)
     except ValueError as error:
         raise UsageError(f"`{option}` {error}") from None
 
@@ -64,8 +69,12 @@ def _environment(folder: Path) -> Path:
     return folder
 
 
-def progress_of(options: argparse.Namespace) -> TerminalProgress:
+def progress_of(options: argparse.Namespace) -> TerminalProgress | LineProgress:
     """Who is told of progress."""
+    if not sys.stderr.isatty():
+        from depdoctor.cli.lines import LineProgress
+
+        return LineProgress(quiet=options.quiet, verbose=options.verbose)
     from depdoctor.cli.terminal import TerminalProgress
 
     return TerminalProgress(quiet=options.quiet, verbose=options.verbose)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from packaging.markers import Marker
-from packaging.requirements import Requirement
-from packaging.utils import NormalizedName
-from packaging.version import Version
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from depdoctor.model.distribution import DistributionFile, WheelFacts
-from depdoctor.model.image import Blob, BuiltImage, Bundle, Inspection
-from depdoctor.model.lock import Answer, Question, Unknown
-from depdoctor.model.plan import Image, Plan
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from depdoctor.model.distribution import DistributionFile, WheelFacts
+    from depdoctor.model.image import Blob, BuiltImage, Bundle, Inspection
+    from depdoctor.model.lock import Answer, Question, Unknown
+    from depdoctor.model.plan import Image, Plan
 
 
 class Progress(Protocol):

@@ -11,7 +11,7 @@ from depdoctor.build.oci.base import is_stored
 from depdoctor.errors import RegistryError, UnreachableError
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
 from depdoctor.model.seams import Progress
-from depdoctor.pipeline.scanning import Settings
+from depdoctor.pipeline.standing import Settings
 
 
 def pinned(

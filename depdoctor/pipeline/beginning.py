@@ -11,7 +11,7 @@ from depdoctor import discover, read, rules
 from depdoctor.adapters import files, host
 from depdoctor.errors import UsageError
 from depdoctor.model.seams import Progress
-from depdoctor.pipeline.scanning import Settings
+from depdoctor.pipeline.standing import Settings
 from depdoctor.report import init as report
 
 

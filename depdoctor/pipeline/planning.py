@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from depdoctor.errors import PlanFileError, ResolverError, UsageError
 from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
-from depdoctor.model.plan import Image, Plan
+from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import bases
-from depdoctor.pipeline.scanning import Scan, Settings, committed_plan, scan
+from depdoctor.pipeline.scanning import Scan, scan
+from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.plan import base_references
 from depdoctor.plan import plan as plan_images
 from depdoctor.plan.cost import costs
@@ -92,29 +92,6 @@ def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
                 where=planfile.PLAN_NAME,
                 hint="the plan file stands as it was; run again with the index in reach",
             )
-
-
-def standing_plan(settings: Settings, progress: Progress) -> Plan:
-    """The committed plan, or else one made now, which is not written; projects without an image are told."""
-    standing = committed_plan(settings)
-    if standing is None:
-        progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
-        standing = plan(settings, progress, write=False).plan
-    for one in standing.skipped:
-        progress.say(f"no image for {one.project}: {one.reason}")
-    return standing
-
-
-def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
-    """The images of the plan with these names, all of them for none. Raises `UsageError`."""
-    known = {image.name: image for image in standing.images}
-    for name in names:
-        if name not in known:
-            raise UsageError(f"the plan has no image `{name}`", hint=f"it has {', '.join(known) or 'none'}")
-    if not known:
-        reasons = "; ".join(f"{one.project}: {one.reason}" for one in standing.skipped[:3])
-        raise UsageError("the plan has no image to build", where=reasons, hint="run `depdoctor scan` to see why")
-    return tuple(known[name] for name in names) or standing.images
 
 
 def _made(result: Scan, previous: Plan | None, settings: Settings, progress: Progress, base: str = "") -> Plan:

@@ -6,7 +6,7 @@ from depdoctor import planfile
 from depdoctor.adapters import git, registry_names
 from depdoctor.errors import RegistryError, UsageError
 from depdoctor.model.plan import Plan
-from depdoctor.pipeline.scanning import Settings
+from depdoctor.pipeline.standing import Settings
 
 LOCAL_PREFIX = "depdoctor"
 """What images are called in an engine on this machine: depdoctor/NAME:TAG. No registry is asked for such a name."""

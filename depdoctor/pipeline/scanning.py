@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from depdoctor import __version__, conflict, discover, planfile, read, rules
+from depdoctor import __version__, conflict, discover, read, rules
 from depdoctor import config as configuration
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
@@ -33,6 +33,7 @@ from depdoctor.model.project import Location, Problem, Reading, Survey
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline.inspecting import asking_bases, inspected
 from depdoctor.pipeline.locking import Locking, shared_of
+from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.rules import Rules
 
 MOST_MENDED = 8
@@ -40,23 +41,6 @@ MOST_MENDED = 8
 
 _ELSEWHERE = {"missing", "outside", "remote", "cycle"}
 """The kinds of problems with files of which nobody would see that they have changed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the user said on the command line. `cache` is the user's cache folder for depdoctor.
-
-    `environments` are virtual environments to look into as well, wherever they lie.
-    """
-
-    root: Path
-    cache: Path
-    offline: bool = False
-    exclude_newer: datetime | None = None
-    builds_allowed: bool = False
-    budget_s: float = 60.0
-    inspect: bool = False
-    environments: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,12 +266,6 @@ def _unknown_of(outcome: LockOutcome, day: datetime | None) -> Iterator[str]:
                 "an index does not say when its files were uploaded: "
                 f"they are taken as they are now, not as of {day.date().isoformat()}"
             )
-
-
-def committed_plan(settings: Settings) -> Plan | None:
-    """Read the plan file that stands beside the projects, None if there is none. Raises `PlanFileError`."""
-    path = settings.root / planfile.PLAN_NAME
-    return planfile.load(path) if path.is_file() else None
 
 
 def _as_problem(error: PlanFileError) -> Problem:

@@ -12,8 +12,8 @@ from depdoctor.model.finding import Diagnosis, Finding, worst_first
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references
-from depdoctor.pipeline.planning import standing_plan, wanted_images
-from depdoctor.pipeline.scanning import Settings, configured
+from depdoctor.pipeline.scanning import configured
+from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
 
 
 def verify_images(settings: Settings, progress: Progress, wanted: Sequence[str], source: str = "") -> Diagnosis:

@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from depdoctor.model.cost import Costs, PlanDiff
-from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
-from depdoctor.model.image import BuiltImage, PushedImage
-from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.inventory import Entry, Inventory
-from depdoctor.model.plan import Plan
-from depdoctor.model.project import Weights
+if TYPE_CHECKING:
+    from depdoctor.model.cost import Costs, PlanDiff
+    from depdoctor.model.finding import Cause, Diagnosis, Finding
+    from depdoctor.model.image import BuiltImage, PushedImage
+    from depdoctor.model.installed import InstalledEnvironment
+    from depdoctor.model.inventory import Entry, Inventory
+    from depdoctor.model.plan import Plan
+    from depdoctor.model.project import Weights
 
 SCHEMA_VERSION = 1
 
@@ -115,6 +116,8 @@ def built(images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s
 
 def counts(result: Diagnosis) -> dict[str, int]:
     """How many errors, warnings and notes there are."""
+    from depdoctor.model.finding import Severity
+
     return {
         f"{severity}s": sum(one.severity is severity for one in result.findings)
         for severity in sorted(Severity, reverse=True)

@@ -300,7 +300,7 @@ def test_what_was_made_is_not_fetched_again(wheels: dict[str, Pin], store: BlobS
 def test_many_processes_make_the_same_layers(
     tmp_path: Path, store: BlobStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("depdoctor.build.oci.builder.LARGE_BYTES", 0)
+    monkeypatch.setattr("depdoctor.build.oci.making.LARGE_BYTES", 0)
     pins = [a_pin(make_wheel(tmp_path, f"p{n}", files={f"p{n}.py": bytes([n]) * 9999})) for n in range(6)]
     plan = a_plan(Base(reference=SCRATCH), {"a": [[pin] for pin in pins]})
     assert build(plan, store, root, workers=2) == build(plan, BlobStore(tmp_path / "other"), root, workers=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from depdoctor.build.oci.layer import enter
 from depdoctor.build.oci.stream import LayerStream
 from depdoctor.model.image import ENVIRONMENT_ROOT
 
@@ -22,12 +21,11 @@ def owned(python: str) -> tuple[str, ...]:
 def write_environment(stream: LayerStream, interpreter: str, python: str) -> None:
     """Write an environment whose interpreter is a link to the one at this absolute path."""
     first, *others = links(python)
-    folders: set[str] = set()
-    enter(stream, first, folders)
+    stream.enter(first)
     stream.link(first, interpreter)
     for other in others:
         stream.link(other, "python")
-    enter(stream, f"{_ROOT}/lib/python{python}/site-packages/", folders)
+    stream.enter(f"{_ROOT}/lib/python{python}/site-packages/")
     home = interpreter.rpartition("/")[0]
     settings = {"home": home, "include-system-site-packages": "false", "version": python}
     text = "".join(f"{key} = {value}\n" for key, value in settings.items())

@@ -14,9 +14,9 @@ from isal import isal_zlib
 
 from depdoctor.build.oci.archive import STORED, Archive, Entry
 from depdoctor.build.oci.members import DEFLATE_ERROR
+from depdoctor.build.oci.owners import clash
 from depdoctor.build.oci.stream import CHUNK_BYTES, Digest, LayerStream, WrongContentError
 from depdoctor.build.oci.wheel import Installed, Wheel, inflated, record_hash, recorded
-from depdoctor.errors import BuildError
 from depdoctor.model.image import Blob
 
 _LARGE_BYTES = 4 << 20
@@ -50,7 +50,6 @@ def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO) -> MadeL
         stream = LayerStream(out)
         owned: dict[str, str] = {}
         owner: dict[str, Wheel] = {}
-        folders: set[str] = set()
         for file, wheel in files:
             sign = _sign(file)
             if file.path in owned:
@@ -58,18 +57,9 @@ def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO) -> MadeL
                     raise clash(file.path, owner[file.path].archive.where, wheel.archive.where)
                 continue
             owned[file.path], owner[file.path] = sign, wheel
-            enter(stream, file.path, folders)
+            stream.enter(file.path)
             _write(stream, file, wheel.archive)
         return MadeLayer(blob=stream.close(), owned=owned)
-
-
-def clash(path: str, one: str, other: str) -> BuildError:
-    """The error for a path that two wheels own with different content."""
-    return BuildError(
-        f"{one} and {other} both install /{path}, with different content",
-        where=f"/{path}",
-        hint="Keep only one of the two in the project's requirements",
-    )
 
 
 @contextmanager
@@ -79,18 +69,6 @@ def _opened(wheel: WheelFile, python: str) -> Iterator[Wheel]:
         yield Wheel(Archive(descriptor, wheel.filename), wheel.filename, python)
     finally:
         os.close(descriptor)
-
-
-def enter(stream: LayerStream, path: str, folders: set[str]) -> None:
-    """Add the folders above a path that are not there yet, outermost first."""
-    missing: list[str] = []
-    folder = path.rpartition("/")[0]
-    while folder and folder not in folders:
-        missing.append(folder)
-        folders.add(folder)
-        folder = folder.rpartition("/")[0]
-    for folder in reversed(missing):
-        stream.folder(folder)
 
 
 def _sign(file: Installed) -> str:

@@ -45,8 +45,20 @@ class LayerStream:
         self._ready: list[bytes | memoryview] = []
         self._ready_bytes = 0
         self._written_bytes = 0
+        self._folders: set[str] = set()
         self._diff_id = hashlib.sha256()
         self._digest = hashlib.sha256()
+
+    def enter(self, path: str) -> None:
+        """Add the folders above a path that were not entered yet, outermost first."""
+        missing: list[str] = []
+        folder = path.rpartition("/")[0]
+        while folder and folder not in self._folders:
+            missing.append(folder)
+            self._folders.add(folder)
+            folder = folder.rpartition("/")[0]
+        for folder in reversed(missing):
+            self.folder(folder)
 
     def folder(self, path: str) -> None:
         """Add a folder."""

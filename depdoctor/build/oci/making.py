@@ -1,0 +1,73 @@
+"""Makes layers that are not in the store yet, in as many processes as it pays to start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
+
+from depdoctor.build.oci.layer import WheelFile, make_layer
+from depdoctor.build.oci.owners import note
+from depdoctor.model.image import Blob
+from depdoctor.model.seams import Store
+
+LARGE_BYTES = 24 << 20
+"""Wheels of fewer bytes than this are done before a second process would have started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A layer that is to be made. Everything in it can be sent to another process."""
+
+    key: str
+    title: str
+    python: str
+    wheels: tuple[WheelFile, ...]
+    size_bytes: int
+    store: Store
+
+
+def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
+    """Do the jobs, the largest first, in as many processes as it pays to start."""
+    ordered = sorted(jobs, key=lambda job: (-job.size_bytes, job.key))
+    beside = sum(job.size_bytes for job in ordered[1:])
+    workers = min(most_workers, len(jobs)) if beside > LARGE_BYTES else 1
+    if workers == 1:
+        yield from ((job, make(job)) for job in ordered)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
+        try:
+            futures = {pool.submit(make, job): job for job in ordered}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            for child in active_children():
+                child.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def make(job: Job) -> Blob:
+    """Make one layer, in this process or another, and note what it is."""
+    with job.store.draft() as draft:
+        made = make_layer(job.wheels, job.python, draft)
+        if not job.store.has(made.blob.digest):
+            job.store.keep(draft, made.blob.digest)
+    note(job.store, job.key, made.blob, made.owned)
+    return made.blob
+
+
+def _end_with_parent() -> None:
+    """Let this process clean up and end when it is interrupted, and end when its parent is gone, whatever killed it."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda number, _: sys.exit(128 + number))
+    parent = parent_process()
+    if parent:
+        sentinel = parent.sentinel
+        threading.Thread(target=lambda: (wait([sentinel]), os._exit(1)), daemon=True).start()

@@ -1,0 +1,90 @@
+"""Which layer owns which path of an image, and what was noted of layers that are in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from depdoctor.build.oci.environment import owned
+from depdoctor.errors import BuildError, DepdoctorError
+from depdoctor.model.distribution import Pin
+from depdoctor.model.image import Blob
+from depdoctor.model.plan import Image, Layer, Plan
+from depdoctor.model.seams import Store
+
+
+def clash(path: str, one: str, other: str) -> BuildError:
+    """The error for a path that two wheels own with different content."""
+    return BuildError(
+        f"{one} and {other} both install /{path}, with different content",
+        where=f"/{path}",
+        hint="Keep only one of the two in the project's requirements",
+    )
+
+
+def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
+    """Refuse two wheels that own one path of an image with different content."""
+    pins = plan.by_hash()
+    for image in images:
+        layers = plan.layers(image)
+        key = "no clash 2 " + hashlib.sha256(" ".join(sorted(layer.key for layer in layers)).encode()).hexdigest()
+        if store.recall(key):
+            continue
+        signs: dict[str, str] = dict.fromkeys(owned(image.environment.python), "")
+        owners: dict[str, str] = dict.fromkeys(signs, "the environment")
+        for layer in layers:
+            title = title_of(layer, pins)
+            for path, sign in _owned(store, layer.key).items():
+                if signs.setdefault(path, sign) != sign:
+                    with naming(image):
+                        raise clash(path, owners[path], title)
+                owners.setdefault(path, title)
+        for file in owners.keys() & {folder for path in owners for folder in _above(path)}:
+            with naming(image):
+                raise clash(file, owners[file], next(owners[one] for one in owners if one.startswith(f"{file}/")))
+        store.remember(key, "1")
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders above a path, innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _owned(store: Store, key: str) -> dict[str, str]:
+    """A short hash of the content of each path that a layer owns."""
+    paths: dict[str, str] = json.loads(store.recall(f"owned {key}") or "{}")
+    return paths
+
+
+def recalled(store: Store, key: str) -> Blob | None:
+    """The blob that a layer was made to before, if it is still there."""
+    said = store.recall(f"made {key}")
+    if not said:
+        return None
+    blob = Blob(**json.loads(said))
+    return blob if store.has(blob.digest) else None
+
+
+def note(store: Store, key: str, blob: Blob, owned_paths: Mapping[str, str]) -> None:
+    """Remember the blob that a layer was made to, and the paths that it owns."""
+    store.remember(f"owned {key}", json.dumps(owned_paths))
+    store.remember(f"made {key}", json.dumps(asdict(blob)))
+
+
+def title_of(layer: Layer, pins: Mapping[str, Pin]) -> str:
+    """A layer in words."""
+    return ", ".join(sorted(str(pins[sha256]) for sha256 in layer.wheels))
+
+
+@contextmanager
+def naming(image: Image) -> Iterator[None]:
+    """Let an error say which image it stops."""
+    try:
+        yield
+    except DepdoctorError as error:
+        error.where = "\n".join(filter(None, (f"image {image.name}", error.where)))
+        raise

@@ -1,0 +1,81 @@
+"""Building natively: from a plan to layouts, a registry or an engine.
+
+What a build that finds nothing changed has no use for is imported where it is used: the whole command then takes less
+time than the imports would.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from depdoctor import push
+from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.store import BlobStore
+from depdoctor.build.oci import OciBuilder
+from depdoctor.model.image import BuiltImage, PushedImage
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.seams import Progress
+from depdoctor.pipeline import bases, references
+from depdoctor.pipeline.standing import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildWish:
+    """What to do with the images: write layouts to `output`, `push` to REGISTRY/PREFIX, `load` into the engine."""
+
+    output: Path | None = None
+    push: str = ""
+    load: bool = False
+    builder: str = "auto"
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build made."""
+
+    images: tuple[BuiltImage, ...]
+    pushed: tuple[PushedImage, ...] = ()
+
+
+def build_natively(
+    standing: Plan, images: Sequence[Image], settings: Settings, progress: Progress, wish: BuildWish
+) -> Built:
+    """Build images with no daemon, and bring them where they are wanted."""
+    store = BlobStore(settings.cache / "store")
+    registry = OciRegistry(offline=settings.offline)
+    if not wish.push and not wish.load:
+        images = bases.or_layers_alone(images, settings, progress)
+    with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:
+        builder = OciBuilder(
+            store=store,
+            fetcher=WheelFetcher(store, root=settings.root, offline=settings.offline),
+            registry=registry,
+            root=settings.root,
+            output=wish.output or (Path(scratch) if wish.load else None),
+        )
+        made = builder.build(standing, images, progress)
+        if wish.load:
+            made = _loaded(made, references.tag(standing), keeps_layouts=wish.output is not None)
+    if not wish.push:
+        return Built(images=made)
+    tags = references.tags(standing, settings)
+    return Built(images=made, pushed=push.push_all(made, wish.push, registry, store, tags, progress))
+
+
+def _loaded(made: Sequence[BuiltImage], tag: str, *, keeps_layouts: bool) -> tuple[BuiltImage, ...]:
+    """Bring layouts into the engine: the images with the names that they have there."""
+    from depdoctor.adapters.docker import DockerEngine
+
+    engine = DockerEngine()
+    loaded = []
+    for one in made:
+        reference = f"{references.LOCAL_PREFIX}/{one.name}:{tag}"
+        if one.layout:
+            engine.load(one.layout, reference)
+        loaded.append(replace(one, reference=reference, layout=one.layout if keeps_layouts else None))
+    return tuple(loaded)

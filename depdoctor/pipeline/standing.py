@@ -1,0 +1,64 @@
+"""What a command starts from: the settings of a run, and the plan that stands. Light to import, and nothing is scanned.
+
+A committed plan is enough to build from, so a build that finds nothing changed must not pay for scanning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from depdoctor import planfile
+from depdoctor.errors import UsageError
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.seams import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user said on the command line. `cache` is the user's cache folder for depdoctor.
+
+    `environments` are virtual environments to look into as well, wherever they lie.
+    """
+
+    root: Path
+    cache: Path
+    offline: bool = False
+    exclude_newer: datetime | None = None
+    builds_allowed: bool = False
+    budget_s: float = 60.0
+    inspect: bool = False
+    environments: tuple[Path, ...] = ()
+
+
+def committed_plan(settings: Settings) -> Plan | None:
+    """Read the plan file that stands beside the projects, None if there is none. Raises `PlanFileError`."""
+    path = settings.root / planfile.PLAN_NAME
+    return planfile.load(path) if path.is_file() else None
+
+
+def standing_plan(settings: Settings, progress: Progress) -> Plan:
+    """The committed plan, or else one made now, which is not written; projects without an image are told."""
+    standing = committed_plan(settings)
+    if standing is None:
+        from depdoctor.pipeline.planning import plan
+
+        progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
+        standing = plan(settings, progress, write=False).plan
+    for one in standing.skipped:
+        progress.say(f"no image for {one.project}: {one.reason}")
+    return standing
+
+
+def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
+    """The images of the plan with these names, all of them for none. Raises `UsageError`."""
+    known = {image.name: image for image in standing.images}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"the plan has no image `{name}`", hint=f"it has {', '.join(known) or 'none'}")
+    if not known:
+        reasons = "; ".join(f"{one.project}: {one.reason}" for one in standing.skipped[:3])
+        raise UsageError("the plan has no image to build", where=reasons, hint="run `depdoctor scan` to see why")
+    return tuple(known[name] for name in names) or standing.images
