@@ -258,11 +258,16 @@ def _project(requirements: Sequence[str], tied: Mapping[str, NamedIndex]) -> str
     return "\n".join(lines) + "\n"
 
 
+_FINDING_UV = threading.Lock()
+"""`sysconfig`, which `find_uv_bin` asks, shows a second thread what the first has read so far (until Python 3.13)."""
+
+
 @cache
 def _uv() -> str:
     import uv
 
     try:
-        return os.fsdecode(uv.find_uv_bin())
+        with _FINDING_UV:
+            return os.fsdecode(uv.find_uv_bin())
     except FileNotFoundError as error:
         raise ResolverError("uv is not installed", hint="Reinstall the `uv` package.") from error
