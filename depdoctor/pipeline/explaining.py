@@ -23,7 +23,8 @@ from depdoctor.model.lock import DeclaredOnly, Lock
 from depdoctor.model.project import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
-from depdoctor.pipeline.scanning import LockedFleet, Settings, surveying
+from depdoctor.pipeline.scanning import LockedFleet, surveying
+from depdoctor.pipeline.standing import Settings
 
 FAMILY = "DD1"
 """The codes of findings about versions."""

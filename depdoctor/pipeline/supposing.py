@@ -20,7 +20,8 @@ from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.explaining import history, judged
 from depdoctor.pipeline.locking import PARALLEL_LOCKS, Locking
-from depdoctor.pipeline.scanning import LockedFleet, Settings, surveying
+from depdoctor.pipeline.scanning import LockedFleet, surveying
+from depdoctor.pipeline.standing import Settings
 
 ROUNDS = 8
 """How often what stands in the way of a change is let go of before everything else is."""
