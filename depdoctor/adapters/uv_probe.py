@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -14,6 +15,9 @@ from depdoctor.adapters.uv_stand_in import StandIn
 from depdoctor.adapters.uv_words import names_in
 from depdoctor.model.lock import Question
 from depdoctor.model.project import IndexOptions
+
+LOCK_FLAG = "--output-file"
+"""The flag of the file that uv takes earlier pins from, and writes to as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,17 @@ class Probe:
             files["--overrides"] = overrides
         if self.excludes:
             files["--excludes"] = sorted(self.excludes)
+        if self.question.preferences:
+            files[LOCK_FLAG] = _as_lock(self.question.preferences)
         return files
+
+
+def _as_lock(preferences: Iterable[str]) -> list[str]:
+    """Pins as an earlier lock in the form of the output (pylock.toml specification): uv keeps what it can of that."""
+    lines = ['lock-version = "1.0"', 'created-by = "depdoctor"']
+    for name, _, version in (pin.partition("==") for pin in preferences):
+        lines += ["[[packages]]", f"name = {json.dumps(name)}", f"version = {json.dumps(version)}"]
+    return lines
 
 
 def _index_arguments(indexes: IndexOptions, *, sdists: bool) -> list[str]:

@@ -125,7 +125,9 @@ class UvProcess:
             named: list[str] = []
             for number, (flag, lines) in enumerate(files.items()):
                 is_project = tied and not flag
-                path = Path(scratch, "pyproject.toml" if is_project else f"{number}.txt")
+                # uv tells by its name what a file is, or what it is to become.
+                special = "pyproject.toml" if is_project else "pylock.toml" if flag == "--output-file" else ""
+                path = Path(scratch, special or f"{number}.txt")
                 text = _project(lines, tied) if is_project else "".join(f"{line}\n" for line in lines)
                 path.write_text(text, encoding="utf-8")
                 named += [flag, str(path)] if flag else [str(path)]

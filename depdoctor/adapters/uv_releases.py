@@ -36,7 +36,9 @@ class Releases:
         unknown = {name: key for name, key in keys.items() if key not in self._newest}
         if unknown:
             requirements = tuple(sorted(key[1] for key in unknown.values()))
-            question = replace(probe.question, requirements=requirements, constraints=(), with_dependencies=False)
+            question = replace(
+                probe.question, requirements=requirements, constraints=(), preferences=(), with_dependencies=False
+            )
             answer = self._ask(
                 replace(probe, question=question, sdists=sdists, excludes=frozenset(), stand_ins=frozenset())
             )

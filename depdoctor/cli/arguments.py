@@ -23,6 +23,7 @@ from depdoctor.cli.parser import (
 )
 
 BUILDERS = ("auto", "oci", "docker")
+ALIGN = ("none", "safe", "deep")
 UNUSED_DAYS = 30.0
 
 EXIT_STATUS = """\
@@ -119,6 +120,16 @@ def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
     )
     command.add_argument("--diff", action="store_true", help="write nothing; print what would change, image by image")
     command.add_argument("--fresh", action="store_true", help="plan as if nothing were committed; moves layers about")
+    command.add_argument(
+        "--align",
+        choices=ALIGN,
+        default="safe",
+        help="let versions move so that images share more: never what a project names itself, and others at most a "
+        "year back (safe, the default), also down within what is declared (deep), or not at all (none)",
+    )
+    command.add_argument(
+        "--relock", action="store_true", help="choose versions anew, whatever lockfiles and the committed plan hold"
+    )
     command.add_argument("--base", metavar="IMAGE", help="the base image (default: [image] base of the configuration)")
 
 

@@ -60,6 +60,7 @@ def _list(options: argparse.Namespace) -> int:
 def plan(options: argparse.Namespace) -> int:
     """Plan an image for each project."""
     from depdoctor.cli import reports
+    from depdoctor.model.alignment import Align
     from depdoctor.pipeline import planning
 
     with progress_of(options) as progress:
@@ -68,6 +69,7 @@ def plan(options: argparse.Namespace) -> int:
             progress,
             base=options.base or "",
             fresh=options.fresh,
+            mode=Align(options.align),
             write=not (options.check or options.diff),
         )
     reports.plan(options, made, _state(made.changed, options.check))

@@ -51,7 +51,10 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
     if options.format == "json":
         from depdoctor.report import json
 
-        sys.stdout.write(json.plan(made.plan, made.costs, made.change, path=made.path.name, changed=made.changed))
+        advice = made.aligned.advice
+        sys.stdout.write(
+            json.plan(made.plan, made.costs, made.change, path=made.path.name, changed=made.changed, advice=advice)
+        )
     elif options.format == "markdown":
         from depdoctor.report import markdown
 
@@ -64,7 +67,7 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
         if options.diff or options.check:
             tree.diff(out, made.change)
         if not options.diff:
-            tree.plan(out, made.plan, made.costs, path=made.path.name, state=state)
+            tree.plan(out, made.plan, made.costs, path=made.path.name, state=state, advice=made.aligned.advice)
 
 
 def prefix(root: Path) -> str:

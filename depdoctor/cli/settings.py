@@ -45,6 +45,7 @@ def settings(options: argparse.Namespace) -> Settings:
         offline=getattr(options, "offline", False),
         exclude_newer=exclude_newer,
         builds_allowed=getattr(options, "build_sdists", False),
+        relock=getattr(options, "relock", False),
         budget_s=getattr(options, "budget", 60.0),
         inspect=getattr(options, "inspect", False),
         environments=tuple(map(_environment, getattr(options, "venv", ()))),

@@ -39,28 +39,23 @@ def lock(
     exclude_newer: datetime,
     builds_allowed: bool = False,
     groups: Sequence[str] = (),
+    anew: bool = False,
 ) -> LockOutcome:
     """What a project would install in an environment, with these groups besides the default one.
 
     A complete lockfile is taken as it is, however new; of several the first in this order: `pylock.toml`, `uv.lock`,
     others by path, and requirement files with every line pinned. `groups` are "extra:NAME", "group:NAME" or plain
-    names. What cannot be asked for is left out of the answer and told in `Lock.missing`.
+    names. What cannot be asked for is left out of the answer and told in `Lock.missing`. `anew` asks a resolver even
+    where there is a lockfile.
     """
     project = reading.project.name
     if refused := refusal(reading, environment):
         return Unresolvable(project=project, environment=environment, reason=refused)
     if exclusive := _exclusive_groups(reading, groups):
         return Unresolvable(project=project, environment=environment, reason=exclusive)
-    wanted = declared(reading, environment, groups, indexes)
-    question = Question(
-        requirements=wanted.requirements,
-        constraints=wanted.constraints,
-        environment=environment,
-        indexes=wanted.indexes,
-        exclude_newer=exclude_newer,
-        builds_allowed=builds_allowed,
-    )
-    if manifest := complete_lock(reading, groups, wanted):
+    wanted = declared(_anew(reading) if anew else reading, environment, groups, indexes)
+    question = _question(wanted, environment, exclude_newer, builds_allowed=builds_allowed)
+    if manifest := None if anew else complete_lock(reading, groups, wanted):
         answer = from_lockfile(manifest, reading.project, groups, question, resolver)
     else:
         answer = _asked(wanted, question, resolver)
@@ -69,6 +64,41 @@ def lock(
     if isinstance(answer, Unknown):
         return DeclaredOnly(project=project, environment=environment, reason=answer)
     return Unresolvable(project=project, environment=environment, reason=answer)
+
+
+def question(
+    reading: Reading,
+    environment: Environment,
+    *,
+    indexes: IndexOptions,
+    exclude_newer: datetime,
+    builds_allowed: bool = False,
+    groups: Sequence[str] = (),
+    anew: bool = False,
+) -> Question:
+    """What a resolver is asked for a project in an environment, with these groups besides the default one.
+
+    Asked `anew`, what lockfiles pin is left out wherever something else says what is needed.
+    """
+    wanted = declared(_anew(reading) if anew else reading, environment, groups, indexes)
+    return _question(wanted, environment, exclude_newer, builds_allowed=builds_allowed)
+
+
+def _anew(reading: Reading) -> Reading:
+    """A project as if it had no lockfile, if anything is declared elsewhere."""
+    loose = tuple(manifest for manifest in reading.manifests if not manifest.is_lock)
+    return replace(reading, manifests=loose) if any(manifest.requirements for manifest in loose) else reading
+
+
+def _question(wanted: Declared, environment: Environment, exclude_newer: datetime, *, builds_allowed: bool) -> Question:
+    return Question(
+        requirements=wanted.requirements,
+        constraints=wanted.constraints,
+        environment=environment,
+        indexes=wanted.indexes,
+        exclude_newer=exclude_newer,
+        builds_allowed=builds_allowed,
+    )
 
 
 def enrich(lock: Lock, facts: Mapping[str, WheelFacts | Unknown]) -> Lock:

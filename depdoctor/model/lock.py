@@ -21,7 +21,8 @@ class Question:
     """One question to a resolver. Requirements and constraints are PEP 508 texts, sorted, without duplicates.
 
     `exclude_newer` fixes the universe: every question of one scan sees the index as of the same moment. Of a package
-    that has a file with one of `hashes` ("sha256:..."), only such files are taken.
+    that has a file with one of `hashes` ("sha256:..."), only such files are taken. `preferences` are pins
+    ("name==version") that are taken wherever nothing speaks against them; they make nothing impossible.
     """
 
     requirements: tuple[str, ...]
@@ -32,6 +33,7 @@ class Question:
     builds_allowed: bool = False
     with_dependencies: bool = True
     hashes: tuple[str, ...] = ()
+    preferences: tuple[str, ...] = ()
 
 
 class Why(StrEnum):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import ENVIRONMENT_ROOT
 from depdoctor.model.target import Environment
@@ -102,12 +103,16 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole fleet. `packages` lists every pinned file once, sorted by name, version and file name."""
+    """The whole fleet. `packages` lists every pinned file once, sorted by name, version and file name.
+
+    `moves` tells which versions were chosen for the sake of sharing.
+    """
 
     packages: tuple[Pin, ...]
     nodes: tuple[Node, ...]
     images: tuple[Image, ...]
     skipped: tuple[Skipped, ...] = ()
+    moves: tuple[Moved, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def by_hash(self) -> Mapping[str, Pin]:

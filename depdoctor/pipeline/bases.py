@@ -47,7 +47,7 @@ def pinned(
             store.remember(_note(reference), digest)
         bases[reference] = kept.get(reference, Base(reference=reference, digest=digest))
         if digest and bases[reference].digest != digest:
-            progress.say(f"the base image {reference} has moved on; the plan keeps the one it has unless made --fresh")
+            progress.say(f"the base image {reference} has moved on; the plan keeps what it has without --relock")
     return bases
 
 

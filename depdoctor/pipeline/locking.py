@@ -21,7 +21,7 @@ PARALLEL_LOCKS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locking:
-    """How projects are locked in one run: as of one moment, by one resolver."""
+    """How projects are locked in one run: as of one moment, by one resolver; `anew` where lockfiles do not count."""
 
     config: Config
     resolver: Resolver
@@ -29,6 +29,7 @@ class Locking:
     wheels: WheelIndex
     progress: Progress
     builds_allowed: bool
+    anew: bool = False
 
     def locked(
         self, readings: Sequence[Reading], environments: Sequence[Environment] | None = None
@@ -109,6 +110,7 @@ class Locking:
             exclude_newer=self.moment,
             builds_allowed=self.builds_allowed,
             groups=groups,
+            anew=self.anew,
         )
 
 

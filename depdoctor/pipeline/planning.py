@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError, ResolverError, UsageError
+from depdoctor.model.alignment import Align
 from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import bases
-from depdoctor.pipeline.scanning import Scan, scan
+from depdoctor.pipeline.aligning import Aligned, aligned
+from depdoctor.pipeline.scanning import Scan, configured, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.plan import base_references
 from depdoctor.plan import plan as plan_images
@@ -34,14 +37,24 @@ class Planned:
     diagnosis: Diagnosis
     path: Path
     changed: bool
+    aligned: Aligned
     incomplete: tuple[str, ...] = ()
 
 
-def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool = False, write: bool = True) -> Planned:
+def plan(
+    settings: Settings,
+    progress: Progress,
+    *,
+    base: str = "",
+    fresh: bool = False,
+    mode: Align = Align.SAFE,
+    write: bool = True,
+) -> Planned:
     """Plan an image for each project and write the plan file, unless told not to.
 
     What the committed plan holds stays where it is, unless the plan is to be `fresh`.
     """
+    end = time.monotonic() + settings.budget_s
     committed = _committed(settings, progress, fresh=fresh)
     result = scan(settings, progress)
     if not result.inventory.entries:
@@ -50,7 +63,11 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
             hint="a project is a folder with a requirements file, pyproject.toml or the like; "
             "`depdoctor scan --list` tells what is one, and `exclude` of the configuration leaves folders out",
         )
+    kept = None if fresh or settings.relock else committed
+    shared = aligned(result, configured(settings)[1], settings, progress, mode=mode, committed=kept, end=end)
+    result = replace(result, inventory=shared.inventory)
     made = _made(result, None if fresh else committed, settings, progress, base)
+    made = replace(made, moves=shared.moves)
     if write and committed is not None:
         _refuse_loss(committed, made, result)
     path = settings.root / planfile.PLAN_NAME
@@ -61,6 +78,7 @@ def plan(settings: Settings, progress: Progress, *, base: str = "", fresh: bool 
         diagnosis=result.diagnosis,
         path=path,
         incomplete=result.inventory.incomplete,
+        aligned=shared,
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
 
@@ -96,5 +114,7 @@ def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
 
 def _made(result: Scan, previous: Plan | None, settings: Settings, progress: Progress, base: str = "") -> Plan:
     config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
-    found = bases.pinned(base_references(result.inventory, config), settings, progress, previous)
+    found = bases.pinned(
+        base_references(result.inventory, config), settings, progress, None if settings.relock else previous
+    )
     return plan_images(result.inventory, config, found, previous)

@@ -155,19 +155,8 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
     readings = read.read_all(found.projects, settings.root, facts.stdlib_by_name)
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
-    answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
     bases = asking_bases(readings, config, facts, settings.cache, offline=settings.offline, everything=settings.inspect)
-    verdicts = VerdictCache(settings.cache, resolver=answering)
-    sdists = RemoteSdists(settings.cache, offline=settings.offline)
-    asking = UvResolver(
-        settings.cache,
-        root=settings.root,
-        offline=settings.offline,
-        remaining_s=remaining_s,
-        sdists=sdists.facts,
-    )
-    with closing(verdicts), closing(asking) as resolver:
-        oracle = MemoOracle(resolver, deadline=out_of_time, verdicts=verdicts)
+    with asking(settings, remaining_s) as oracle:
         locking = Locking(
             config=config,
             resolver=oracle,
@@ -175,6 +164,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             wheels=RemoteWheels(settings.cache, offline=settings.offline),
             progress=progress,
             builds_allowed=settings.builds_allowed,
+            anew=settings.relock,
         )
         entries = locking.locked(readings)
         entries, shared, facts_known = locking.with_facts(
@@ -207,6 +197,22 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             facts_known=facts_known and not closed and not untold,
             locking=locking,
         )
+
+
+@contextmanager
+def asking(settings: Settings, remaining_s: Callable[[], float]) -> Iterator[MemoOracle]:
+    """An oracle that asks uv for so long, and remembers what it was told from run to run."""
+    answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
+    verdicts = VerdictCache(settings.cache, resolver=answering)
+    uv = UvResolver(
+        settings.cache,
+        root=settings.root,
+        offline=settings.offline,
+        remaining_s=remaining_s,
+        sdists=RemoteSdists(settings.cache, offline=settings.offline).facts,
+    )
+    with closing(verdicts), closing(uv) as resolver:
+        yield MemoOracle(resolver, deadline=lambda: remaining_s() <= 0, verdicts=verdicts)
 
 
 def _is_whole(fleet: LockedFleet) -> bool:

@@ -20,7 +20,8 @@ from depdoctor.model.seams import Progress
 class Settings:
     """What the user said on the command line. `cache` is the user's cache folder for depdoctor.
 
-    `environments` are virtual environments to look into as well, wherever they lie.
+    `environments` are virtual environments to look into as well, wherever they lie. `relock` says that neither
+    lockfiles nor the committed plan hold any version in place.
     """
 
     root: Path
@@ -31,6 +32,7 @@ class Settings:
     budget_s: float = 60.0
     inspect: bool = False
     environments: tuple[Path, ...] = ()
+    relock: bool = False
 
 
 def committed_plan(settings: Settings) -> Plan | None:

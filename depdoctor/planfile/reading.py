@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import PlanFileError
+from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.plan import (
     HEALTH,
@@ -149,7 +150,7 @@ class _Value:
 
 
 def _plan(document: _Value) -> Plan:
-    fields = document.fields("schema_version packages nodes images", "skipped")
+    fields = document.fields("schema_version packages nodes images", "skipped moves")
     if fields["schema_version"].whole(0, 1 << 30) != SCHEMA_VERSION:
         fields["schema_version"].fail(f"must be {SCHEMA_VERSION}; this plan was made by another version of depdoctor")
     packages = fields["packages"].each(_read_package)
@@ -161,6 +162,7 @@ def _plan(document: _Value) -> Plan:
         nodes=fields["nodes"].each(lambda value: _read_node(value, files)),
         images=fields["images"].each(_read_image),
         skipped=fields["skipped"].each(_read_skipped) if "skipped" in fields else (),
+        moves=fields["moves"].each(_read_move) if "moves" in fields else (),
     )
     _check_tree(plan, fields["nodes"], fields["images"])
     return plan
@@ -168,19 +170,12 @@ def _plan(document: _Value) -> Plan:
 
 def _read_package(value: _Value) -> Pin:
     fields = value.fields("name version filename url sha256", "size_bytes unpacked_bytes index source")
-    name = fields["name"].text()
-    if not name or canonicalize_name(name) != name or not IMAGE_NAME.fullmatch(name):
-        fields["name"].fail("must be a normalized package name")
-    try:
-        version = Version(fields["version"].text())
-    except InvalidVersion as error:
-        fields["version"].fail(str(error))
     for key in {"url", "index", "source"} & set(fields):
         if CREDENTIALS.search(fields[key].text()):
             fields[key].fail("must not hold credentials")
     return Pin(
-        name=canonicalize_name(name),
-        version=version,
+        name=_package_name(fields["name"]),
+        version=_version(fields["version"]),
         file=DistributionFile(
             filename=fields["filename"].text(FILENAME),
             url=fields["url"].text(),
@@ -191,6 +186,20 @@ def _read_package(value: _Value) -> Pin:
         source=fields["source"].text() if "source" in fields else "",
         unpacked_bytes=fields["unpacked_bytes"].whole(0, MAX_FILE_BYTES) if "unpacked_bytes" in fields else None,
     )
+
+
+def _package_name(value: _Value) -> NormalizedName:
+    name = value.text()
+    if not name or canonicalize_name(name) != name or not IMAGE_NAME.fullmatch(name):
+        value.fail("must be a normalized package name")
+    return canonicalize_name(name)
+
+
+def _version(value: _Value) -> Version:
+    try:
+        return Version(value.text())
+    except InvalidVersion as error:
+        value.fail(str(error))
 
 
 def _read_node(value: _Value, files: Mapping[str, str]) -> Node:
@@ -255,6 +264,18 @@ def _read_argument(value: _Value) -> str:
 def _read_skipped(value: _Value) -> Skipped:
     fields = value.fields("project reason")
     return Skipped(project=fields["project"].text(ANY), reason=fields["reason"].text(ANY))
+
+
+def _read_move(value: _Value) -> Moved:
+    fields = value.fields("package projects reason saved_bytes", "before after")
+    return Moved(
+        package=_package_name(fields["package"]),
+        before=str(_version(fields["before"])) if "before" in fields else "",
+        after=str(_version(fields["after"])) if "after" in fields else "",
+        projects=fields["projects"].each(_read_argument),
+        reason=fields["reason"].text(),
+        saved_bytes=fields["saved_bytes"].whole(-MAX_FILE_BYTES, MAX_FILE_BYTES),
+    )
 
 
 def _check_tree(plan: Plan, nodes: _Value, images: _Value) -> None:

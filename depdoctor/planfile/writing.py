@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 
+from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.planfile.reading import CREDENTIALS
 
-ROWS = frozenset({"packages", "skipped"})
+ROWS = frozenset({"moves", "packages", "skipped"})
 """Lists whose items stand on one line each."""
 
 
@@ -24,6 +25,8 @@ def dumps(plan: Plan) -> str:
         "schema_version": plan.schema_version,
         "skipped": [{"project": skip.project, "reason": skip.reason} for skip in plan.skipped],
     }
+    if plan.moves:
+        document["moves"] = [_move(move) for move in plan.moves]
     return "{\n" + ",\n".join(f' "{key}": {_section(key, document[key])}' for key in sorted(document)) + "\n}\n"
 
 
@@ -46,22 +49,32 @@ def _filled(**values: object) -> dict[str, object]:
 
 def _package(pin: Pin) -> dict[str, object]:
     file = pin.file
-    return _filled(
+    found = _filled(
         name=pin.name,
         version=str(pin.version),
         filename=file.filename if file else None,
-        url=CREDENTIALS.sub("", file.url) if file else None,
         sha256=file.sha256 if file else None,
         size_bytes=file.size_bytes if file else None,
         unpacked_bytes=pin.unpacked_bytes,
         index=CREDENTIALS.sub("", pin.index),
         source=CREDENTIALS.sub("", pin.source),
     )
+    return {**found, "url": CREDENTIALS.sub("", file.url)} if file else found
 
 
 def _node(node: Node, files: Mapping[str, str]) -> dict[str, object]:
     layers = [{"key": layer.key, "wheels": {files[wheel]: wheel for wheel in layer.wheels}} for layer in node.layers]
     return _filled(key=node.key, parent=node.parent, layers=layers)
+
+
+def _move(move: Moved) -> dict[str, object]:
+    return {
+        "package": move.package,
+        "projects": list(move.projects),
+        "reason": move.reason,
+        "saved_bytes": move.saved_bytes,
+        **_filled(before=move.before, after=move.after),
+    }
 
 
 def _image(image: Image) -> dict[str, object]:

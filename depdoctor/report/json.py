@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from depdoctor.model.alignment import Advice
     from depdoctor.model.cost import Costs, PlanDiff
     from depdoctor.model.finding import Cause, Diagnosis, Finding
     from depdoctor.model.image import BuiltImage, PushedImage
@@ -52,7 +53,7 @@ def diagnosis(result: Diagnosis) -> str:
     )
 
 
-def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool) -> str:
+def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool, advice: Sequence[Advice] = ()) -> str:
     """Turn what a plan amounts to into JSON; the plan itself is a file."""
     images = {image.name: image for image in made.images}
     return _text(
@@ -80,8 +81,28 @@ def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool
                 "bound_bytes": costs.bound_bytes,
             },
             "diff": asdict(change),
+            "alignment": {
+                "saved_bytes": sum(move.saved_bytes for move in made.moves),
+                "moves": [asdict(move) for move in made.moves],
+                "advice": [_advice(one) for one in advice],
+            },
         }
     )
+
+
+def _advice(one: Advice) -> dict[str, Any]:
+    return {
+        **asdict(replace(one, edits=())),
+        "edits": [
+            {
+                "project": edit.project,
+                "path": edit.location.path,
+                "line": edit.location.line or None,
+                "requirement": edit.requirement,
+            }
+            for edit in one.edits
+        ],
+    }
 
 
 def files(written: Sequence[Path]) -> str:

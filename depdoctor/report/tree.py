@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from depdoctor.model.alignment import Advice
 from depdoctor.model.cost import Costs, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import BuiltImage, PushedImage
@@ -17,17 +18,54 @@ from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.report.console import many, size
 
 MOST_NAMES = 4
+MOST_MOVES = 8
 
 
-def plan(console: Console, made: Plan, costs: Costs, *, path: str, state: str) -> None:
+def plan(console: Console, made: Plan, costs: Costs, *, path: str, state: str, advice: Sequence[Advice] = ()) -> None:
     """Print the tree of layers, who shares what, and what is saved against one image each."""
     for tree in _trees(made):
         console.print(tree)
     for one in made.skipped:
         console.print(Text.assemble(("no image for ", "yellow"), one.project, (f": {one.reason}", "dim")))
     console.print()
+    _aligned(console, made, advice)
     console.print(_costs(costs))
     console.print(Text.assemble("\n", (path, "bold"), f" {state}"))
+
+
+def _aligned(console: Console, made: Plan, advice: Sequence[Advice]) -> None:
+    """Print which versions moved so that images share more, and what an edit would allow."""
+    heaviest = sorted(made.moves, key=lambda move: (-move.saved_bytes, move.package))[:MOST_MOVES]
+    if heaviest:
+        saved = sum(move.saved_bytes for move in made.moves)
+        console.print(Text.assemble(("aligned ", "bold"), f"{size(saved)} less in all images together"))
+    for move in heaviest:
+        many = f"{len(move.projects)} projects" if len(move.projects) > 1 else move.projects[0]
+        line = f"  {move.package} {move.before or '(none)'} → {move.after or '(none)'} in {many}, {move.reason}"
+        console.print(Text.assemble(line, (f"  {_signed(move.saved_bytes)}", "dim")))
+    if len(made.moves) > len(heaviest):
+        console.print(Text(f"  and {len(made.moves) - len(heaviest)} more, in the plan file", style="dim"))
+    for one in advice:
+        console.print(Text(f"  {_advised(one)}", style="cyan"))
+    if heaviest or advice:
+        console.print()
+
+
+def _signed(saved_bytes: int) -> str:
+    return f"-{size(saved_bytes)}" if saved_bytes > 0 else f"+{size(-saved_bytes)}" if saved_bytes else ""
+
+
+def _advised(one: Advice) -> str:
+    """One advice in words."""
+    if not one.edits:
+        who = f"{len(one.projects)} projects" if len(one.projects) > 1 else f"`{one.projects[0]}`"
+        way = f"{one.package} {one.before} to {one.after}"
+        return f"`--align deep` would take {who} from {way}: {size(one.saved_bytes)} less"
+    named = [f"`{edit.project}` ({edit.location})" for edit in one.edits]
+    shown = ", ".join(named[:MOST_NAMES]) + (f" and {len(named) - MOST_NAMES} more" if len(named) > MOST_NAMES else "")
+    return (
+        f"if {shown} allowed {one.package} {one.after} instead of {one.before}, {size(one.saved_bytes)} would be saved"
+    )
 
 
 def diff(console: Console, change: PlanDiff) -> None:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fleets import fleet, pin, six
 from jsonschema import Draft202012Validator
+from packaging.utils import canonicalize_name
 
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError
+from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
 from depdoctor.plan import plan
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "plan-schema.json").read_text())
+MOVED = Moved(
+    package=canonicalize_name("y"), before="", after="1.0", projects=("a",), reason="goes with x 1.0", saved_bytes=-5
+)
 FULL = ProjectConfig(path="a", command=("python", "app.py"), port=80, health="/healthz")
 
 
 def small() -> dict[str, Any]:
     found = fleet({"a": [pin("x", unpacked_bytes=5), pin("y")], "b": [pin("x")], "empty": []})
-    made = plan(found, Config(projects=(FULL,)), {})
+    made = replace(plan(found, Config(projects=(FULL,)), {}), moves=(MOVED,))
     document: dict[str, Any] = json.loads(planfile.dumps(made))
     return document
 
@@ -53,6 +59,9 @@ EDITS: list[Callable[[dict[str, Any]], object]] = [
     lambda d: d["images"][0].update(health="x"),
     lambda d: d["images"][0].update(platform="windows-x86_64"),
     lambda d: d["images"][0]["base"].update(reference="x\nRUN y"),
+    lambda d: d["moves"][0].update(package="X_y"),
+    lambda d: d["moves"][0].update(saved_bytes=0.5),
+    lambda d: d["moves"][0].pop("reason"),
     lambda d: d["nodes"][0]["layers"][0].update(wheels={}),
 ]
 

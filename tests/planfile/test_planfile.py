@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from fleets import entry, fleet, inventory, lock, pin, six
+from packaging.utils import canonicalize_name
 
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError
+from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
 from depdoctor.model.label import labels, section_digest
 from depdoctor.model.plan import Base, Plan
@@ -24,6 +26,11 @@ SETTINGS = ProjectConfig(
 )
 
 
+MOVED = Moved(
+    package=canonicalize_name("x"), before="2.0", after="", projects=("a", "b"), reason="goes with y", saved_bytes=-5
+)
+
+
 def small() -> Plan:
     base = Base(reference="python:3.11-slim-bookworm", digest="sha256:" + "a" * 64)
     found = fleet({"a": [pin("x"), pin("y-z", "2.0+cpu", unpacked_bytes=5)], "b": [pin("x")]})
@@ -31,7 +38,9 @@ def small() -> Plan:
     return plan(found, Config(projects=(SETTINGS,)), {base.reference: base})
 
 
-@pytest.mark.parametrize("made", [small(), plan(six(), Config(), {}), plan(inventory([]), Config(), {})])
+@pytest.mark.parametrize(
+    "made", [small(), replace(small(), moves=(MOVED,)), plan(six(), Config(), {}), plan(inventory([]), Config(), {})]
+)
 def test_plan_survives_the_round_trip(made: Plan) -> None:
     text = planfile.dumps(made)
     assert planfile.loads(text) == made
@@ -171,7 +180,7 @@ def test_what_is_no_document_is_refused(text: str) -> None:
 
 
 def test_oversized_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planfile, "MAX_BYTES", 100)
+    monkeypatch.setattr(planfile.reading, "MAX_BYTES", 100)
     (tmp_path / "big.json").write_text(" " * 1000)
     with pytest.raises(PlanFileError, match="over"):
         planfile.load(tmp_path / "big.json")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from fleets import fleet, pin
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError
+from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
 from depdoctor.plan import plan
 
 SETTINGS = ProjectConfig(path="a", command=("python", "app.py"), port=80, health="/healthz")
-TEXT = planfile.dumps(
-    plan(fleet({"a": [pin("x", unpacked_bytes=5), pin("y")], "b": [pin("x")]}), Config(projects=(SETTINGS,)), {})
+MOVED = Moved(
+    package=canonicalize_name("x"), before="2.0", after="1.0", projects=("a", "b"), reason="shared", saved_bytes=5
 )
+PLAN = plan(fleet({"a": [pin("x", unpacked_bytes=5), pin("y")], "b": [pin("x")]}), Config(projects=(SETTINGS,)), {})
+TEXT = planfile.dumps(replace(PLAN, moves=(MOVED,)))
 VALUES = st.recursive(
     st.none()
     | st.booleans()
