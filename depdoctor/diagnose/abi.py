@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from depdoctor.diagnose.demand import LOCK
 from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.rule import Context, Rule
-from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.rules.rows import Break
+
+TORCH = canonicalize_name("torch")
+
+_TORCH = re.compile(r"torch(\d+)\.(\d+)|torch(\d)(\d{1,2})0(?!\d)|(?:^|[._-])pt(\d)(\d{1,2})(?!\d)")
+_CXX11_ABI = re.compile(r"cxx11abi(true|false)")
+_NAMES = {True: "the C++ ABI of 2011", False: "the C++ ABI before 2011"}
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -18,6 +29,52 @@ def check(context: Context) -> Iterator[Finding]:
                 library = installation.packages.get(row.library)
                 if library is not None and _fails(row, package, library):
                     yield _finding(installation, row, package, library)
+        yield from _compiled_for(context, installation)
+
+
+def _compiled_for(context: Context, installation: Installation) -> Iterator[Finding]:
+    """Extensions whose label says which torch, and which C++ ABI, they were compiled for."""
+    torch = installation.packages.get(TORCH)
+    if torch is None or torch.version is None:
+        return
+    for package in installation.packages.values():
+        if package.version is None or not package.version.local or package.name == TORCH:
+            continue
+        minor = torch_of(package.version.local)
+        abi = _CXX11_ABI.search(package.version.local)
+        use = next((use for use in context.uses(installation) if use.name == TORCH), None)
+        if minor is not None and minor.release[:2] != torch.version.release[:2]:
+            why = f"was compiled for torch {minor}"
+        elif abi and use and use.cxx11_abi is not None and use.cxx11_abi != (abi.group(1) == "true"):
+            why = f"was compiled for {_NAMES[abi.group(1) == 'true']}, and this torch for {_NAMES[use.cxx11_abi]}"
+        else:
+            continue
+        wanted = f"{torch.version.major}.{torch.version.minor}"
+        told = f"the label of {package} says what it was compiled for"
+        grounds = (use.build.provenance.evidence(f"the C++ ABI of {torch}"),) if abi and use and use.build else ()
+        yield Finding(
+            kind=Kind.ABI_RUNTIME,
+            severity=Severity.ERROR,
+            subject=package.name,
+            message=f"{package} {why}, but {torch} is installed: `undefined symbol` at import",
+            hint=f"take the build of {package.name} that is labelled for torch {wanted} and the same C++ ABI",
+            packages=tuple(sorted((package.name, TORCH))),
+            projects=installation.projects_with([package.name, TORCH]),
+            causes=installation.causes(package.name, TORCH),
+            evidence=(
+                Evidence(fact=told, source=LOCK, date=context.date, confidence=Confidence.PRIMARY),
+                *grounds,
+            ),
+        )
+
+
+def torch_of(label: str) -> Version | None:
+    """The minor of torch that a local version label names: 2.4 in pt24cu121, 2.5 in cu12torch2.5 or torch250cu124."""
+    match = _TORCH.search(label)
+    if match is None:
+        return None
+    major, minor = (part for part in match.groups() if part)
+    return Version(f"{major}.{minor}")
 
 
 def _fails(row: Break, package: Package, library: Package) -> bool:
@@ -53,7 +110,8 @@ RULE = Rule(
     text="""\
 Metadata without an upper bound lets a resolver pair an old release with a library that has since changed: wheels that
 were compiled for NumPy 1 with NumPy 2, code that protoc generated before 3.19 with protobuf 4, imports of names that
-are gone. It resolves, installs, and fails at import or at the first call.
+are gone. It resolves, installs, and fails at import or at the first call. Extensions of torch are compiled for one
+minor of it and one C++ ABI, which changed with torch 2.7; their labels tell both (pt24cu121, torch2.5cxx11abiFALSE).
 
 Bound the library where the hint says so, or take the release that was made for it.""",
     check=check,

@@ -77,7 +77,7 @@ def _follows(context: Context, installation: Installation, uses: Uses, use: Cuda
             f"{use.package} carries libraries for CUDA {listed(supports)}, and {framework.package} is built for CUDA "
             f"{framework.cuda}: `CUDA Setup failed`, and it does not use the GPU"
         )
-    elif use.cuda is not None and not use.binding.compiles and use.cuda.major != framework.cuda.major:
+    elif use.cuda is not None and _is_built(use) and use.cuda.major != framework.cuda.major:
         message = (
             f"{use.package} is built for CUDA {use.cuda}, and {framework.package} for CUDA {framework.cuda}: "
             f"`libcudart.so.{use.cuda.major}: cannot open shared object file`"
@@ -106,6 +106,11 @@ def _follows(context: Context, installation: Installation, uses: Uses, use: Cuda
         causes=installation.causes(use.name, framework.name),
         evidence=(*use.evidence, *framework.evidence),
     )
+
+
+def _is_built(use: CudaUse) -> bool:
+    """Whether it comes as a build for one CUDA: what is compiled in place takes that of the machine."""
+    return not use.binding.compiles or (use.package.version is not None and bool(variant_of(use.package.version)))
 
 
 def _same_minor(one: Version, other: Version) -> bool:
@@ -140,8 +145,12 @@ def _mixed(context: Context, installation: Installation, uses: Uses) -> Iterator
 
 
 def _told(uses: Uses) -> set[NormalizedName]:
-    """Extensions whose own CUDA is known are judged by it."""
-    return {use.name for use in uses.values() if use.build and (use.build.cuda or use.build.supports)}
+    """Extensions whose own CUDA is known, beside a framework whose CUDA is: they are judged by it."""
+    return {
+        use.name
+        for use in uses.values()
+        if use.binding.follows in uses and (use.cuda or (use.build and use.build.supports)) and _is_built(use)
+    }
 
 
 def _index_build(context: Context, installation: Installation, package: Package) -> str:
