@@ -37,7 +37,8 @@ class LockedPackage:
     `requires` are the edges that the lockfile states; None where the format states none. `groups` and `extras` name
     the parts of the project that need the package where the format says so. `hashes` are "sha256:..." of files that the
     format lists without a name. `is_root` marks the project that the lockfile is for: its `requires` are the default
-    group. `optional_requires` are the edges of each "extra:NAME" and, for projects, of each "group:NAME".
+    group. `optional_requires` are the edges of each "extra:NAME" and, for projects, of each "group:NAME". `declared` is
+    what the project itself declared when it was locked, markers left out; None where the format does not say.
     """
 
     name: NormalizedName
@@ -54,6 +55,7 @@ class LockedPackage:
     hashes: tuple[str, ...] = ()
     optional_requires: tuple[tuple[str, tuple[Requirement, ...]], ...] = ()
     is_root: bool = False
+    declared: tuple[Requirement, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,23 @@ def _package(entry: Mapping[str, Any], line: int, folder: str) -> LockedPackage:
         source=_source(source, local, folder),
         optional_requires=tuple(sorted(_optional(entry))),
         is_root=any(source.get(kind) == "." for kind in ("editable", "virtual", "directory")),
+        declared=_declared(entry["metadata"]) if "metadata" in entry else None,
     )
+
+
+def _declared(metadata: Mapping[str, Any]) -> tuple[Requirement, ...]:
+    """What the project declared; what has a source of its own stands there without versions."""
+    entries = [
+        *metadata.get("requires-dist", ()),
+        *(one for row in metadata.get("requires-dev", {}).values() for one in row),
+    ]
+    found = []
+    for one in entries:
+        requirement = Requirement(one["name"])
+        requirement.extras = {canonicalize_name(extra) for extra in one.get("extras", ())}
+        requirement.specifier = SpecifierSet(one.get("specifier", ""))
+        found.append(requirement)
+    return tuple(found)
 
 
 def _any_of(markers: Sequence[str]) -> Marker | None:

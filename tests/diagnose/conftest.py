@@ -1,7 +1,8 @@
 """Inventories out of case files.
 
 A case is a TOML file: what projects declare and what they lock to, where they must run, and what must be said of them.
-`pins` are a lock (with `requires` for the edges); a project without them is known only by what it declares.
+`pins` are a lock (with `requires` for the edges); a project without them is known only by what it declares. `files` are
+manifests as they are written.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from depdoctor.diagnose import diagnose
 from depdoctor.model.conflict import Apart, Conflict, Conflicts, Drift, Edit, Fix, Grouping
 from depdoctor.model.distribution import DistributionFile, Pin, WheelCode
 from depdoctor.model.finding import Cause, Diagnosis, Kind
+from depdoctor.model.formats import format_of
 from depdoctor.model.installed import DamagedFile, InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import BaseConfig, Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Unknown, Unresolvable, Why
@@ -37,7 +39,7 @@ from depdoctor.model.project import (
     UnreadableManifest,
 )
 from depdoctor.model.target import Environment, Gpu, Platform, Target
-from depdoctor.read import conda_yaml, dockerfile
+from depdoctor.read import READERS, conda_yaml, dockerfile
 from depdoctor.rules import Rules
 
 STDLIB = rules.load().stdlib_by_name
@@ -260,7 +262,8 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
         for text in (raw.get("requires-python"),)
         if text
     )
-    manifests = (*(listed if declared or problems else ()), *conda, *images, *asked)
+    files = tuple(READERS[format_of(path)](text, path) for path, text in raw.get("files", {}).items())
+    manifests = (*(listed if declared or problems else ()), *conda, *images, *asked, *files)
     project = Project(name=name, root=name, manifests=(path,))
     imports = tuple(
         Import(
