@@ -137,13 +137,22 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
     command = add_command(
         commands,
         "generate",
-        "write a Dockerfile, a bake file and hashed requirements from the plan",
-        "  depdoctor generate . --output deploy",
+        "write what people build and deploy with: Dockerfile, bake file, Compose, Kubernetes",
+        "  depdoctor generate . --output deploy\n"
+        "  depdoctor generate . --output deploy --only kubernetes --registry registry.example/team",
         parents[:1],
     )
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")
     command.add_argument(
-        "--only", default="dockerfile,bake", metavar="KINDS", help="which files (default: dockerfile,bake)"
+        "--only",
+        default="dockerfile,bake",
+        metavar="KINDS",
+        help="which files: dockerfile, bake, hcl, split, compose, kubernetes (default: dockerfile,bake)",
+    )
+    command.add_argument(
+        "--registry",
+        metavar="REGISTRY/PREFIX",
+        help="where the images were pushed, for what names them by digest (default: [image] registry)",
     )
 
 

@@ -89,11 +89,11 @@ def _state(changed: bool, check: bool) -> str:  # noqa: FBT001 - two facts of on
 
 def generate(options: argparse.Namespace) -> int:
     """Write a Dockerfile, a bake file and hashed requirements."""
-    from depdoctor.pipeline import delivery
+    from depdoctor.pipeline import deploying
 
     kinds = tuple(filter(None, (kind.strip() for kind in options.only.split(","))))
     with progress_of(options) as progress:
-        written = delivery.generate_files(settings(options), progress, kinds, options.output)
+        written = deploying.generate_files(settings(options), progress, kinds, options.output, options.registry or "")
     if options.format == "json":
         from depdoctor.report import json
 

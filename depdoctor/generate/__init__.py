@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from depdoctor.errors import UsageError
@@ -11,16 +11,26 @@ from depdoctor.generate.bake import bake_file, hcl_file
 from depdoctor.generate.compose import compose_file
 from depdoctor.generate.dockerfile import dockerfile
 from depdoctor.generate.dockerignore import dockerignore
+from depdoctor.generate.kubernetes import kubernetes_files
 from depdoctor.generate.requirements import requirement_files
 from depdoctor.generate.settling import SETTLE, SETTLE_PATH
 from depdoctor.generate.stages import buildable
+from depdoctor.model.deployment import Deployment
 from depdoctor.model.image import Bundle
 from depdoctor.model.plan import Plan
 
 __all__ = ["KINDS", "generate"]
 
 
-def _dockerfiles(plan: Plan, _: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What files are made of besides the plan."""
+
+    projects: str
+    deployment: Deployment
+
+
+def _dockerfiles(plan: Plan, _: Wanted) -> dict[str, str]:
     return {"Dockerfile": dockerfile(plan), "Dockerfile.dockerignore": dockerignore(), **_mounted(plan)}
 
 
@@ -29,7 +39,7 @@ def _mounted(plan: Plan) -> dict[str, str]:
     return {SETTLE_PATH: SETTLE, **requirement_files(plan)}
 
 
-def _split(plan: Plan, _: str) -> dict[str, str]:
+def _split(plan: Plan, _: Wanted) -> dict[str, str]:
     """A Dockerfile for each image alone, which holds what that image stands on and no more."""
     files = _mounted(plan)
     for image in buildable(plan):
@@ -40,13 +50,14 @@ def _split(plan: Plan, _: str) -> dict[str, str]:
     return files
 
 
-KINDS: Mapping[str, Callable[[Plan, str], dict[str, str]]] = MappingProxyType(
+KINDS: Mapping[str, Callable[[Plan, Wanted], dict[str, str]]] = MappingProxyType(
     {
         "dockerfile": _dockerfiles,
-        "bake": lambda plan, projects: {"docker-bake.json": bake_file(plan, projects)},
-        "hcl": lambda plan, projects: {"docker-bake.hcl": hcl_file(plan, projects)},
+        "bake": lambda plan, wanted: {"docker-bake.json": bake_file(plan, wanted.projects)},
+        "hcl": lambda plan, wanted: {"docker-bake.hcl": hcl_file(plan, wanted.projects)},
         "split": _split,
         "compose": lambda plan, _: {"compose.yaml": compose_file(plan)},
+        "kubernetes": lambda plan, wanted: kubernetes_files(plan, wanted.deployment),
     }
 )
 """What can be generated: for each kind, the files that it adds."""
@@ -54,17 +65,21 @@ KINDS: Mapping[str, Callable[[Plan, str], dict[str, str]]] = MappingProxyType(
 TO_BUILD = ("dockerfile", "bake")
 
 
-def generate(plan: Plan, *, only: Sequence[str] = TO_BUILD, projects: str = "..") -> Bundle:
+def generate(
+    plan: Plan, *, only: Sequence[str] = TO_BUILD, projects: str = "..", deployment: Deployment | None = None
+) -> Bundle:
     """The files of these kinds: those to build with, unless others are asked for.
 
-    `projects` is the way from the folder they are for to the folder that was scanned.
+    `projects` is the way from the folder they are for to the folder that was scanned, `deployment` what is known of the
+    images where they run.
 
     Raises `UsageError` for a kind that there is not.
     """
     for kind in only:
         if kind not in KINDS:
             raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join(KINDS)}")
+    wanted = Wanted(projects=projects, deployment=deployment or Deployment())
     files: dict[str, str] = {}
     for kind in only:
-        files |= KINDS[kind](plan, projects)
+        files |= KINDS[kind](plan, wanted)
     return Bundle(files=MappingProxyType(dict(sorted(files.items()))))

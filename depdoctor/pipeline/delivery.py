@@ -1,4 +1,4 @@
-"""`generate`, `build` and `push`: from a plan to files and images."""
+"""`build` and `push`: from a plan to images."""
 
 from __future__ import annotations
 
@@ -14,17 +14,6 @@ from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references
 from depdoctor.pipeline.native import BuildWish, Built, build_natively
 from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
-
-
-def generate_files(settings: Settings, progress: Progress, kinds: Sequence[str], output: Path) -> tuple[Path, ...]:
-    """Write what people build and deploy with, from the committed plan or else one made now."""
-    from depdoctor.adapters import files
-    from depdoctor.generate import generate
-
-    standing = standing_plan(settings, progress)
-    wanted_images(standing, ())
-    bundle = generate(standing, only=kinds, projects=Path(os.path.relpath(settings.root, output)).as_posix())
-    return files.write(bundle, output)
 
 
 def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:

@@ -1,0 +1,213 @@
+"""Kubernetes manifests: a Kustomize base with every service, and an overlay for every target.
+
+An overlay holds the services that can run on its target, and lets them land on such nodes alone: a node whose driver is
+too old for the CUDA of an image, or whose GPU its wheels hold no code for, matches no term of its affinity. A container
+is no root, writes to /tmp alone, and reaches nothing but DNS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on
+from depdoctor.model.deployment import Deployment, Running
+from depdoctor.model.image import USER
+from depdoctor.model.naming import image_name
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.target import Target
+
+MADE = "# Made by `depdoctor generate`; change it in a Kustomization of your own, and make it again here.\n"
+
+CPU = "500m"
+START_S, PERIOD_S, START_FAILURES = 10, 10, 60
+"""A start may take ten minutes, for weights that are loaded."""
+
+LONGEST_NAME = 63
+APPLICATION = "app.kubernetes.io/name"
+
+
+def kubernetes_files(plan: Plan, deployment: Deployment) -> dict[str, str]:
+    """The files below `kubernetes/`. An image is named by digest where the deployment knows it."""
+    served = [image for image in plan.images if image.command]
+    files: dict[str, str] = {}
+    for image in served:
+        for path, document in _base(image, deployment.running(image.name)).items():
+            files[f"kubernetes/base/{image.name}/{path}"] = _yaml(document)
+    targets = [target for target in deployment.targets if target.platform.system == "linux"]
+    for target in targets:
+        folder = f"kubernetes/overlays/{image_name(target.name)}"
+        files[f"{folder}/kustomization.yaml"] = _overlay(served, deployment, target)
+    absent = [
+        f"# Not here: {image.name}, since nothing says how it is started (`command` under `[[project]]`)."
+        for image in plan.images
+        if not image.command
+    ]
+    base = {**_kustomization(), "resources": [image.name for image in served]}
+    files["kubernetes/base/kustomization.yaml"] = (
+        MADE + "".join(f"{line}\n" for line in absent) + _yaml(base, made=False)
+    )
+    return files
+
+
+def resource_name(image: Image) -> str:
+    """A name that a Service may have (RFC 1035 label): it starts with a letter and has at most 63 characters."""
+    name = image.name if image.name[:1].isalpha() else f"image-{image.name}"
+    return name if len(name) <= LONGEST_NAME else f"{name[:54]}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _base(image: Image, running: Running) -> dict[str, object]:
+    documents: dict[str, object] = {"deployment.yaml": _deployment(image, running), "network.yaml": _network(image)}
+    if image.port:
+        documents["service.yaml"] = _service(image)
+    return {**documents, "kustomization.yaml": {**_kustomization(), "resources": sorted(documents)}}
+
+
+def _kustomization() -> dict[str, object]:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+
+
+def _metadata(image: Image) -> dict[str, object]:
+    return {"name": resource_name(image), "labels": {APPLICATION: resource_name(image)}}
+
+
+def _selector(image: Image) -> dict[str, object]:
+    return {"matchLabels": {APPLICATION: resource_name(image)}}
+
+
+def _deployment(image: Image, running: Running) -> dict[str, object]:
+    user, _, group = USER.partition(":")
+    pod = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": int(user),
+            "runAsGroup": int(group),
+            "fsGroup": int(group),
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "affinity": _affinity([{"matchExpressions": platform(image)}]),
+        "containers": [_container(image, running)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(image),
+        "spec": {
+            "selector": _selector(image),
+            "template": {"metadata": {"labels": {APPLICATION: resource_name(image)}}, "spec": pod},
+        },
+    }
+
+
+def _affinity(choices: list[dict[str, object]]) -> dict[str, object]:
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": choices}}}
+
+
+def _container(image: Image, running: Running) -> dict[str, object]:
+    memory = f"{running.memory_mib}Mi"
+    container: dict[str, object] = {
+        "name": "service",
+        "image": running.reference or image.name,
+        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - a mount point inside the container
+        "resources": {"requests": {"cpu": CPU, "memory": memory}, "limits": {"memory": memory}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a mount point inside the container
+    }
+    if image.port:
+        probe: dict[str, object] = {"tcpSocket": {"port": "service"}}
+        if image.health:
+            probe = {"httpGet": {"path": image.health, "port": "service"}}
+        container["ports"] = [{"name": "service", "containerPort": image.port}]
+        container["startupProbe"] = {**probe, "periodSeconds": START_S, "failureThreshold": START_FAILURES}
+        container["readinessProbe"] = {**probe, "periodSeconds": PERIOD_S}
+        container["livenessProbe"] = {**probe, "periodSeconds": PERIOD_S, "failureThreshold": 6}
+    return container
+
+
+def _service(image: Image) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(image),
+        "spec": {
+            "selector": {APPLICATION: resource_name(image)},
+            "ports": [{"name": "service", "port": image.port, "targetPort": "service"}],
+        },
+    }
+
+
+def _network(image: Image) -> dict[str, object]:
+    """Nothing in or out but the service's port, from its own namespace, and DNS."""
+    spec: dict[str, object] = {
+        "podSelector": _selector(image),
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [{"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}],
+    }
+    if image.port:
+        spec["ingress"] = [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": "service"}]}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": _metadata(image),
+        "spec": spec,
+    }
+
+
+def _overlay(served: Iterable[Image], deployment: Deployment, target: Target) -> str:
+    """The Kustomization of a target, with a line for each image that is left out of it."""
+    lines, resources, patches = [], [], []
+    for image in served:
+        running = deployment.running(image.name)
+        if not serves(target, image):
+            lines.append(f"# Not here: {image.name}, which is built for {image.environment.platform.machine}.")
+            continue
+        if running.gpu and offers_gpu(target):
+            ways = ways_on(running.gpu, target)
+            if not ways:
+                why = "neither driver nor GPU here runs" if running.gpu.ways else "nothing tells what runs"
+                lines.append(f"# Not here: {image.name}, since {why} its CUDA {running.gpu.cuda}.")
+                continue
+            patches.append({"patch": _yaml(_gpu_patch(image, terms(image, ways, running)), made=False)})
+        elif running.gpu:
+            lines.append(f"# {image.name} has CUDA and gets no GPU: this target names neither `gpus` nor `driver`.")
+        resources.append(f"../../base/{image.name}")
+    document = {**_kustomization(), "resources": resources}
+    if patches:
+        document["patches"] = patches
+    return MADE + "".join(f"{line}\n" for line in lines) + _yaml(document, made=False)
+
+
+def _gpu_patch(image: Image, choices: list[dict[str, object]]) -> dict[str, object]:
+    """A strategic merge patch: a GPU, the taint of GPU nodes borne, and only nodes on which it starts."""
+    pod = {
+        "affinity": _affinity(choices),
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "containers": [{"name": "service", "resources": {"limits": {"nvidia.com/gpu": 1}}}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": resource_name(image)},
+        "spec": {"template": {"spec": pod}},
+    }
+
+
+def _yaml(document: object, *, made: bool = True) -> str:
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - an anchor would be no help to a reader
+            return True
+
+        def represent_text(self, text: str) -> yaml.Node:
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    Plain.add_representer(str, Plain.represent_text)
+    return (MADE if made else "") + yaml.dump(document, Dumper=Plain, sort_keys=False, width=120)

@@ -1,0 +1,119 @@
+"""`generate`: from a plan to what people build and deploy with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from packaging.version import Version
+
+from depdoctor import discover
+from depdoctor.adapters import files
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.diagnose.needs import gpu_need
+from depdoctor.diagnose.offer import capability
+from depdoctor.errors import RegistryError, UsageError
+from depdoctor.generate import generate
+from depdoctor.model.config import Config
+from depdoctor.model.deployment import Deployment, Running
+from depdoctor.model.image import Bundle
+from depdoctor.model.inventory import Inventory
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.seams import Progress
+from depdoctor.model.target import Gpu, Target
+from depdoctor.pipeline import references
+from depdoctor.pipeline.scanning import configured
+from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
+from depdoctor.rules import Rules
+
+DEPLOYING = frozenset({"compose", "kubernetes"})
+"""Kinds of files for which more has to be known than the plan says."""
+
+BY_DIGEST = frozenset({"kubernetes"})
+
+
+def generate_files(
+    settings: Settings, progress: Progress, kinds: Sequence[str], output: Path, registry: str = ""
+) -> tuple[Path, ...]:
+    """Write what people build and deploy with, from the committed plan or else one made now; the paths.
+
+    `registry` is REGISTRY/PREFIX where the images were pushed; what names images by digest asks it for them.
+    """
+    standing = standing_plan(settings, progress)
+    wanted_images(standing, ())
+    deployment = None
+    if DEPLOYING & set(kinds):
+        config, facts = configured(settings)
+        place = registry or config.image.registry
+        if BY_DIGEST & set(kinds) and not place:
+            raise UsageError(
+                "Kubernetes takes images by digest, and nothing says where they are",
+                hint="give --registry REGISTRY/PREFIX, or `registry` under [image], and `depdoctor push` first",
+            )
+        place = references.prefix(place, "--registry" if registry else "registry =") if BY_DIGEST & set(kinds) else ""
+        deployment = _deployment(standing, settings, config, facts, place)
+    bundle = generate(
+        standing,
+        only=kinds,
+        projects=Path(os.path.relpath(settings.root, output)).as_posix(),
+        deployment=deployment,
+    )
+    return files.write(Bundle(files=bundle.files), output)
+
+
+def _deployment(standing: Plan, settings: Settings, config: Config, facts: Rules, place: str) -> Deployment:
+    weights = {
+        project.root: sum(_size(settings.root / path) for path in project.weights)
+        for project in discover.discover(settings.root, config.exclude)
+    }
+    sizes = {pin.file.sha256: pin.unpacked_bytes or 0 for pin in standing.packages if pin.file}
+    registry = OciRegistry(offline=settings.offline)
+    now = Inventory(root="", entries=(), targets=(), index_date=datetime.now(UTC))
+
+    def running(image: Image) -> Running:
+        wheels = (wheel for layer in standing.layers(image) for wheel in layer.wheels)
+        return Running(
+            reference=_pushed(registry, f"{place}/{image.name}", references.tag(standing)) if place else "",
+            gpu=gpu_need(standing, image, facts, now),
+            weights_bytes=weights.get(image.code, 0),
+            unpacked_bytes=sum(sizes.get(wheel, 0) for wheel in wheels),
+        )
+
+    return Deployment(
+        images={image.name: running(image) for image in standing.images if image.command},
+        targets=tuple(_known(target, facts) for target in config.targets),
+    )
+
+
+def _pushed(registry: OciRegistry, repository: str, tag: str) -> str:
+    """The reference of a pushed image by its digest. Raises `RegistryError`."""
+    digest = registry.digest(f"{repository}:{tag}")
+    if not digest:
+        raise RegistryError(
+            f"{repository}:{tag} is not in its registry, and Kubernetes takes images by digest",
+            hint=f"run `depdoctor push --to {repository.rpartition('/')[0]}` first",
+        )
+    return f"{repository}@{digest}"
+
+
+def _known(target: Target, facts: Rules) -> Target:
+    """A target with the compute capabilities of its GPUs by their names, and the driver branch of its CUDA version."""
+    gpus = tuple(
+        Gpu(name=gpu.name, capability=(found.major, found.minor) if (found := capability(gpu, facts)) else None)
+        for gpu in target.gpus
+    )
+    driver = target.driver
+    if driver is None and target.driver_cuda is not None:
+        fitting = [row.branch for row in facts.driver_branches if row.cuda == target.driver_cuda]
+        driver = Version(str(max(fitting))) if fitting else None
+    return replace(target, gpus=gpus, driver=driver)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

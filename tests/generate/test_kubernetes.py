@@ -1,0 +1,237 @@
+"""Kubernetes manifests: valid for the API servers of today, and no pod on a node where it would not start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from fleets import fleet, pin
+from packaging.version import Version
+
+from depdoctor.generate import generate
+from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.model.deployment import Deployment, GpuNeed, Running, Way
+from depdoctor.model.plan import Plan
+from depdoctor.model.target import Gpu, Platform, Target
+from depdoctor.plan import plan
+
+VERSIONS = ("1.35", "1.36", "1.37")
+DIGEST = "sha256:" + "e" * 64
+HOPPER, AMPERE = (9, 0), (8, 6)
+
+TARGETS = (
+    Target(name="Pool A", platform=Platform(), driver=Version("525.60.13"), gpus=(Gpu(name="A10", capability=AMPERE),)),
+    Target(
+        name="hopper", platform=Platform(), driver=Version("580.65.06"), gpus=(Gpu(name="H100", capability=HOPPER),)
+    ),
+    Target(name="old", platform=Platform(), driver=Version("470.82.01"), gpus=(Gpu(name="T4", capability=(7, 5)),)),
+    Target(name="cpu", platform=Platform()),
+    Target(name="arm", platform=Platform(machine="aarch64")),
+    Target(name="laptop", platform=Platform(system="windows")),
+)
+NEEDS = {
+    "cuda12": GpuNeed(cuda=Version("12.4"), ways=(Way(driver=Version("525.60.13"), capabilities=((8, 6), (9, 0))),)),
+    "cuda13": GpuNeed(cuda=Version("13.0"), ways=(Way(driver=Version("580"), capabilities=((7, 5), (8, 6), (9, 0))),)),
+    "anywhere": GpuNeed(cuda=Version("11.8"), ways=(Way(driver=Version("450.80.02")),)),
+    "unknown": GpuNeed(cuda=Version("10.2")),
+    "web": None,
+}
+
+
+def made() -> tuple[Plan, dict[str, str]]:
+    settings = tuple(
+        ProjectConfig(path=name, command=("python", "app.py"), port=8000, health="/healthz") for name in NEEDS
+    )
+    settings += (ProjectConfig(path="3d/batch", command=("python", "batch.py")),)
+    planned = plan(fleet({name: [pin("x")] for name in (*NEEDS, "3d/batch", "library")}), Config(projects=settings), {})
+    deployment = Deployment(
+        images={
+            image.name: Running(
+                reference=f"registry.example/team/{image.name}@{DIGEST}",
+                gpu=NEEDS.get(image.name),
+                weights_bytes=(3 << 30) if image.name == "cuda12" else 0,
+            )
+            for image in planned.images
+        },
+        targets=TARGETS,
+    )
+    return planned, dict(generate(planned, only=["kubernetes"], deployment=deployment).files)
+
+
+def documents(files: Mapping[str, str], folder: str) -> Iterator[dict[str, Any]]:
+    for path, text in files.items():
+        if path.startswith(f"kubernetes/{folder}/"):
+            yield yaml.safe_load(text)
+
+
+def merged(files: Mapping[str, str], overlay: str) -> dict[str, dict[str, Any]]:
+    """The Deployments of an overlay by name, as Kustomize makes them of base and patches."""
+    kustomization = yaml.safe_load(files[f"kubernetes/overlays/{overlay}/kustomization.yaml"])
+    found = {}
+    for resource in kustomization["resources"]:
+        document = yaml.safe_load(files[f"kubernetes/base/{resource.rpartition('/')[2]}/deployment.yaml"])
+        found[document["metadata"]["name"]] = document
+    for each in kustomization.get("patches", ()):
+        patch = yaml.safe_load(each["patch"])
+        pod, added = (one["spec"]["template"]["spec"] for one in (found[patch["metadata"]["name"]], patch))
+        pod["affinity"], pod["tolerations"] = added["affinity"], added["tolerations"]
+        pod["containers"][0]["resources"]["limits"] |= added["containers"][0]["resources"]["limits"]
+    return found
+
+
+def lands(deployment: Mapping[str, Any], node: Mapping[str, str]) -> bool:
+    """Whether the scheduler would let a pod onto a node (Kubernetes API, NodeSelectorTerm and its operators)."""
+
+    def holds(rule: Mapping[str, Any]) -> bool:
+        value = node.get(rule["key"])
+        if value is None:
+            return False
+        if rule["operator"] == "In":
+            return value in rule["values"]
+        (limit,) = rule["values"]
+        if not value.isdigit():
+            return False
+        return int(value) > int(limit) if rule["operator"] == "Gt" else int(value) < int(limit)
+
+    chosen = deployment["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+    terms = chosen["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    return any(all(holds(rule) for rule in term["matchExpressions"]) for term in terms)
+
+
+def node(
+    driver: str = "", capability: tuple[int, int] = AMPERE, arch: str = "amd64", memory: int = 23028
+) -> dict[str, str]:
+    """The labels of a node, as kubelet and GPU feature discovery give them."""
+    labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": arch}
+    if driver:
+        numbers = [*driver.split("."), ""][:3]
+        parts = dict(zip(("major", "minor", "revision"), numbers, strict=False))
+        labels |= {f"nvidia.com/cuda.driver-version.{part}": number for part, number in parts.items()}
+        labels |= {
+            "nvidia.com/gpu.compute.major": str(capability[0]),
+            "nvidia.com/gpu.compute.minor": str(capability[1]),
+        }
+        labels |= {"nvidia.com/gpu.memory": str(memory), "nvidia.com/gpu.present": "true"}
+    return labels
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_resource_is_valid(version: str) -> None:
+    _, files = made()
+    resources = [each for each in documents(files, "base") if each["kind"] != "Kustomization"]
+    for target in ("pool-a", "hopper", "old", "cpu"):
+        resources += merged(files, target).values()
+    assert len(resources) > 20
+    for each in resources:
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not here")
+@pytest.mark.parametrize("target", ["pool-a", "hopper", "old", "cpu", "arm"])
+def test_kustomize_makes_what_was_meant(tmp_path: Path, target: str) -> None:
+    _, files = made()
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    command = ["kubectl", "kustomize", str(tmp_path / "kubernetes" / "overlays" / target)]
+    printed = subprocess.run(command, capture_output=True, check=True).stdout
+    built = [each for each in yaml.safe_load_all(printed) if each]
+    found = {each["metadata"]["name"]: each for each in built if each["kind"] == "Deployment"}
+    assert found == merged(files, target)
+
+
+def test_target_gets_what_can_run_there() -> None:
+    _, files = made()
+    assert set(merged(files, "pool-a")) == {"cuda12", "anywhere", "web", "image-3d-batch"}
+    assert set(merged(files, "hopper")) == {"cuda12", "cuda13", "anywhere", "web", "image-3d-batch"}
+    assert set(merged(files, "old")) == {"anywhere", "web", "image-3d-batch"}
+    assert set(merged(files, "cpu")) == {"cuda12", "cuda13", "anywhere", "unknown", "web", "image-3d-batch"}
+    assert not merged(files, "arm")
+    assert not any("laptop" in path for path in files)
+    assert (
+        "# Not here: cuda13, since neither driver nor GPU here runs its CUDA 13.0."
+        in files["kubernetes/overlays/pool-a/kustomization.yaml"]
+    )
+    assert "# Not here: library" in files["kubernetes/base/kustomization.yaml"]
+
+
+def test_pod_lands_on_no_node_with_too_old_a_driver() -> None:
+    """Nodes of each target, and such as a target should not have, against each affinity."""
+    _, files = made()
+    nodes = {
+        "pool-a": node("525.60.13"),
+        "pool-a updated": node("535.183.01"),
+        "pool-a not yet updated": node("525.60.11"),
+        "pool-a older branch": node("520.61.05"),
+        "hopper": node("580.65.06", HOPPER, memory=81559),
+        "old": node("470.82.01", (7, 5), memory=15360),
+        "cpu": node(),
+        "arm": node(arch="arm64"),
+        "small": node("580.65.06", memory=2048),
+    }
+    gpus = {
+        (target, name): {label for label, labels in nodes.items() if lands(deployment, labels)}
+        for target in ("pool-a", "hopper", "old")
+        for name, deployment in merged(files, target).items()
+        if NEEDS.get(name)
+    }
+    assert gpus == {
+        ("pool-a", "cuda12"): {"pool-a", "pool-a updated"},
+        ("pool-a", "anywhere"): {"pool-a", "pool-a updated", "pool-a not yet updated", "pool-a older branch", "small"},
+        ("hopper", "cuda12"): {"hopper"},
+        ("hopper", "cuda13"): {"hopper"},
+        ("hopper", "anywhere"): {"hopper"},
+        ("old", "anywhere"): {"old"},
+    }
+    web = merged(files, "cpu")["web"]
+    assert {label for label, labels in nodes.items() if lands(web, labels)} == set(nodes) - {"arm"}
+
+
+@pytest.mark.parametrize("lowest", ["525.60.13", "580", "470.57.02", "450.80.02", "418.0.1"])
+def test_affinity_is_the_comparison_of_drivers(lowest: str) -> None:
+    planned, _ = made()
+    need = GpuNeed(cuda=Version("12.0"), ways=(Way(driver=Version(lowest)),))
+    running = {image.name: Running(gpu=need) for image in planned.images}
+    target = Target(name="t", platform=Platform(), driver=Version("999"))
+    files = generate(planned, only=["kubernetes"], deployment=Deployment(images=running, targets=(target,))).files
+    deployment = merged(files, "t")["web"]
+    floor = tuple(map(int, lowest.split(".")))
+    for major in (floor[0] - 1, floor[0], floor[0] + 1):
+        for minor in ("0", "01", "57", "60", "80", "100", "161"):
+            for revision in ("00", "01", "02", "03", "13", "14"):
+                driver = (major, int(minor), int(revision))
+                assert lands(deployment, node(f"{major}.{minor}.{revision}")) is (driver >= (*floor, 0, 0)[:3]), driver
+
+
+def test_gpu_memory_must_hold_the_weights() -> None:
+    _, files = made()
+    deployment = merged(files, "pool-a")["cuda12"]
+    assert lands(deployment, node("525.60.13", memory=3072))
+    assert not lands(deployment, node("525.60.13", memory=3071))
+    limits = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"memory": f"{512 + 2 * 3072}Mi", "nvidia.com/gpu": 1}
+
+
+def test_container_has_no_rights_and_is_named_by_digest() -> None:
+    _, files = made()
+    pod = merged(files, "cpu")["web"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == f"registry.example/team/web@{DIGEST}"
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": "service"}
+    policies = [each for each in documents(files, "base/web") if each["kind"] == "NetworkPolicy"]
+    assert [each["spec"]["policyTypes"] for each in policies] == [["Ingress", "Egress"]]
+
+
+def test_what_listens_to_nothing_has_no_service() -> None:
+    _, files = made()
+    assert "kubernetes/base/3d-batch/service.yaml" not in files
+    (policy,) = (each for each in documents(files, "base/3d-batch") if each["kind"] == "NetworkPolicy")
+    assert "ingress" not in policy["spec"]
