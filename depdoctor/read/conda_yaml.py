@@ -15,8 +15,10 @@ from depdoctor.read.python_version import minor_of
 
 FORMAT = "environment.yml"
 
+_PART = r"[=<>!~]+\s*[^\s\[,|=<>!~][^\s\[,|]*"
 _SPEC = re.compile(
-    r"^(?:(?P<channel>[^\s=<>!~\[]+)::)?(?P<name>[\w.-]+)\s*(?P<version>[=<>!~][^\s\[]*(?:\s*[,|]\s*[^\s\[]+)*|\s[\d.*][^\s\[]*)?"
+    r"^(?:(?P<channel>[^\s=<>!~\[]+)::)?(?P<name>[\w.-]+)"
+    rf"(?P<version>\s*{_PART}(?:\s*[,|]\s*(?:{_PART}|[\d*][^\s\[,|]*))*|\s+[\d*][^\s\[]*)?"
     r"\s*(?P<build>[^\s\[]+)?\s*(?:\[(?P<keys>[^\]]*)\])?$"
 )
 """A match specification: `channel::name=1.2=build`, `name>=1,<2`, `name 1.2.* build`, `name[version='>=1']`."""
@@ -65,7 +67,7 @@ def conda_requirement(
         declarations.problem(place, f"`{address.redact(text)}` is not a conda package", "write `name=version`")
         return None
     keys = {found["key"]: found["value"] for found in _KEY.finditer(match["keys"] or "")}
-    version, build = (match["version"] or "").strip(), match["build"] or ""
+    version, build = "".join((match["version"] or "").split()), match["build"] or ""
     number = version.lstrip("=")
     if number != version and "=" in number and not {*number} & {*"<>!~,|"}:
         version, _, build = version.rpartition("=")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
@@ -69,8 +70,18 @@ def _entries(option: _Option) -> Iterator[tuple[int, str]]:
     """The items of a list: one a line, or on a single line apart by semicolons, which markers use too."""
     for line, text in option.lines:
         content = text.partition(" #")[0].strip()
-        if content:
-            yield line, content
+        parts = [content]
+        if len(option.lines) == 1 and ";" in content and not _is_requirement(content):
+            parts = [part.strip() for part in content.split(";")]
+        yield from ((line, part) for part in parts if part)
+
+
+def _is_requirement(text: str) -> bool:
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        return False
+    return True
 
 
 def _sections(text: str) -> dict[str, dict[str, _Option]]:

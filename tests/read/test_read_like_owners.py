@@ -1,0 +1,191 @@
+"""Formats read as the tools that own them read them: the same requirements, or the same pins."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from depdoctor.model.project import Manifest
+from depdoctor.read import READERS
+from depdoctor.read.conda_yaml import conda_requirement
+from depdoctor.read.declarations import Declarations
+from depdoctor.read.document import Document
+from depdoctor.read.poetry import specifiers
+
+CORPUS = Path(__file__).parents[2] / "fixtures" / "read" / "corpus"
+POETRY = [
+    path
+    for path in sorted(CORPUS.rglob("pyproject.toml"))
+    if "poetry" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+]
+Row = tuple[str, frozenset[str], str, str]
+
+
+def around(*sets: SpecifierSet) -> list[Version]:
+    """Versions at, just below and just above every bound of these sets."""
+    bounds = {Version(each.version.removesuffix(".*")) for one in sets for each in one}
+    parts = [part for bound in bounds for part in (bound.release, (*bound.release, 1), (*bound.release[:-1], 0))]
+    parts += [(*bound.release[:-1], bound.release[-1] + 1) for bound in bounds]
+    parts += [(*bound.release[:-1], max(bound.release[-1] - 1, 0), 99) for bound in bounds]
+    return sorted({Version(".".join(map(str, each))) for each in parts} | {Version("0"), Version("9999")})
+
+
+def same_versions(one: SpecifierSet, other: SpecifierSet) -> bool:
+    return all(one.contains(version) == other.contains(version) for version in around(one, other))
+
+
+def rows(requirements: Iterable[Requirement]) -> list[Row]:
+    """Requirements in one spelling, versions apart."""
+    return sorted(
+        (
+            canonicalize_name(one.name),
+            frozenset(map(canonicalize_name, one.extras)),
+            one.url or "",
+            str(one.marker or ""),
+        )
+        for one in requirements
+    )
+
+
+def group(manifest: Manifest, name: str) -> list[Requirement]:
+    return [one.requirement for one in manifest.requirements if one.group == name]
+
+
+@pytest.mark.parametrize("path", POETRY, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_poetry_projects(path: Path) -> None:
+    factory = pytest.importorskip("poetry.core.factory", reason="poetry-core is not installed here")
+    package = factory.Factory().create_poetry(path.parent).package
+    manifest = READERS["pyproject.toml"](path.read_text(encoding="utf-8"), "pyproject.toml")
+    for name in ("main", "dev"):
+        if name == "dev" and not package.has_dependency_group("dev"):
+            continue
+        theirs = [Requirement(each.to_pep_508()) for each in package.dependency_group(name).dependencies]
+        mine = group(manifest, "" if name == "main" else f"group:{name}")
+        assert rows(mine) == rows(theirs)
+        by_name = {canonicalize_name(each.name): each.specifier for each in theirs}
+        for each in mine:
+            assert same_versions(each.specifier, by_name[canonicalize_name(each.name)]), each
+
+
+NUMBERS = st.lists(st.integers(0, 12), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
+SINGLE = st.one_of(
+    st.builds("{}{}".format, st.sampled_from(["^", "~", "~=1.", "==", "=", "", ">=", "<", "<=", ">", "!="]), NUMBERS),
+    NUMBERS.map("{}.*".format),
+    NUMBERS.map("=={}.*".format),
+    st.just("*"),
+)
+
+
+@given(constraint=st.lists(SINGLE, min_size=1, max_size=3).map(",".join))
+@settings(max_examples=400, deadline=None)
+def test_poetry_constraints(constraint: str) -> None:
+    parser = pytest.importorskip("poetry.core.constraints.version", reason="poetry-core is not installed here")
+    theirs = parser.parse_constraint(constraint)
+    ours = specifiers(constraint)
+    for version in around(ours):
+        assert ours.contains(version) == theirs.allows(parser.Version.parse(str(version))), (version, str(ours))
+
+
+SETUP_CFG = """\
+[metadata]
+name = thing
+[options]
+python_requires = >=3.8
+install_requires =
+    numpy>=1.20; python_version < "3.12"
+    # a comment
+    requests[socks]>=2,<3
+
+    importlib-metadata; python_version < "3.8"
+setup_requires = wheel
+[options.extras_require]
+gpu = cupy-cuda11x; onnxruntime-gpu>=1.10
+dev =
+    pytest
+    black==23.1.0
+"""
+
+
+def test_setup_cfg(tmp_path: Path) -> None:
+    reader = pytest.importorskip("setuptools.config.setupcfg", reason="setuptools is not installed here")
+    path = tmp_path / "setup.cfg"
+    path.write_text(SETUP_CFG, encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = reader.read_configuration(str(path))["options"]
+    manifest = READERS["setup.cfg"](SETUP_CFG, "setup.cfg")
+    assert rows(group(manifest, "")) == rows(map(Requirement, theirs["install_requires"]))
+    for extra, wanted in theirs["extras_require"].items():
+        assert rows(group(manifest, f"extra:{extra}")) == rows(map(Requirement, wanted))
+    assert manifest.requires_python == SpecifierSet(str(theirs["python_requires"]))
+
+
+PIPFILE = """\
+[[source]]
+url = "https://index.example/simple"
+verify_ssl = true
+name = "main"
+[packages]
+numpy = "*"
+"ruamel.yaml" = ">=0.17"
+torch = {version = "==2.1.0", extras = ["opt"], markers = "sys_platform == 'linux'"}
+[dev-packages]
+pytest = ">=7,<9"
+[requires]
+python_version = "3.10"
+"""
+
+
+def test_pipfile() -> None:
+    plette = pytest.importorskip("plette", reason="plette, the parser of pipenv, is not installed here")
+    theirs = plette.Pipfile.load(io.StringIO(PIPFILE))
+    manifest = READERS["Pipfile"](PIPFILE, "Pipfile")
+    for section, name in (("packages", ""), ("dev-packages", "group:dev")):
+        wanted = {canonicalize_name(key): value._data for key, value in theirs[section].items()}
+        mine = {canonicalize_name(each.name): each for each in group(manifest, name)}
+        assert mine.keys() == wanted.keys()
+        for key, value in wanted.items():
+            stated = value if isinstance(value, dict) else {"version": value}
+            version = "" if stated["version"] == "*" else stated["version"]
+            assert mine[key].specifier == SpecifierSet(version)
+            assert mine[key].extras == set(stated.get("extras", ()))
+            assert bool(mine[key].marker) == ("markers" in stated)
+    assert manifest.python == theirs["requires"].python_version
+
+
+SPECS = [
+    "numpy", "numpy=1.24", "numpy==1.24.3", "numpy >= 1.20, < 2", "numpy >=1.20,<2|>3", "numpy 1.24|1.25",
+    "numpy !=1.24.1", "numpy ~=1.24",
+    "numpy 1.24.*", "numpy>=1.20,<2", "numpy =1.24", "numpy=1.24.*=py310*",
+    "a 1.0 py_0", "pytorch::pytorch==2.1.0", "nvidia/label/cuda-11.8.0::cuda-toolkit", "python 3.10.*", "__cuda >=11",
+    "pkg[version='>=1.0',build=py*]", "conda-forge::scikit-learn>=1,<1.4", "libblas=*=*mkl", "tzdata", "R-base",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_conda_specifications(spec: str) -> None:
+    rattler = pytest.importorskip("rattler", reason="rattler, the library of pixi, is not installed here")
+    theirs = rattler.MatchSpec(spec)
+    declarations = Declarations(document=Document({}, {(): 1}), path="environment.yml")
+    ours = conda_requirement(spec, declarations, ())
+    assert ours is not None
+    assert not declarations.problems
+    assert ours.name == theirs.name.normalized
+    assert ours.build == (theirs.build or "")
+    assert ours.channel == (theirs.channel.name if theirs.channel else "")
+    stated = theirs.version
+    if ours.constraint in {"", "*", "=*"}:
+        assert stated is None or str(stated) == "*"
+    else:
+        assert str(rattler.VersionSpec(ours.constraint)) == str(stated)
