@@ -8,7 +8,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.diagnose.demand import CudaUse
-from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.offer import Cover, at_least, capability, cover
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
@@ -36,6 +36,39 @@ def check(context: Context) -> Iterator[Finding]:
             blamed[use.name] = [place for found in verdicts.values() for place in found]
             for (severity, why), found in verdicts.items():
                 yield _finding(context, installation, use, found, (severity, why))
+        for package in installation.among(context.rules.floors_by_package.keys()):
+            left = [place for place in places if place not in blamed.get(package.name, ())]
+            yield from _too_old(context, installation, package, left)
+
+
+def _too_old(context: Context, installation: Installation, package: Package, places: list[Place]) -> Iterator[Finding]:
+    """GPUs that a package refuses by its own account, though what it is compiled for may not be known."""
+    for row in context.rules.floors_by_package[package.name]:
+        if package.version is None or not row.versions.contains(package.version, prereleases=True):
+            continue
+        found = [
+            (target, gpu)
+            for target, gpu in places
+            if (model := capability(gpu, context.rules)) and model < row.capability
+        ]
+        if found:
+            generation = context.rules.architecture(row.capability)
+            named = f" ({generation.name})" if generation else ""
+            yield Finding(
+                kind=Kind.GPU_ARCH,
+                severity=Severity.ERROR,
+                subject=package.name,
+                message=(
+                    f"{package} does not work on the GPU of {gpus(found)}: it needs compute capability "
+                    f"{row.capability}{named} or newer{f': `{row.error}`' if row.error else ''}"
+                ),
+                hint=f"do without {package.name} there, or run it on newer GPUs only",
+                packages=(package.name,),
+                projects=installation.projects_with([package.name]),
+                causes=installation.causes(package.name),
+                evidence=(row.provenance.evidence(f"{package.name} needs compute capability {row.capability}"),),
+                targets=tuple(dict.fromkeys(target.name for target, _ in found)),
+            )
 
 
 def _verdicts(rules: Rules, use: CudaUse, places: list[Place]) -> dict[Verdict, list[Place]]:

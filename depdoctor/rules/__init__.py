@@ -39,6 +39,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("import_names", "import", rows.ImportName, ("module",)),
     Table("stdlib_modules", "module", rows.StdlibModule, ("name",)),
     Table("conda_names", "conda", rows.CondaName, ("name",)),
+    Table("gpu_floors", "floor", rows.GpuFloor, ("package", "versions")),
 )
 """Every table, in the order in which the fields of `Rules` follow."""
 

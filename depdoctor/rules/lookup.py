@@ -26,6 +26,7 @@ from depdoctor.rules.rows import (
     DriverBranch,
     ErrorPackage,
     ForwardCompat,
+    GpuFloor,
     GpuModel,
     ImportName,
     Metadata,
@@ -38,7 +39,7 @@ from depdoctor.rules.rows import (
     Wheels,
 )
 
-OfPackage = TypeVar("OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, SystemLibrary)
+OfPackage = TypeVar("OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, GpuFloor, SystemLibrary)
 
 UNKNOWN_LIBC = ("glibc", (2, 28))
 """What is assumed of a base that the tables do not know: the oldest glibc for which most wheels are made today."""
@@ -102,6 +103,7 @@ class Rules:
     import_names: tuple[ImportName, ...] = ()
     stdlib_modules: tuple[StdlibModule, ...] = ()
     conda_names: tuple[CondaName, ...] = ()
+    gpu_floors: tuple[GpuFloor, ...] = ()
 
     @cached_property
     def builds_by_package(self) -> Mapping[NormalizedName, tuple[Build, ...]]:
@@ -141,6 +143,11 @@ class Rules:
     def errors_by_package(self) -> Mapping[NormalizedName, tuple[ErrorPackage, ...]]:
         """The releases of each package that cannot be what anyone wants."""
         return _grouped(self.error_packages)
+
+    @cached_property
+    def floors_by_package(self) -> Mapping[NormalizedName, tuple[GpuFloor, ...]]:
+        """The oldest GPUs that each package works on."""
+        return _grouped(self.gpu_floors)
 
     @cached_property
     def conda_by_name(self) -> Mapping[str, CondaName]:

@@ -341,3 +341,14 @@ class CondaName:
     name: str
     package: str = ""
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuFloor:
+    """The least compute capability that releases of a package work on, and the error otherwise, "" if unknown."""
+
+    package: NormalizedName
+    versions: SpecifierSet = field(default_factory=SpecifierSet)
+    capability: Version
+    error: str = ""
+    provenance: Provenance
