@@ -28,6 +28,7 @@ from depdoctor.diagnose import (
     names,
     python,
     resolution,
+    size,
     system,
 )
 from depdoctor.diagnose.conflicts import remarks
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     *manifests.RULES,
     *code.RULES,
     names.RULE,
+    size.RULE,
 )
 """Every rule, by family."""
 

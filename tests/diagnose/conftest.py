@@ -37,6 +37,7 @@ from depdoctor.model.project import (
     Project,
     Reading,
     UnreadableManifest,
+    Weights,
 )
 from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.read import READERS, conda_yaml, dockerfile
@@ -214,6 +215,7 @@ def _target(raw: Mapping[str, Any]) -> Target:
         gpus=tuple(_gpu(text) for text in raw.get("gpus", ())),
         cuda=version("cuda"),
         cudnn=version("cudnn"),
+        max_image_bytes=raw.get("max-image-bytes"),
     )
 
 
@@ -283,6 +285,10 @@ def _entry(raw: Mapping[str, Any], targets: tuple[Target, ...]) -> Entry:
         imports=tuple(raw.get("imports", ())),
         mentioned=frozenset(raw.get("mentioned", ())),
         python=raw.get("python-version", ""),
+        weights=tuple(
+            Weights(path=f"{name}/{one['path']}", format="safetensors", size_bytes=one["bytes"])
+            for one in raw.get("weights", ())
+        ),
     )
     python = raw.get("python", "3.11")
     platforms = sorted({target.platform for target in targets})
