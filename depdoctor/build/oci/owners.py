@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -26,8 +26,9 @@ def clash(path: str, one: str, other: str) -> BuildError:
 
 
 def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
-    """Refuse two wheels that own one path of an image with different content."""
+    """Refuse two wheels that own one path of an image with different content, or one as a file and one as a folder."""
     pins = plan.by_hash()
+    known: dict[str, dict[str, str]] = {}
     for image in images:
         layers = plan.layers(image)
         key = "no clash 2 " + hashlib.sha256(" ".join(sorted(layer.key for layer in layers)).encode()).hexdigest()
@@ -37,21 +38,28 @@ def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
         owners: dict[str, str] = dict.fromkeys(signs, "the environment")
         for layer in layers:
             title = title_of(layer, pins)
-            for path, sign in _owned(store, layer.key).items():
+            if layer.key not in known:
+                known[layer.key] = _owned(store, layer.key)
+            for path, sign in known[layer.key].items():
                 if signs.setdefault(path, sign) != sign:
                     with naming(image):
                         raise clash(path, owners[path], title)
                 owners.setdefault(path, title)
-        for file in owners.keys() & {folder for path in owners for folder in _above(path)}:
+        for file in sorted(owners.keys() & _folders(owners)):
             with naming(image):
                 raise clash(file, owners[file], next(owners[one] for one in owners if one.startswith(f"{file}/")))
         store.remember(key, "1")
 
 
-def _above(path: str) -> Iterator[str]:
-    """The folders above a path, innermost first."""
-    while path := path.rpartition("/")[0]:
-        yield path
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Every folder above one of these paths."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
 
 
 def _owned(store: Store, key: str) -> dict[str, str]:
