@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, uv_platform
 from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, joined, lines, names
@@ -84,11 +84,18 @@ class UvResolver:
         if not platform:
             detail = f"uv cannot resolve for {question.environment.platform}"
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=detail)
+        given = {
+            canonicalize_name(name): version
+            for name, _, version in (text.partition("==") for text in question.provided)
+        }
         probe = Probe(
             question=question,
             platform=platform,
             python=question.environment.python,
             sdists=question.builds_allowed or not question.with_dependencies,
+            excludes=frozenset(name for name, version in given.items() if not version),
+            stand_ins=frozenset(StandIn(name=name, version=version) for name, version in given.items() if version),
+            prereleases=frozenset(name for name, version in given.items() if version),
         )
         if probe.builds_off and (doomed := self._releases.doomed(probe)):
             return self._without(probe, doomed, ROUNDS)
@@ -323,6 +330,8 @@ class UvResolver:
             pins = read_pins(outcome.stdout, environment, probe.question.hashes)
         except UnusableLockError as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=str(error))
+        given = {name for text in probe.question.provided for name in names_in(text)}
+        pins = tuple(pin for pin in pins if pin.name not in given)
         return Resolved(pins=pins, warnings=tuple(map(self._uv.worded, read_warnings(outcome.stderr))))
 
 

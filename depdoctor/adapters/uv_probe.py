@@ -60,8 +60,9 @@ class Probe:
     def files(self) -> dict[str, Sequence[str]]:
         """The lines of its input files by the flag that names each; "" for the requirements themselves."""
         files: dict[str, Sequence[str]] = {"": self.question.requirements}
-        if self.question.constraints:
-            files["--constraints"] = self.question.constraints
+        given = [text for text in self.question.provided if "==" in text]
+        if constraints := (*self.question.constraints, *given):
+            files["--constraints"] = constraints
         if overrides := self.question.indexes.overrides:
             files["--overrides"] = overrides
         if self.excludes:

@@ -90,6 +90,8 @@ def _root(image: Image) -> str:
     python = image.environment.python
     root, maker = root_name(image), f"{root_name(image)}_maker"
     venv = f"venv --python {python} --no-config --no-managed-python --no-python-downloads --no-cache {ENVIRONMENT_ROOT}"
+    if image.provided:  # what comes with the base is used from there
+        venv += " --system-site-packages"
     return "\n".join(
         [
             f"# The empty environment for Python {python}.",

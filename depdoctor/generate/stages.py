@@ -31,7 +31,8 @@ def buildable(plan: Plan) -> tuple[Image, ...]:
 
 def root_name(image: Image) -> str:
     """The stage of the empty environment that an image stands on. Underscores keep it apart from any image's name."""
-    return f"python_{node_key(image.environment.python, image.base, ())[:SHORT]}"
+    seeing = "_and_base" if image.provided else ""
+    return f"python_{node_key(image.environment.python, image.base, ())[:SHORT]}{seeing}"
 
 
 def image_stage(image: Image) -> str:

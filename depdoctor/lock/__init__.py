@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from depdoctor.lock import base
 from depdoctor.lock.declared import Declared, declared, in_groups
-from depdoctor.lock.lockfile import complete_lock, from_lockfile
+from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
 from depdoctor.lock.python import PYTHONS, admits, refusal
 from depdoctor.model.distribution import Pin, WheelFacts
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import (
     Answer,
+    BaseContents,
     DeclaredOnly,
     Impossible,
     Lock,
@@ -30,7 +32,7 @@ from depdoctor.model.target import Environment
 __all__ = ["PYTHONS", "admits", "enrich", "lock"]
 
 
-def lock(
+def lock(  # noqa: PLR0913 - a question in all its parts, by name
     reading: Reading,
     environment: Environment,
     resolver: Resolver,
@@ -40,13 +42,15 @@ def lock(
     builds_allowed: bool = False,
     groups: Sequence[str] = (),
     anew: bool = False,
+    contents: BaseContents | None = None,
 ) -> LockOutcome:
     """What a project would install in an environment, with these groups besides the default one.
 
     A complete lockfile is taken as it is, however new; of several the first in this order: `pylock.toml`, `uv.lock`,
     others by path, and requirement files with every line pinned. `groups` are "extra:NAME", "group:NAME" or plain
     names. What cannot be asked for is left out of the answer and told in `Lock.missing`. `anew` asks a resolver even
-    where there is a lockfile.
+    where there is a lockfile. `contents` is what the image brings that the project stands on; whoever installs from a
+    lockfile of a tool of its own does not use that.
     """
     project = reading.project.name
     if refused := refusal(reading, environment):
@@ -54,11 +58,20 @@ def lock(
     if exclusive := _exclusive_groups(reading, groups):
         return Unresolvable(project=project, environment=environment, reason=exclusive)
     wanted = declared(_anew(reading) if anew else reading, environment, groups, indexes)
-    question = _question(wanted, environment, exclude_newer, builds_allowed=builds_allowed)
-    if manifest := None if anew else complete_lock(reading, groups, wanted):
+    manifest = None if anew else complete_lock(reading, groups, wanted)
+    if manifest and manifest.format != PINNED_LIST:
+        contents = None
+    if contents and (against := base.contradiction(reading, environment, groups, contents)):
+        return Unresolvable(project=project, environment=environment, reason=against)
+    provided = base.texts(contents) if contents else ()
+    wanted = base.without(wanted, provided)
+    question = _question(wanted, environment, exclude_newer, provided, builds_allowed=builds_allowed)
+    if manifest:
         answer = from_lockfile(manifest, reading.project, groups, question, resolver)
     else:
         answer = _asked(wanted, question, resolver)
+    if contents:
+        answer = base.upon(answer, contents)
     if isinstance(answer, Lock):
         return replace(answer, project=project, groups=tuple(sorted(groups)))
     if isinstance(answer, Unknown):
@@ -75,13 +88,17 @@ def question(
     builds_allowed: bool = False,
     groups: Sequence[str] = (),
     anew: bool = False,
+    provided: Sequence[str] = (),
 ) -> Question:
     """What a resolver is asked for a project in an environment, with these groups besides the default one.
 
-    Asked `anew`, what lockfiles pin is left out wherever something else says what is needed.
+    Asked `anew`, what lockfiles pin is left out wherever something else says what is needed. `provided` is what a lock
+    found to come with the image (`Lock.provided`).
     """
     wanted = declared(_anew(reading) if anew else reading, environment, groups, indexes)
-    return _question(wanted, environment, exclude_newer, builds_allowed=builds_allowed)
+    return _question(
+        base.without(wanted, provided), environment, exclude_newer, provided, builds_allowed=builds_allowed
+    )
 
 
 def _anew(reading: Reading) -> Reading:
@@ -90,7 +107,14 @@ def _anew(reading: Reading) -> Reading:
     return replace(reading, manifests=loose) if any(manifest.requirements for manifest in loose) else reading
 
 
-def _question(wanted: Declared, environment: Environment, exclude_newer: datetime, *, builds_allowed: bool) -> Question:
+def _question(
+    wanted: Declared,
+    environment: Environment,
+    exclude_newer: datetime,
+    provided: Sequence[str],
+    *,
+    builds_allowed: bool,
+) -> Question:
     return Question(
         requirements=wanted.requirements,
         constraints=wanted.constraints,
@@ -98,6 +122,7 @@ def _question(wanted: Declared, environment: Environment, exclude_newer: datetim
         indexes=wanted.indexes,
         exclude_newer=exclude_newer,
         builds_allowed=builds_allowed,
+        provided=tuple(provided),
     )
 
 

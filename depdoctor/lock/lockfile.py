@@ -24,7 +24,8 @@ WHENEVER = datetime(9000, 1, 1, tzinfo=UTC)
 """The moment as of which the files of locked versions are looked up: they are wanted however new they are."""
 
 _FIRST = ("pylock.toml", "uv.lock")
-_LAST = "requirements.txt"
+PINNED_LIST = "requirements.txt"
+"""The format of a list that is a lock where every line is pinned: the last to be taken for one."""
 
 
 def complete_lock(reading: Reading, groups: Sequence[str], wanted: Declared) -> Manifest | None:
@@ -34,7 +35,7 @@ def complete_lock(reading: Reading, groups: Sequence[str], wanted: Declared) -> 
     """
     needed = {canonicalize_name(Requirement(text).name) for text in wanted.requirements}
     for manifest in sorted((manifest for manifest in reading.manifests if manifest.is_lock), key=_order):
-        if manifest.format != _LAST:
+        if manifest.format != PINNED_LIST:
             return manifest
         mine = all(in_groups(requirement.group, groups) for requirement in manifest.requirements)
         if mine and needed <= {package.name for package in manifest.packages}:
@@ -44,7 +45,7 @@ def complete_lock(reading: Reading, groups: Sequence[str], wanted: Declared) -> 
 
 def _order(manifest: Manifest) -> tuple[int, str]:
     known = _FIRST.index(manifest.format) if manifest.format in _FIRST else len(_FIRST)
-    return (known + (manifest.format == _LAST), manifest.path)
+    return (known + (manifest.format == PINNED_LIST), manifest.path)
 
 
 def from_lockfile(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from packaging.requirements import Requirement
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
@@ -22,7 +23,8 @@ class Question:
 
     `exclude_newer` fixes the universe: every question of one scan sees the index as of the same moment. Of a package
     that has a file with one of `hashes` ("sha256:..."), only such files are taken. `preferences` are pins
-    ("name==version") that are taken wherever nothing speaks against them; they make nothing impossible.
+    ("name==version") that are taken wherever nothing speaks against them; they make nothing impossible. `provided` is
+    there already and asks for nothing: pinned packages, or names of packages of which any version will do.
     """
 
     requirements: tuple[str, ...]
@@ -34,6 +36,7 @@ class Question:
     with_dependencies: bool = True
     hashes: tuple[str, ...] = ()
     preferences: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
 
 
 class Why(StrEnum):
@@ -107,11 +110,27 @@ Answer = Resolved | Impossible | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaseContents:
+    """What the image that a project stands on brings: pinned packages, or names where nobody says which version.
+
+    `location` is where the project names the image, None where the configuration does.
+    """
+
+    reference: str
+    packages: tuple[Requirement, ...]
+    location: Location | None = None
+
+    def __str__(self) -> str:
+        return f"{self.reference} ({self.location})" if self.location else self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A project's pins for one environment. `origin` is the lockfile they were taken from, None if resolved now.
 
     `missing` tells what the project needs besides and no index serves, or could not be read: place and reason. An image
     of a lock that misses something is not the project. `dated` is as in `Resolved`.
+    `base` is the image whose packages (`provided`) are taken as they are there, "" where that is none.
     """
 
     project: str
@@ -122,6 +141,8 @@ class Lock:
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     dated: bool = True
+    base: str = ""
+    provided: tuple[str, ...] = ()
 
     @property
     def by_name(self) -> Mapping[NormalizedName, Pin]:

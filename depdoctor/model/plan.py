@@ -77,6 +77,7 @@ class Image:
 
     `code` is the project's folder relative to the scan root. `imports` are the top-level modules that must import.
     `system_packages` are those of the base's distribution that stand above its wheels.
+    `provided` are packages that come with the base, pinned or by name, and that its environment therefore sees.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Image:
     imports: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ def aligned(
             wheels=RemoteWheels(settings.cache, offline=settings.offline),
             progress=progress,
             builds_allowed=settings.builds_allowed,
+            rules=facts,
         )
         entries = locking.with_facts([_with(entry, changed) for entry in inventory.entries], ())[0]
     kept = _kept(committed, {(one.lock.project): one.lock for one in movable if one.settled})
@@ -124,6 +125,7 @@ def _movable(result: Scan, settings: Settings) -> list[Movable]:
                 builds_allowed=settings.builds_allowed,
                 groups=groups,
                 anew=settings.relock,
+                provided=own.provided,
             )
             found.append(Movable(lock=own, question=question, declared=declared, settled=own.origin is not None))
     return found

@@ -15,6 +15,8 @@ from depdoctor.model.lock import PASSING, Lock, LockOutcome, Unknown
 from depdoctor.model.project import Project, Reading
 from depdoctor.model.seams import Progress, Resolver, WheelIndex
 from depdoctor.model.target import Environment
+from depdoctor.pipeline.foundations import contents_of, python_of, untold
+from depdoctor.rules import Rules
 
 PARALLEL_LOCKS = 8
 
@@ -29,6 +31,7 @@ class Locking:
     wheels: WheelIndex
     progress: Progress
     builds_allowed: bool
+    rules: Rules
     anew: bool = False
 
     def locked(
@@ -39,7 +42,7 @@ class Locking:
         wanted = [
             (reading, environment)
             for reading in readings
-            for environment in (_environments(reading, self.config) if environments is None else environments)
+            for environment in (self._environments(reading) if environments is None else environments)
         ]
         self.progress.start(task, len(wanted))
 
@@ -102,7 +105,7 @@ class Locking:
         )
 
     def _lock(self, reading: Reading, environment: Environment, groups: Sequence[str]) -> LockOutcome:
-        return lock.lock(
+        outcome = lock.lock(
             reading,
             environment,
             self.resolver,
@@ -111,7 +114,32 @@ class Locking:
             builds_allowed=self.builds_allowed,
             groups=groups,
             anew=self.anew,
+            contents=contents_of(reading, self.config, self.rules),
         )
+        # Whoever installs from a lockfile of its own has an environment that sees nothing of the image.
+        if (
+            isinstance(outcome, Lock)
+            and not outcome.base
+            and not outcome.origin
+            and (said := untold(reading, self.config, self.rules))
+        ):
+            return replace(outcome, missing=(*outcome.missing, said))
+        return outcome
+
+    def _environments(self, reading: Reading) -> tuple[Environment, ...]:
+        """Where a project must run: each platform of the targets once, with the Python that the project asks for.
+
+        Packages that come with an image are for that image's Python. A project that names none gets the configured one,
+        and if it refuses that the nearest newer, else older one.
+        """
+        python = python_of(reading, self.config, self.rules) or reading.python
+        if not python:
+            wanted = self.config.python
+            at = lock.PYTHONS.index(wanted) if wanted in lock.PYTHONS else 0
+            ordered = (wanted, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
+            python = next((one for one in ordered if lock.admits(reading.manifests, one)), wanted)
+        platforms = dict.fromkeys(target.platform for target in self.config.targets)
+        return tuple(Environment(python=python, platform=platform) for platform in platforms)
 
 
 def shared_of(config: Config, entries: Sequence[Entry]) -> tuple[SharedEnvironment, ...]:
@@ -124,17 +152,3 @@ def shared_of(config: Config, entries: Sequence[Entry]) -> tuple[SharedEnvironme
         )
         for one in config.environments
     )
-
-
-def _environments(reading: Reading, config: Config) -> tuple[Environment, ...]:
-    """Where a project must run: each platform of the targets once, with the Python that the project asks for.
-
-    A project that names no Python gets the configured one, and if it refuses that the nearest newer, else older one.
-    """
-    python = reading.python
-    if not python:
-        at = lock.PYTHONS.index(config.python) if config.python in lock.PYTHONS else 0
-        ordered = (config.python, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
-        python = next((one for one in ordered if lock.admits(reading.manifests, one)), config.python)
-    platforms = dict.fromkeys(target.platform for target in config.targets)
-    return tuple(Environment(python=python, platform=platform) for platform in platforms)

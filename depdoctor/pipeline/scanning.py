@@ -165,6 +165,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             progress=progress,
             builds_allowed=settings.builds_allowed,
             anew=settings.relock,
+            rules=facts,
         )
         entries = locking.locked(readings)
         entries, shared, facts_known = locking.with_facts(

@@ -6,6 +6,7 @@ import re
 
 from depdoctor.model.config import Config
 from depdoctor.model.inventory import Inventory
+from depdoctor.model.lock import Lock
 
 PYTHON_IMAGE = re.compile(r"(?P<repository>(?:.*/)?python:)(?P<python>3\.\d+)(?:\.\d+)?(?P<variant>(?:-.*)?)")
 """A repository called `python` tags its images by the version of Python first, as the official one does."""
@@ -21,5 +22,10 @@ def base_reference(configured: str, python: str) -> str:
 
 def base_references(inventory: Inventory, config: Config) -> tuple[str, ...]:
     """Every base that a plan of this inventory may need, sorted; their digests are what `plan` wants to be given."""
-    pythons = {lock.environment.python for entry in inventory.entries for lock in entry.locks}
-    return tuple(sorted({base_reference(config.image.base, python) for python in pythons}))
+    locks = [lock for entry in inventory.entries for lock in entry.locks]
+    return tuple(sorted({base_of(lock, config.image.base) for lock in locks}))
+
+
+def base_of(lock: Lock, configured: str) -> str:
+    """The base for a lock: the one whose packages it takes as given, else the configured one."""
+    return lock.base or base_reference(configured, lock.environment.python)

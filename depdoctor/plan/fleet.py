@@ -25,7 +25,7 @@ from depdoctor.model.plan import (
 )
 from depdoctor.model.project import DEFAULT_GROUP
 from depdoctor.model.target import Environment
-from depdoctor.plan.bases import base_reference
+from depdoctor.plan.bases import base_of
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -61,7 +61,7 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previo
         names = image_names(entry.project.name, (lock.environment for lock in locks))
         for lock in locks:
             pins += lock.pins
-            reference = base_reference(config.image.base, lock.environment.python)
+            reference = base_of(lock, config.image.base)
             base = bases.get(reference, Base(reference=reference))
             drafts.append(_draft(entry, lock, inventory, config, base, names[lock.environment]))
     drafts, unnamed = _apart(drafts)
@@ -177,6 +177,7 @@ def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base:
         health=settings.health,
         imports=tuple(sorted(entry.reading.imports)),
         system_packages=tuple(sorted(set(settings.system_packages))),
+        provided=lock.provided,
         targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
     )
     return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))

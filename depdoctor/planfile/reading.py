@@ -43,6 +43,7 @@ PYTHON = re.compile(r"3\.\d{1,2}")
 PLATFORM = re.compile(r"linux-(?P<machine>[a-z0-9_]+)-(?P<libc>glibc|musl)(?P<major>\d{1,2})\.(?P<minor>\d{1,3})")
 PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 ANY = re.compile(r"[^\x00]*")
+PROVIDED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(==[0-9A-Za-z.+!]+)?")
 MODULE = re.compile(r"\w+(\.\w+)*")
 CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -223,7 +224,7 @@ def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
 
 
 def _read_image(value: _Value) -> Image:
-    optional = "node command port health imports targets system_packages"
+    optional = "node command port health imports targets system_packages from_base"
     fields = value.fields("name project python platform base code", optional)
     base = fields["base"].fields("reference", "digest")
     platform = PLATFORM.fullmatch(fields["platform"].text())
@@ -254,6 +255,7 @@ def _read_image(value: _Value) -> Image:
         system_packages=fields["system_packages"].each(lambda item: item.text(SYSTEM_PACKAGE))
         if "system_packages" in fields
         else (),
+        provided=fields["from_base"].each(lambda item: item.text(PROVIDED)) if "from_base" in fields else (),
     )
 
 

@@ -92,4 +92,5 @@ def _image(image: Image) -> dict[str, object]:
         imports=list(image.imports),
         targets=list(image.targets),
         system_packages=list(image.system_packages),
+        from_base=list(image.provided),
     )

@@ -188,6 +188,7 @@ def _project(entry: Entry) -> dict[str, Any]:
         "packages": max((len(lock.pins) for lock in locks), default=0),
         "download_bytes": max((sum(pin.download_bytes for pin in lock.pins) for lock in locks), default=0),
         "reason": entry.reason or None,
+        "from_base": sorted({one for lock in locks for one in lock.provided}),
     }
 
 

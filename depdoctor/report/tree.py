@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -133,12 +133,20 @@ def _trees(made: Plan) -> list[Tree]:
     for base, environment in dict.fromkeys((image.base, image.environment) for image in made.images):
         standing = [image for image in made.images if (image.base, image.environment) == (base, environment)]
         tree = Tree(Text.assemble((base.reference, "bold"), (f"  {environment}", "dim")))
-        for image in standing:
-            if not image.node:
-                tree.add(Text.assemble((image.name, "bold green"), ("  nothing to install", "dim")))
+        for line in _without_layers(standing):
+            tree.add(line)
         grow(tree, "")
         trees.append(tree)
     return trees
+
+
+def _without_layers(images: Sequence[Image]) -> Iterator[Text]:
+    """What images on one base have without any layer of wheels: what comes with the base, or nothing."""
+    if provided := dict.fromkeys(one for image in images for one in image.provided):
+        yield Text.assemble(("from base  ", "green"), (", ".join(provided), "dim"))
+    for image in images:
+        if not image.node:
+            yield Text.assemble((image.name, "bold green"), ("  nothing to install", "dim"))
 
 
 def _label(node: Node, users: Sequence[Image], files: Mapping[str, Pin]) -> Text:

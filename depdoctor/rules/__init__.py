@@ -35,6 +35,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("system_libraries", "library", rows.SystemLibrary, ("package", "when", "apt")),
     Table("distributions", "distribution", rows.Distribution, ("names",)),
     Table("base_images", "base", rows.BaseImage, ("image", "tag")),
+    Table("base_packages", "contents", rows.BasePackages, ("image", "tag")),
     Table("error_packages", "package", rows.ErrorPackage, ("package", "versions", "extra")),
     Table("import_names", "import", rows.ImportName, ("module",)),
     Table("stdlib_modules", "module", rows.StdlibModule, ("name",)),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
+from packaging.requirements import Requirement
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
@@ -16,6 +17,7 @@ from depdoctor.model.distribution import MemberPattern
 from depdoctor.rules.rows import (
     Architecture,
     BaseImage,
+    BasePackages,
     Break,
     Build,
     Component,
@@ -75,6 +77,8 @@ class Base:
     brings: NormalizedName | None = None
     version: Version | None = None
     demand: str = ""
+    packages: tuple[Requirement, ...] = ()
+    """Distributions that belong to it: pinned, or by name alone where the version is not known."""
     provenance: Provenance | None = None
 
 
@@ -99,6 +103,7 @@ class Rules:
     system_libraries: tuple[SystemLibrary, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
+    base_packages: tuple[BasePackages, ...] = ()
     error_packages: tuple[ErrorPackage, ...] = ()
     import_names: tuple[ImportName, ...] = ()
     stdlib_modules: tuple[StdlibModule, ...] = ()
@@ -291,6 +296,7 @@ def _plain(name: str) -> str:
 def _base(rules: Rules, reference: str) -> Base:
     name, _, _ = reference.partition("@")
     image, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
+    packages = _packages(rules, image, tag)
     for row in rules.base_images:
         if not row.image.match(image) or not (match := row.tag.match(tag)):
             continue
@@ -315,6 +321,18 @@ def _base(rules: Rules, reference: str) -> Base:
             slim=row.slim,
             brings=row.brings,
             version=Version(told["version"]) if "version" in told else None,
+            packages=packages,
             provenance=row.provenance,
         )
-    return Base(reference=reference, known=False)
+    return Base(reference=reference, known=False, packages=packages)
+
+
+def _packages(rules: Rules, image: str, tag: str) -> tuple[Requirement, ...]:
+    """What comes with an image, by name; pinned where some row pins it."""
+    found: dict[str, Requirement] = {}
+    for row in rules.base_packages:
+        if row.image.fullmatch(image) and row.tag.fullmatch(tag):
+            for package in row.packages:
+                if package.specifier or package.name not in found:
+                    found[package.name] = package
+    return tuple(found[name] for name in sorted(found))

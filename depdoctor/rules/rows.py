@@ -299,6 +299,20 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BasePackages:
+    """Distributions that belong to images of these names and tags as their libraries do.
+
+    Each is pinned, or stands by name alone where nobody says which version that is. Of several rows that match an image
+    all count, and one that pins a package more than one that only names it.
+    """
+
+    image: re.Pattern[str]
+    tag: re.Pattern[str]
+    packages: tuple[Requirement, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPackage:
     """Releases that cannot be what anyone wants: a stub that refuses to install, a placeholder, a wrong name."""
 

@@ -122,7 +122,7 @@ class OciBuilder:
     def _image(self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob]) -> BuiltImage:
         python = image.environment.python
         pins = plan.by_hash()
-        steps = [Step(blob=self._environment(base.interpreter, python), title=f"virtual environment, Python {python}")]
+        steps = [Step(blob=self._environment(base.interpreter, image), title=f"virtual environment, Python {python}")]
         steps += [Step(blob=layers[layer.key], title=title_of(layer, pins)) for layer in plan.layers(image)]
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
         configuration, text = config(image, base, steps, labels(plan, image), _created())
@@ -143,8 +143,9 @@ class OciBuilder:
             layout=layout,
         )
 
-    def _environment(self, interpreter: str, python: str) -> Blob:
-        return self._kept(lambda stream: write_environment(stream, interpreter, python))
+    def _environment(self, interpreter: str, image: Image) -> Blob:
+        python, sees_base = image.environment.python, bool(image.provided)
+        return self._kept(lambda stream: write_environment(stream, interpreter, python, sees_base=sees_base))
 
     def _code(self, plan: Plan, image: Image) -> Blob:
         folder = PurePosixPath(image.code)

@@ -18,8 +18,11 @@ def owned(python: str) -> tuple[str, ...]:
     return (*links(python), f"{_ROOT}/pyvenv.cfg")
 
 
-def write_environment(stream: LayerStream, interpreter: str, python: str) -> None:
-    """Write an environment whose interpreter is a link to the one at this absolute path."""
+def write_environment(stream: LayerStream, interpreter: str, python: str, *, sees_base: bool = False) -> None:
+    """Write an environment whose interpreter is a link to the one at this absolute path.
+
+    One that `sees_base` has the packages of the base's own Python behind those of its own.
+    """
     first, *others = links(python)
     stream.enter(first)
     stream.link(first, interpreter)
@@ -27,6 +30,6 @@ def write_environment(stream: LayerStream, interpreter: str, python: str) -> Non
         stream.link(other, "python")
     stream.enter(f"{_ROOT}/lib/python{python}/site-packages/")
     home = interpreter.rpartition("/")[0]
-    settings = {"home": home, "include-system-site-packages": "false", "version": python}
+    settings = {"home": home, "include-system-site-packages": str(sees_base).lower(), "version": python}
     text = "".join(f"{key} = {value}\n" for key, value in settings.items())
     stream.file(f"{_ROOT}/pyvenv.cfg", text.encode())

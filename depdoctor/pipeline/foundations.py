@@ -1,0 +1,54 @@
+"""Which image a project stands on, as far as packages come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from depdoctor.model.config import Config
+from depdoctor.model.lock import BaseContents
+from depdoctor.model.project import BaseImage, Reading
+from depdoctor.rules import Base, Rules
+
+
+def contents_of(reading: Reading, config: Config, rules: Rules) -> BaseContents | None:
+    """What comes with the image of the project's own Dockerfile, else with the configured one; None for nothing known.
+
+    Names without any version are no contents: see `untold`.
+    """
+    for base, image in _bases(reading, config, rules):
+        if base.known and base.packages:
+            return BaseContents(
+                reference=base.reference, packages=base.packages, location=image.location if image else None
+            )
+    return None
+
+
+def untold(reading: Reading, config: Config, rules: Rules) -> str:
+    """What to say of an image that brings packages in versions that no table tells, "" where there is none."""
+    for base, image in _bases(reading, config, rules):
+        if base.packages and not base.known:
+            place = f"{image.location}: " if image else ""
+            names = ", ".join(sorted(one.name for one in base.packages)[:3])
+            return f"{place}no table tells which {names} and other packages {base.reference} brings"
+        if base.packages:
+            return ""
+    return ""
+
+
+def python_of(reading: Reading, config: Config, rules: Rules) -> str:
+    """The Python that its packages are for, "" where no packages come with the image."""
+    found = (base for base, _ in _bases(reading, config, rules) if base.known and base.packages)
+    return next((base.python for base in found), "")
+
+
+def _bases(reading: Reading, config: Config, rules: Rules) -> Iterator[tuple[Base, BaseImage | None]]:
+    """The image of the project's own, where all its Dockerfiles name one and the same, and then the configured one."""
+    own = [
+        image
+        for manifest in reading.manifests
+        for image in manifest.base_images
+        if image.is_final and image.reference and "$" not in image.reference
+    ]
+    if own and len({image.reference for image in own}) == 1:
+        yield rules.base(own[0].reference), own[0]
+    yield rules.base(config.image.base), None
