@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, explain, rules, whatif
+from depdoctor.cli import cache, explain, hook, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rules": rules.run,
     "explain": explain.run,
     "whatif": whatif.run,
+    "hook": hook.run,
     "cache": cache.run,
     "init": init,
 }

@@ -53,6 +53,18 @@ def diagnosis(result: Diagnosis) -> str:
     )
 
 
+def hooked(result: Diagnosis, judged: Sequence[str], unknown: Sequence[str]) -> str:
+    """Turn what a commit hook found into JSON; `unknown` are projects that only a scan with the network judges."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "projects": list(judged),
+            "findings": [finding(one) for one in result.findings],
+            "summary": {**counts(result), "rules_run": list(result.rules_run), "incomplete": list(unknown)},
+        }
+    )
+
+
 def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool, advice: Sequence[Advice] = ()) -> str:
     """Turn what a plan amounts to into JSON; the plan itself is a file."""
     images = {image.name: image for image in made.images}
