@@ -87,6 +87,7 @@ def check(root: Path, cache: Path, paths: Collection[str], progress: Progress) -
             resolver=_Remembering(verdicts, dated=config.exclude_newer is not None),
             moment=moment,
             wheels=_NoWheels(),
+            rules=facts,
             progress=progress,
             builds_allowed=False,
         )
