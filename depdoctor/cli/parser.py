@@ -63,6 +63,9 @@ def resolving() -> Parser:
         "--build-sdists", action="store_true", help="allow builds of source distributions (runs their code)"
     )
     parser.add_argument(
+        "--allow-outside", action="store_true", help="read what symlinks and `-r` draw in from outside of PATH"
+    )
+    parser.add_argument(
         "--budget", type=_seconds, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
     )
     parser.add_argument(

@@ -240,6 +240,8 @@ class Manifest:
     cuda: str = ""
     indexes: IndexOptions = field(default_factory=IndexOptions)
     includes: tuple[Include, ...] = ()
+    outside: tuple[Include, ...] = ()
+    """Files that it draws in from outside of the scan root, which only an explicit wish lets be read."""
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -62,7 +62,7 @@ class Scan:
 def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
     """Find and read the projects under the root, and judge nothing. Raises `ConfigError` and `RulesError`."""
     found = discover.survey(settings.root, configured(settings)[0].exclude)
-    return found, tuple(read.read(project, settings.root) for project in found.projects)
+    return found, read.read_all(found.projects, settings.root, outside_allowed=settings.outside_allowed)
 
 
 def scan(settings: Settings, progress: Progress) -> Scan:
@@ -82,7 +82,8 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         except PlanFileError as error:
             inventory = replace(inventory, plan_problem=_as_problem(error))
         diagnosis = diagnose(inventory, conflicts, fleet.rules, committed)
-        lasts = fleet.settled and _is_whole(fleet) and not (settings.builds_allowed or settings.environments)
+        elsewhere = settings.builds_allowed or settings.environments or settings.outside_allowed
+        lasts = fleet.settled and _is_whole(fleet) and not elsewhere
         return Scan(
             config=fleet.config,
             inventory=inventory,
@@ -152,7 +153,9 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
 
     config, facts = configured(settings)
     found = discover.survey(settings.root, config.exclude)
-    readings = read.read_all(found.projects, settings.root, facts.stdlib_by_name)
+    readings = read.read_all(
+        found.projects, settings.root, facts.stdlib_by_name, outside_allowed=settings.outside_allowed
+    )
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     bases = asking_bases(readings, config, facts, settings.cache, offline=settings.offline, everything=settings.inspect)

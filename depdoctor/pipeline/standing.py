@@ -21,7 +21,8 @@ class Settings:
     """What the user said on the command line. `cache` is the user's cache folder for depdoctor.
 
     `environments` are virtual environments to look into as well, wherever they lie. `relock` says that neither
-    lockfiles nor the committed plan hold any version in place.
+    lockfiles nor the committed plan hold any version in place. `outside_allowed` lets symlinks and includes lead out
+    of the root.
     """
 
     root: Path
@@ -33,6 +34,7 @@ class Settings:
     inspect: bool = False
     environments: tuple[Path, ...] = ()
     relock: bool = False
+    outside_allowed: bool = False
 
 
 def committed_plan(settings: Settings) -> Plan | None:

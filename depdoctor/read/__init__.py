@@ -66,16 +66,19 @@ READERS: Mapping[str, Callable[[str, str], Manifest]] = {reader.FORMAT: reader.p
 """The parser of each format. Each takes the text of a file and its path, and raises nothing but `ManifestError`."""
 
 
-def read(project: Project, root: Path, changed: Container[str] = frozenset()) -> Reading:
+def read(
+    project: Project, root: Path, changed: Container[str] = frozenset(), *, outside_allowed: bool = False
+) -> Reading:
     """Read all manifests of a project, what they include, and its imports. Never raises for what a file holds.
 
-    `changed` are the modules that only some versions of Python have in their standard library.
+    `changed` are the modules that only some versions of Python have in their standard library. Symlinks and includes
+    out of the root are followed only if that is allowed.
 
     `Reading.python` comes from `.python-version` of the project or of a folder around it, else from `runtime.txt`, else
     from the first manifest that names one, a Dockerfile last. What `requires-python` says stays with its manifest.
     """
-    files = ScanFiles(root=root)
-    assembly = Assembly(project=project, open_text=files.text, readers=READERS)
+    files = ScanFiles(root=root, outside_allowed=outside_allowed)
+    assembly = Assembly(project=project, open_text=files.text, readers=READERS, outside_allowed=outside_allowed)
     assembly.run()
     manifests = tuple(assembly.manifests())
     named = sorted((manifest for manifest in manifests if manifest.python), key=lambda each: each.format == DOCKERFILE)
@@ -93,9 +96,12 @@ def read(project: Project, root: Path, changed: Container[str] = frozenset()) ->
     )
 
 
-def read_all(projects: Iterable[Project], root: Path, changed: Container[str] = frozenset()) -> tuple[Reading, ...]:
+def read_all(
+    projects: Iterable[Project], root: Path, changed: Container[str] = frozenset(), *, outside_allowed: bool = False
+) -> tuple[Reading, ...]:
     """Read projects, and find out which of their files of weights are the same. Never raises for what a file holds."""
-    return same_weights.identified((read(project, root, changed) for project in projects), ScanFiles(root=root))
+    readings = (read(project, root, changed, outside_allowed=outside_allowed) for project in projects)
+    return same_weights.identified(readings, ScanFiles(root=root, outside_allowed=outside_allowed))
 
 
 def read_environment(root: Path, path: str = ".", *, name: str = "") -> InstalledEnvironment:

@@ -98,11 +98,16 @@ def inside(folder: str, path: str) -> str | None:
     return None if joined == ".." or joined.startswith("../") else joined
 
 
+def joined(folder: str, path: str) -> str:
+    """A path written in a file of `folder`, wherever it leads: relative to the scan root, or absolute."""
+    return posixpath.normpath(posixpath.join(folder, path.removeprefix("file://").removeprefix("file:")))
+
+
 def outside(location: Location, path: str) -> Problem:
     """The problem of a path that leads out of the scan root."""
     return Problem(
         location=location,
         reason=f"`{path}` leads out of the folder that is scanned, so it is not read",
-        hint="scan the folder that holds both",
+        hint="scan the folder that holds both, or allow it with `--allow-outside`",
         kind="outside",
     )

@@ -67,6 +67,7 @@ class Assembly:
     project: Project
     open_text: Callable[[str], tuple[str, str]]
     readers: Mapping[str, Callable[[str, str], Manifest]]
+    outside_allowed: bool = False
     _parsed: dict[str, Manifest] = field(default_factory=dict)
     _failed: dict[str, UnreadableManifest] = field(default_factory=dict)
     _uses: dict[str, dict[_Use, None]] = field(default_factory=dict)
@@ -164,7 +165,8 @@ class Assembly:
         format_name = format_of(path) or REQUIREMENTS
         try:
             text, encoding = self.open_text(path)
-            self._parsed[path] = self.readers[format_name](text, path)
+            manifest = self.readers[format_name](text, path)
+            self._parsed[path] = _with_outside(manifest) if self.outside_allowed else manifest
         except ManifestError as error:
             location = Location(path=path, line=error.line)
             problem = Problem(location=location, reason=error.message, hint=error.hint, kind=error.kind)
@@ -203,6 +205,15 @@ class Assembly:
             return package
         is_root = posixpath.normpath(package.source) == self.project.root
         return package if is_root == package.is_root else replace(package, is_root=is_root)
+
+
+def _with_outside(manifest: Manifest) -> Manifest:
+    """A manifest for which files outside of the scan root are files like any others."""
+    if not manifest.outside:
+        return manifest
+    places = {include.location for include in manifest.outside}
+    left = tuple(each for each in manifest.problems if each.kind != "outside" or each.location not in places)
+    return replace(manifest, includes=(*manifest.includes, *manifest.outside), outside=(), problems=left)
 
 
 def _is_compiled(manifest: Manifest, manifests: list[Manifest]) -> bool:

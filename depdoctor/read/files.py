@@ -24,9 +24,10 @@ END_BYTES = 64 * 1024
 
 @dataclass(slots=True, kw_only=True)
 class ScanFiles:
-    """The files under the scan root, and no others."""
+    """The files under the scan root, and no others unless that is allowed."""
 
     root: Path
+    outside_allowed: bool = False
     _resolved: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +50,7 @@ class ScanFiles:
     def _place(self, path: str) -> tuple[Path, int]:
         """Where a file lies, and its size in bytes. Raises `ManifestError` for what is no file under the root."""
         place = self.root / path
-        if not place.resolve().is_relative_to(self._resolved):
+        if not self.outside_allowed and not place.resolve().is_relative_to(self._resolved):
             raise ManifestError("is a symlink that leads out of the folder that is scanned", kind="outside")
         status = place.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -62,6 +62,7 @@ def parse(text: str, path: str) -> Manifest:
             prerelease=reader.prerelease,
         ),
         includes=tuple(reader.includes),
+        outside=tuple(reader.outside),
         problems=tuple(reader.problems),
     )
 
@@ -146,6 +147,7 @@ class _Reader:
     path: str
     requirements: list[DeclaredRequirement] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
+    outside: list[Include] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     index_url: str | None = None
     extra_index_urls: list[str] = field(default_factory=list)
@@ -217,6 +219,7 @@ class _Reader:
                     self._problem(location, f"`{shown}` is not fetched", "keep a copy beside this file", "remote")
                 elif (inner := address.inside(self.folder, path)) is None:
                     self.problems.append(address.outside(location, path))
+                    self.outside.append(Include(path=address.joined(self.folder, path), role=role, location=location))
                 else:
                     self.includes.append(Include(path=inner, role=role, location=location))
 

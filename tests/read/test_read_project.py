@@ -37,6 +37,28 @@ def problems(reading: Reading) -> list[tuple[str, str]]:
     return [(problem.kind, str(problem.location)) for manifest in reading.manifests for problem in manifest.problems]
 
 
+def test_what_lies_outside_is_read_where_that_is_allowed(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "base.txt": "b\n-r more.txt\n",
+            "more.txt": "c\n",
+            "root/app/requirements.txt": f"a\n-r ../../base.txt\n-r link.txt\n-c {tmp_path}/limits.txt\n",
+            "limits.txt": "c<2\n",
+            "linked.txt": "d\n",
+        },
+    )
+    (tmp_path / "root/app/link.txt").symlink_to(tmp_path / "linked.txt")
+    (project,) = discover(tmp_path / "root")
+    refused = read(project, tmp_path / "root")
+    assert [one.name for manifest in refused.manifests for one in manifest.requirements] == ["a"]
+    assert sorted(problems(refused)) == [("outside", f"app/requirements.txt:{line}") for line in (2, 3, 4)]
+    allowed = read(project, tmp_path / "root", outside_allowed=True)
+    assert sorted(one.name for manifest in allowed.manifests for one in manifest.requirements) == ["a", "b", "c", "d"]
+    assert [str(one.requirement) for manifest in allowed.manifests for one in manifest.constraints] == ["c<2"]
+    assert problems(allowed) == []
+
+
 def test_files_of_one_folder_are_groups(tmp_path: Path) -> None:
     found = reading(
         tmp_path,
