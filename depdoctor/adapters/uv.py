@@ -318,9 +318,16 @@ class UvResolver:
         detail = f"an index does not say when its files were uploaded: {', '.join(sorted(without))}"
         return Unknown(why=Why.NOT_UNDERSTOOD, detail=detail)
 
+    def _too_late(self, question: Question) -> str:
+        """Whom a question was put to that got no answer in time; one of several may be all that is slow."""
+        indexes = question.indexes
+        asked = (*self._addresses(question), *(address for _, address in indexes.tied), *indexes.find_links)
+        whom = self._uv.worded(", ".join(dict.fromkeys(asked)))
+        return f"no answer in the time there was, asked of {whom}" if whom else "no answer in the time there was"
+
     def _read(self, probe: Probe, outcome: Outcome) -> Resolved | Unknown | Failure:
         if outcome.timed_out:
-            return Unknown(why=Why.BUDGET, detail="uv was stopped after too long a time")
+            return Unknown(why=Why.BUDGET, detail=self._too_late(probe.question))
         if outcome.status:
             return read_failure(outcome.stderr)
         environment = replace(probe.question.environment, python=probe.python)

@@ -200,7 +200,8 @@ def _stands_on_plain_images(context: Context, entry: Entry) -> bool:
     if any(manifest.conda for manifest in manifests):
         return False
     bases = (base.reference for manifest in manifests for base in manifest.base_images if base.is_final)
-    return all((base := context.rules.base(reference)).known and not base.brings for reference in bases)
+    known = (context.rules.base(reference) for reference in bases)
+    return all(base.known and not base.brings and not base.packages for base in known)
 
 
 def _place(entry: Entry, one: Import) -> Cause:

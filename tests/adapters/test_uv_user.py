@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -162,3 +163,17 @@ def test_every_change_of_the_set_up_is_another_identity(tmp_path: Path, monkeypa
     assert SECRET not in "".join(seen)
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "9")
     assert identity() == seen[-1]
+
+
+def test_an_index_that_hangs_is_named_when_the_time_is_up(
+    cache: Path, package_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+        monkeypatch.setenv("UV_INDEX", address.replace("://", f"://team:{SECRET}@"))
+        question = Question(requirements=("numlib",), environment=LINUX, exclude_newer=SPRING)
+        answer = UvResolver(cache, remaining_s=lambda: 1.5).resolve(question)
+    assert isinstance(answer, Unknown)
+    assert answer.why is Why.BUDGET
+    assert answer.detail == f"no answer in the time there was, asked of {address}, <index>"

@@ -86,3 +86,12 @@ def test_a_plan_stands_on_the_base_and_leaves_out_what_it_brings(
         .endswith(" --system-site-packages")
     )
     assert "--system-site-packages" not in next(line for line in venvs if line.startswith("--python 3.11 "))
+
+
+def test_imports_of_what_the_base_may_bring_need_no_declaration(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("known", "plain"):
+        (root / name / "app.py").write_text("import torch\nimport tokenkit\n")
+    (root / "other").mkdir()
+    (root / "other" / "requirements.txt").write_text("tokenkit\n")
+    undeclared = [one for one in run(capsys, "scan", str(root))["findings"] if one["code"] == "DD513"]
+    assert {project for one in undeclared for project in one["projects"]} == {"plain"}
