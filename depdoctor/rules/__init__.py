@@ -32,6 +32,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("wheels", "wheels", rows.Wheels, ("package", "first")),
     Table("shared_files", "files", rows.SharedFiles, ("module", "packages")),
     Table("breaks", "break", rows.Break, ("package", "versions", "library")),
+    Table("lockstep", "pair", rows.Lockstep, ("package", "versions", "leader")),
     Table("system_libraries", "library", rows.SystemLibrary, ("package", "when", "apt")),
     Table("distributions", "distribution", rows.Distribution, ("names",)),
     Table("base_images", "base", rows.BaseImage, ("image", "tag")),

@@ -31,6 +31,7 @@ from depdoctor.rules.rows import (
     GpuFloor,
     GpuModel,
     ImportName,
+    Lockstep,
     Metadata,
     Provenance,
     SharedFiles,
@@ -41,7 +42,9 @@ from depdoctor.rules.rows import (
     Wheels,
 )
 
-OfPackage = TypeVar("OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, GpuFloor, SystemLibrary)
+OfPackage = TypeVar(
+    "OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, GpuFloor, SystemLibrary, Lockstep
+)
 
 UNKNOWN_LIBC = ("glibc", (2, 28))
 """What is assumed of a base that the tables do not know: the oldest glibc for which most wheels are made today."""
@@ -100,6 +103,7 @@ class Rules:
     wheels: tuple[Wheels, ...] = ()
     shared_files: tuple[SharedFiles, ...] = ()
     breaks: tuple[Break, ...] = ()
+    lockstep: tuple[Lockstep, ...] = ()
     system_libraries: tuple[SystemLibrary, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
@@ -129,6 +133,11 @@ class Rules:
     def breaks_by_package(self) -> Mapping[NormalizedName, tuple[Break, ...]]:
         """The known breaks of each package."""
         return _grouped(self.breaks)
+
+    @cached_property
+    def lockstep_by_package(self) -> Mapping[NormalizedName, tuple[Lockstep, ...]]:
+        """With what the releases of each package keep in step."""
+        return _grouped(self.lockstep)
 
     @cached_property
     def components_by_package(self) -> Mapping[NormalizedName, tuple[Component, ...]]:

@@ -245,6 +245,22 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lockstep:
+    """Releases of a package and of the one that it keeps in step with; with `same`, those of the same number.
+
+    A release that no row covers may go with anything. `effect` is what happens out of step.
+    """
+
+    package: NormalizedName
+    versions: SpecifierSet
+    leader: NormalizedName
+    leader_versions: SpecifierSet = field(default_factory=SpecifierSet)
+    same: bool = False
+    effect: str = "compiled for another release: `undefined symbol`, or operators that are not there"
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemLibrary:
     """What a package expects of the operating system: shared objects or programs, and the Debian packages with them.
 
