@@ -51,9 +51,16 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
     if options.format == "json":
         from depdoctor.report import json
 
-        advice = made.aligned.advice
         sys.stdout.write(
-            json.plan(made.plan, made.costs, made.change, path=made.path.name, changed=made.changed, advice=advice)
+            json.plan(
+                made.plan,
+                made.costs,
+                made.change,
+                path=made.path.name,
+                changed=made.changed,
+                advice=made.aligned.advice,
+                afresh=made.afresh,
+            )
         )
     elif options.format == "markdown":
         from depdoctor.report import markdown
@@ -67,7 +74,15 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
         if options.diff or options.check:
             tree.diff(out, made.change)
         if not options.diff:
-            tree.plan(out, made.plan, made.costs, path=made.path.name, state=state, advice=made.aligned.advice)
+            tree.plan(
+                out,
+                made.plan,
+                made.costs,
+                path=made.path.name,
+                state=state,
+                advice=made.aligned.advice,
+                afresh=made.afresh,
+            )
 
 
 def prefix(root: Path) -> str:

@@ -22,7 +22,11 @@ class LayoutCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCost:
-    """One image: all of it, and what no other image shares; `largest` are its heaviest packages as installed."""
+    """One image: all of it, and what no other image shares; `largest` are its heaviest packages as installed.
+
+    `cuda_bytes` (as downloaded) are the CUDA libraries among it. `pulls` tells how many bytes a node has yet to pull
+    with a classic engine that holds so many of the other images already, on average over which of them.
+    """
 
     name: str
     layers: int
@@ -31,6 +35,8 @@ class ImageCost:
     own_download_bytes: int
     own_unpacked_bytes: int
     largest: tuple[tuple[NormalizedName, int], ...]
+    cuda_bytes: int = 0
+    pulls: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,23 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.utils import NormalizedName
+
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError, ResolverError, UsageError
 from depdoctor.model.alignment import Align
-from depdoctor.model.cost import Costs, PlanDiff
+from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
 from depdoctor.model.plan import Plan
-from depdoctor.model.seams import Progress
+from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
 from depdoctor.pipeline.scanning import Scan, configured, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.plan import base_references
 from depdoctor.plan import plan as plan_images
-from depdoctor.plan.cost import costs
+from depdoctor.plan.cost import costs, planned
 from depdoctor.plan.diff import diff
 
 
@@ -28,7 +30,8 @@ from depdoctor.plan.diff import diff
 class Planned:
     """A plan with what it costs, what changes against the committed one, and whether its file changes.
 
-    `incomplete` is what the scan could not know.
+    `incomplete` is what the scan could not know. `afresh` is what the same images would cost in a plan made afresh,
+    None where this is one.
     """
 
     plan: Plan
@@ -38,6 +41,7 @@ class Planned:
     path: Path
     changed: bool
     aligned: Aligned
+    afresh: LayoutCost | None = None
     incomplete: tuple[str, ...] = ()
 
 
@@ -64,16 +68,24 @@ def plan(
             "`depdoctor scan --list` tells what is one, and `exclude` of the configuration leaves folders out",
         )
     kept = None if fresh or settings.relock else committed
-    shared = aligned(result, configured(settings)[1], settings, progress, mode=mode, committed=kept, end=end)
+    facts = configured(settings)[1]
+    shared = aligned(result, facts, settings, progress, mode=mode, committed=kept, end=end)
     result = replace(result, inventory=shared.inventory)
     made = _made(result, None if fresh else committed, settings, progress, base)
     made = replace(made, moves=shared.moves)
     if write and committed is not None:
         _refuse_loss(committed, made, result)
     path = settings.root / planfile.PLAN_NAME
+    standing = committed is not None and not fresh
+
+    def is_cuda(name: NormalizedName) -> bool:
+        row = facts.cuda_package(name)
+        return row is not None and row[0].role == "component"
+
     return Planned(
         plan=made,
-        costs=costs(made),
+        costs=costs(made, is_cuda),
+        afresh=planned(_made(result, None, settings, NoProgress(), base)) if standing else None,
         change=diff(committed or Plan(packages=(), nodes=(), images=()), made),
         diagnosis=result.diagnosis,
         path=path,

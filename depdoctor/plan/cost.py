@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import comb
+
+from packaging.utils import NormalizedName
 
 from depdoctor.model.cost import Costs, ImageCost, LayoutCost
 from depdoctor.model.distribution import Pin
@@ -15,13 +19,17 @@ from depdoctor.plan.tree import lanes, row
 
 LARGEST = 5
 
+PRESENT = (0, 1, 2, 5)
+"""Numbers of other images that a node may hold already."""
+
 Cohort = tuple[Base, Environment]
 
 
-def costs(plan: Plan) -> Costs:
-    """Everything at once. About a second for 1,000 images."""
+def costs(plan: Plan, is_cuda: Callable[[NormalizedName], bool] = lambda _: False) -> Costs:
+    """Everything at once. About a second for 1,000 images. `is_cuda` knows the wheels that are CUDA libraries."""
     wheels = {image: _wheels(path) for image, path in _paths(plan).items()}
     packages = plan.by_hash()
+    left = pulls(plan)
     unknown = sum(pin.unpacked_bytes is None and not pin.download_bytes for pin in plan.packages)
     return Costs(
         planned=planned(plan),
@@ -29,7 +37,7 @@ def costs(plan: Plan) -> Costs:
         popularity=_stored(_by_popularity(wheels), list(wheels), packages),
         least=_least(wheels, packages),
         bound_bytes=disk_bound(plan),
-        images=_images(plan),
+        images=tuple(replace(one, pulls=left[one.name]) for one in _images(plan, is_cuda)),
         sizes_unknown=unknown,
     )
 
@@ -59,24 +67,6 @@ def disk_bound(plan: Plan) -> int:
     return sum(_bound([own for own in sets if own], packages) for sets in cohorts.values())
 
 
-def missing(plan: Plan, image: Image, present: Iterable[Image]) -> LayoutCost:
-    """What a node that holds the images `present` has yet to pull and store for another.
-
-    `registry_bytes` are the blobs that it lacks, which is what an engine with a content store fetches; `pull_bytes`
-    the layers beyond the longest chain that it has, which is what a classic engine fetches.
-    """
-    packages = plan.by_hash()
-    chains = {node.key for other in present for node in plan.path(other)}
-    blobs = {layer.key for other in present for layer in plan.layers(other)}
-    lacking = [wheel for layer in plan.layers(image) if layer.key not in blobs for wheel in layer.wheels]
-    beyond = [wheel for node in plan.path(image) if node.key not in chains for wheel in _node_wheels(node)]
-    return LayoutCost(
-        registry_bytes=sum(packages[wheel].download_bytes for wheel in lacking),
-        pull_bytes=sum(packages[wheel].download_bytes for wheel in beyond),
-        disk_bytes=sum(weight(packages[wheel]) for wheel in beyond),
-    )
-
-
 def _paths(plan: Plan) -> dict[Image, tuple[Node, ...]]:
     """The nodes of every image, root first."""
     paths: dict[str, tuple[Node, ...]] = {"": ()}
@@ -93,14 +83,20 @@ def _wheels(path: Iterable[Node]) -> frozenset[str]:
     return frozenset(wheel for node in path for wheel in _node_wheels(node))
 
 
-def _images(plan: Plan) -> tuple[ImageCost, ...]:
+def _images(plan: Plan, is_cuda: Callable[[NormalizedName], bool]) -> tuple[ImageCost, ...]:
     packages = plan.by_hash()
     paths = _paths(plan)
     users = Counter(node.key for path in paths.values() for node in path)
-    return tuple(_image(image, path, users, packages) for image, path in paths.items())
+    return tuple(_image(image, path, users, packages, is_cuda) for image, path in paths.items())
 
 
-def _image(image: Image, path: Sequence[Node], users: Mapping[str, int], packages: Mapping[str, Pin]) -> ImageCost:
+def _image(
+    image: Image,
+    path: Sequence[Node],
+    users: Mapping[str, int],
+    packages: Mapping[str, Pin],
+    is_cuda: Callable[[NormalizedName], bool],
+) -> ImageCost:
     pins = [packages[wheel] for node in path for wheel in _node_wheels(node)]
     own = [packages[wheel] for node in path if users[node.key] == 1 for wheel in _node_wheels(node)]
     heaviest = sorted(pins, key=lambda pin: (-weight(pin), pin.name))[:LARGEST]
@@ -112,7 +108,32 @@ def _image(image: Image, path: Sequence[Node], users: Mapping[str, int], package
         own_download_bytes=sum(pin.download_bytes for pin in own),
         own_unpacked_bytes=sum(map(weight, own)),
         largest=tuple((pin.name, weight(pin)) for pin in heaviest),
+        cuda_bytes=sum(pin.download_bytes for pin in pins if is_cuda(pin.name)),
     )
+
+
+def pulls(plan: Plan, present: Iterable[int] = PRESENT) -> dict[str, tuple[tuple[int, int], ...]]:
+    """For each image, what is left to pull on a node that holds so many of the others, and all of them.
+
+    Of n - 1 others u hold a node of the tree too; none of k that are there by chance does with the probability
+    C(n - 1 - u, k) / C(n - 1, k). Bytes as downloaded, on average; an engine with a content store pulls no more.
+    """
+    packages = plan.by_hash()
+    paths = _paths(plan)
+    users = Counter(node.key for path in paths.values() for node in path)
+    mass = {node.key: sum(packages[wheel].download_bytes for wheel in _node_wheels(node)) for node in plan.nodes}
+    others = len(plan.images) - 1
+    counts = sorted({count for count in present if count < others} | {max(others, 0)})
+    return {
+        image.name: tuple(
+            (
+                count,
+                sum(mass[node.key] * comb(others - users[node.key] + 1, count) // comb(others, count) for node in path),
+            )
+            for count in counts
+        )
+        for image, path in paths.items()
+    }
 
 
 def _stored(

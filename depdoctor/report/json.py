@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from depdoctor.model.alignment import Advice
-    from depdoctor.model.cost import Costs, PlanDiff
+    from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
     from depdoctor.model.finding import Cause, Diagnosis, Finding
     from depdoctor.model.image import BuiltImage, PushedImage
     from depdoctor.model.installed import InstalledEnvironment
@@ -65,8 +65,19 @@ def hooked(result: Diagnosis, judged: Sequence[str], unknown: Sequence[str]) -> 
     )
 
 
-def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool, advice: Sequence[Advice] = ()) -> str:
+def plan(
+    made: Plan,
+    costs: Costs,
+    change: PlanDiff,
+    *,
+    path: str,
+    changed: bool,
+    advice: Sequence[Advice] = (),
+    afresh: LayoutCost | None = None,
+) -> str:
     """Turn what a plan amounts to into JSON; the plan itself is a file."""
+    from depdoctor.model.cohort import cohorts
+
     images = {image.name: image for image in made.images}
     return _text(
         {
@@ -84,13 +95,27 @@ def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, changed: bool
                     "unpacked_bytes": cost.unpacked_bytes,
                     "own_download_bytes": cost.own_download_bytes,
                     "own_unpacked_bytes": cost.own_unpacked_bytes,
+                    "cuda_bytes": cost.cuda_bytes,
+                    "largest": [{"package": name, "unpacked_bytes": count} for name, count in cost.largest],
+                    "pulls": [{"others_present": count, "bytes": left} for count, left in cost.pulls],
                 }
                 for cost in costs.images
+            ],
+            "cohorts": [
+                {
+                    "images": list(one.images),
+                    "base": one.base.pinned,
+                    "python": one.environment.python,
+                    "platform": str(one.environment.platform),
+                    "apart": one.apart or None,
+                }
+                for one in cohorts(made)
             ],
             "skipped": [{"project": one.project, "reason": one.reason} for one in made.skipped],
             "costs": {
                 **{name: asdict(getattr(costs, name)) for name in ("planned", "single", "popularity", "least")},
                 "bound_bytes": costs.bound_bytes,
+                "afresh": asdict(afresh) if afresh else None,
             },
             "diff": asdict(change),
             "alignment": {

@@ -11,7 +11,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from depdoctor.model.alignment import Advice
-from depdoctor.model.cost import Costs, PlanDiff
+from depdoctor.model.cohort import cohorts
+from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.plan import Image, Node, Plan
@@ -19,17 +20,37 @@ from depdoctor.report.console import many, size
 
 MOST_NAMES = 4
 MOST_MOVES = 8
+MOST_IMAGES = 12
+
+PULL_BYTES_PER_S = 100_000_000
+"""What a link of 1 Gbit/s brings."""
 
 
-def plan(console: Console, made: Plan, costs: Costs, *, path: str, state: str, advice: Sequence[Advice] = ()) -> None:
-    """Print the tree of layers, who shares what, and what is saved against one image each."""
+def plan(
+    console: Console,
+    made: Plan,
+    costs: Costs,
+    *,
+    path: str,
+    state: str,
+    advice: Sequence[Advice] = (),
+    afresh: LayoutCost | None = None,
+) -> None:
+    """Print the tree of layers, who shares what, what each image takes, and what is saved against one image each."""
     for tree in _trees(made):
         console.print(tree)
+    for cohort in cohorts(made)[1:]:
+        names = ", ".join(cohort.images[:MOST_NAMES]) + (" ..." if len(cohort.images) > MOST_NAMES else "")
+        console.print(Text.assemble(("apart ", "cyan"), names, (f": {cohort.apart}", "dim")))
     for one in made.skipped:
         console.print(Text.assemble(("no image for ", "yellow"), one.project, (f": {one.reason}", "dim")))
     console.print()
     _aligned(console, made, advice)
+    console.print(_images(costs))
+    console.print()
     console.print(_costs(costs))
+    if afresh:
+        console.print(Text(_distance(costs.planned, afresh), style="dim"))
     console.print(Text.assemble("\n", (path, "bold"), f" {state}"))
 
 
@@ -160,6 +181,47 @@ def _label(node: Node, users: Sequence[Image], files: Mapping[str, Pin]) -> Text
     many = "layer" if len(node.layers) == 1 else "layers"
     bytes_of_all = size(sum(pin.download_bytes for pin in pins))
     return Text.assemble(who, *extra, f"  {bytes_of_all} in {len(node.layers)} {many}  ", (names + more, "dim"))
+
+
+def _images(costs: Costs) -> Table:
+    """What each image takes, the largest first, and how long a node has to pull it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim", caption_justify="left")
+    table.caption = "s: seconds to pull at 1 Gbit/s for a node that has none, one or all of the other images"
+    table.add_column("image", overflow="fold")
+    for column in ("to pull", "its own", "CUDA", "on disk", "s, alone", "beside 1", "beside all"):
+        table.add_column(column, justify="right")
+    table.add_column("largest", overflow="fold")
+    ordered = sorted(costs.images, key=lambda one: (-one.download_bytes, one.name))
+    for one in ordered[:MOST_IMAGES]:
+        left = dict(one.pulls)
+        table.add_row(
+            Text(one.name, style="bold"),
+            size(one.download_bytes),
+            size(one.own_download_bytes),
+            f"{one.cuda_bytes / one.download_bytes:.0%}" if one.cuda_bytes else "",
+            size(one.unpacked_bytes),
+            *(_seconds(left[count]) if count in left else "" for count in (0, 1, max(left, default=0))),
+            Text(", ".join(f"{name} {size(count)}" for name, count in one.largest[:2]), style="dim"),
+        )
+    if len(ordered) > MOST_IMAGES:
+        table.add_row(Text(f"and {len(ordered) - MOST_IMAGES} more, in --format json", style="dim"))
+    return table
+
+
+def _seconds(count: int) -> str:
+    return f"{count / PULL_BYTES_PER_S:.1f}"
+
+
+def _distance(planned: LayoutCost, afresh: LayoutCost) -> str:
+    """How far a plan that keeps what stands is from one made afresh."""
+    more = {
+        "on the disk": planned.disk_bytes - afresh.disk_bytes,
+        "in the registry": planned.registry_bytes - afresh.registry_bytes,
+    }
+    parts = [f"{size(count)} less {where}" for where, count in more.items() if count > 0]
+    if not parts:
+        return "a plan made afresh would take no less"
+    return f"a plan made afresh (`--fresh`) would take {' and '.join(parts)}, and be pulled anew"
 
 
 def _costs(costs: Costs) -> Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from fleets import fleet, pin, six
 
 from depdoctor.model.config import Config
 from depdoctor.model.cost import LayoutCost
 from depdoctor.plan import plan
-from depdoctor.plan.cost import costs, missing
+from depdoctor.plan.cost import costs, pulls
 
 MB = 1_000_000
 HEAVY = pin("heavy", size_bytes=10 * MB, unpacked_bytes=40 * MB)
@@ -39,11 +41,33 @@ def test_light_wheels_of_two_nodes_are_two_blobs() -> None:
 
 def test_node_pulls_only_what_it_lacks() -> None:
     made = plan(fleet({"a": [HEAVY, LIGHT], "b": [HEAVY, OTHER], "c": [OTHER]}), Config(), {})
-    a, b, c = made.images
-    assert missing(made, b, []).pull_bytes == 12 * MB
-    assert missing(made, b, [a]) == LayoutCost(registry_bytes=2 * MB, pull_bytes=2 * MB, disk_bytes=3 * MB)
-    assert missing(made, b, [c]) == LayoutCost(registry_bytes=10 * MB, pull_bytes=12 * MB, disk_bytes=43 * MB)
-    assert missing(made, b, [b]) == LayoutCost(registry_bytes=0, pull_bytes=0, disk_bytes=0)
+    left = pulls(made, [0, 1, 2])
+    assert left["b"] == ((0, 12 * MB), (1, 7 * MB), (2, 2 * MB))  # a has the heavy one, c has nothing of the chain
+    assert left["c"] == ((0, 2 * MB), (1, 2 * MB), (2, 2 * MB))
+
+
+def test_pulls_are_the_average_over_all_that_may_be_there() -> None:
+    made = plan(six(), Config(), {})
+    packages = made.by_hash()
+    left = pulls(made, range(6))
+    for image in made.images:
+        others = [other for other in made.images if other is not image]
+        for count, expected in left[image.name]:
+            found = []
+            for present in combinations(others, count):
+                there = {node.key for other in present for node in made.path(other)}
+                lacking = [node for node in made.path(image) if node.key not in there]
+                found.append(
+                    sum(packages[w].download_bytes for node in lacking for layer in node.layers for w in layer.wheels)
+                )
+            assert abs(sum(found) / len(found) - expected) <= len(made.path(image))
+
+
+def test_cuda_share_is_told() -> None:
+    made = plan(fleet({"a": [HEAVY, LIGHT], "b": [OTHER]}), Config(), {})
+    a, b = costs(made, lambda name: name == "heavy").images
+    assert (a.cuda_bytes, b.cuda_bytes) == (10 * MB, 0)
+    assert a.pulls == ((0, 10_001_000), (1, 10_001_000))
 
 
 def test_six_services_reach_the_goals() -> None:
