@@ -15,6 +15,7 @@ from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.target import Target
 from depdoctor.rules.rows import Build
 
 CUDNN = "cudnn"
@@ -37,6 +38,9 @@ def _toolkit(context: Context, installation: Installation, use: CudaUse) -> Iter
     if use.cuda is None or use.cuda.major in wheel_majors(context, installation):
         return
     base = context.base(*installation.projects)
+    unsaid = [target for target in context.targets(installation) if host_cuda(base, target) is None]
+    if any(map(_has_gpu, unsaid)):
+        yield from _other_wheels(context, installation, use)
     for target in context.targets(installation):
         host = host_cuda(base, target)
         if host is None or host.version.major == use.cuda.major:
@@ -58,6 +62,40 @@ def _toolkit(context: Context, installation: Installation, use: CudaUse) -> Iter
             causes=installation.causes(use.name),
             evidence=(*use.evidence, *host.evidence),
         )
+
+
+def _other_wheels(context: Context, installation: Installation, use: CudaUse) -> Iterator[Finding]:
+    """Where nobody says what the machine has: the wheels of the environment bring CUDA, of another major."""
+    beside = [
+        other
+        for other in context.uses(installation)
+        if other.cuda and use.cuda and other.binding.libraries == "wheels" and other.cuda.major != use.cuda.major
+    ]
+    if use.cuda is None or not beside:
+        return
+    brought = sorted({other.cuda.major for other in beside if other.cuda})
+    yield Finding(
+        kind=Kind.CUDNN_TOOLKIT_MISMATCH,
+        severity=Severity.WARNING,
+        subject=use.name,
+        message=(
+            f"{use.package} loads the libraries of CUDA {use.cuda.major}, but those of CUDA {listed(map(str, brought))} "
+            f"come with {listed(str(one.package) for one in beside)}: unless the machine has CUDA {use.cuda.major} too, "
+            f"`libcublasLt.so.{use.cuda.major}` is not found, and it runs on the CPU"
+        ),
+        hint=ways(
+            other_builds(use, context.rules, installation.platform, of_major(brought[-1])),
+            f"take a base image with CUDA {use.cuda.major}",
+        ),
+        packages=tuple(sorted((use.name, *(one.name for one in beside)))),
+        projects=installation.projects_with([use.name]),
+        causes=installation.causes(use.name, *(one.name for one in beside)),
+        evidence=(*use.evidence, *(fact for one in beside for fact in one.evidence)),
+    )
+
+
+def _has_gpu(target: Target) -> bool:
+    return bool(target.gpus or target.driver or target.driver_cuda)
 
 
 def wheel_majors(context: Context, installation: Installation) -> set[int]:
@@ -143,7 +181,7 @@ def _severity(context: Context, installation: Installation, use: CudaUse, found:
     """A package that runs on CPUs as well falls back to them, which only matters where a GPU is meant."""
     if not use.binding.optional or not found.beside:
         return Severity.ERROR
-    meant = any(target.gpus or target.driver or target.driver_cuda for target in context.targets(installation))
+    meant = any(map(_has_gpu, context.targets(installation)))
     return Severity.WARNING if meant else Severity.NOTE
 
 
