@@ -74,14 +74,14 @@ def _other_wheels(context: Context, installation: Installation, use: CudaUse) ->
     if use.cuda is None or not beside:
         return
     brought = sorted({other.cuda.major for other in beside if other.cuda})
+    majors = f"those of CUDA {listed(map(str, brought))} come with {listed(str(one.package) for one in beside)}"
     yield Finding(
         kind=Kind.CUDNN_TOOLKIT_MISMATCH,
         severity=Severity.WARNING,
         subject=use.name,
         message=(
-            f"{use.package} loads the libraries of CUDA {use.cuda.major}, but those of CUDA {listed(map(str, brought))} "
-            f"come with {listed(str(one.package) for one in beside)}: unless the machine has CUDA {use.cuda.major} too, "
-            f"`libcublasLt.so.{use.cuda.major}` is not found, and it runs on the CPU"
+            f"{use.package} loads the libraries of CUDA {use.cuda.major}, but {majors}: unless the machine has CUDA "
+            f"{use.cuda.major} too, `libcublasLt.so.{use.cuda.major}` is not found, and it runs on the CPU"
         ),
         hint=ways(
             other_builds(use, context.rules, installation.platform, of_major(brought[-1])),
