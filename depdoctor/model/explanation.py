@@ -68,6 +68,30 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """A package in an image: its size on disk, and in how many other images the same file is.
+
+    Causes are the lines that lead to it, the shortest chain first; none where a lockfile holds more than is asked for.
+    """
+
+    package: NormalizedName
+    version: Version
+    size_bytes: int
+    others: int
+    causes: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What an image of the plan holds, the heaviest first, or the one package that was asked for."""
+
+    image: str
+    project: str
+    base: str
+    purposes: tuple[Purpose, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consequence:
     """What a change does to one project in one environment.
 

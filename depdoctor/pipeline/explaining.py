@@ -16,13 +16,14 @@ from depdoctor.conflict.suppose import supposed
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import UsageError
 from depdoctor.model.conflict import Conflict, Fix
-from depdoctor.model.explanation import Break, History, Pair, Wanted
+from depdoctor.model.explanation import Break, Contents, History, Pair, Wanted
 from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock
 from depdoctor.model.project import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
+from depdoctor.pipeline.contents import contents
 from depdoctor.pipeline.scanning import LockedFleet, surveying
 from depdoctor.pipeline.standing import Settings
 
@@ -42,9 +43,11 @@ Wrong = tuple[str, str]
 
 def explain(
     settings: Settings, progress: Progress, what: str, other: str = "", since: datetime | None = None
-) -> Wanted | Pair | History:
-    """Explain a package, two projects, or a project. Raises `UsageError` where no project has such a name."""
+) -> Wanted | Pair | History | Contents:
+    """Explain a package, two projects, a project, or an image. Raises `UsageError` where nothing has such a name."""
     with surveying(settings, progress) as fleet:
+        if since is None and (held := contents(fleet, settings, what, other)):
+            return held
         entries = {entry.project.name: entry for entry in fleet.inventory.entries}
         if other:
             return _pair(fleet, _entry(entries, what), _entry(entries, other))

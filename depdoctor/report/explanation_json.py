@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from json import dumps
 from typing import Any
 
-from depdoctor.model.explanation import Consequence, History, Move, Pair, Wanted, WhatIf
+from depdoctor.model.explanation import Consequence, Contents, History, Move, Pair, Wanted, WhatIf
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.report.json import SCHEMA_VERSION, cause_json, finding
@@ -29,6 +29,27 @@ def wanted(found: Wanted) -> str:
             ],
             "without": list(found.without),
             "unknown": list(found.unknown),
+        }
+    )
+
+
+def contents(found: Contents) -> str:
+    """What an image holds, and what each package is for."""
+    return _text(
+        {
+            "image": found.image,
+            "project": found.project,
+            "base": found.base,
+            "packages": [
+                {
+                    "package": one.package,
+                    "version": str(one.version),
+                    "bytes": one.size_bytes,
+                    "other_images": one.others,
+                    "causes": [cause_json(cause) for cause in one.causes],
+                }
+                for one in found.purposes
+            ],
         }
     )
 

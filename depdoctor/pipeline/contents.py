@@ -1,0 +1,70 @@
+"""`explain IMAGE`: what each package in an image is for, down to file and line."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from packaging.utils import canonicalize_name
+
+from depdoctor.errors import PlanFileError
+from depdoctor.lock.declared import in_groups
+from depdoctor.model.explanation import Contents, Purpose
+from depdoctor.model.finding import Cause
+from depdoctor.model.graph import chains
+from depdoctor.model.inventory import Entry
+from depdoctor.model.lock import Lock
+from depdoctor.model.plan import Image, Plan
+from depdoctor.pipeline.scanning import LockedFleet
+from depdoctor.pipeline.standing import Settings, committed_plan
+
+
+def contents(fleet: LockedFleet, settings: Settings, what: str, package: str = "") -> Contents | None:
+    """What an image of the committed plan holds, and why, or one package of it; None where there is none such.
+
+    `what` is an image's name, or a reference that ends with it; a project of that name comes first where no package is
+    named.
+    """
+    projects = {entry.project.name: entry for entry in fleet.inventory.entries}
+    if package in projects or (what in projects and not package):
+        return None
+    try:
+        plan = committed_plan(settings)
+    except PlanFileError:
+        return None
+    name = what.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    found = [image for image in plan.images if what == image.project or name == image.name] if plan else []
+    if not plan or not found or found[0].project not in projects:
+        return None
+    image = found[0]
+    entry = projects[image.project]
+    purposes = _purposes(fleet, plan, image, entry)
+    wanted = canonicalize_name(package)
+    if package:
+        purposes = tuple(one for one in purposes if one.package == wanted)
+    return (
+        Contents(image=image.name, project=image.project, base=image.base.pinned, purposes=purposes)
+        if purposes
+        else None
+    )
+
+
+def _purposes(fleet: LockedFleet, plan: Plan, image: Image, entry: Entry) -> tuple[Purpose, ...]:
+    """Every package of an image with the lines that lead to it, the heaviest first."""
+    own = Lock(project=image.project, environment=image.environment, pins=plan.pins(image))
+    entries, _, _ = fleet.locking.with_facts([Entry(reading=entry.reading, outcomes=(own,))], ())
+    (lock,) = entries[0].locks
+    users = Counter(wheel for other in plan.images for layer in plan.layers(other) for wheel in layer.wheels)
+    groups = fleet.config.project(entry.project.root).groups
+    declared = [one for one in entry.requirements() if in_groups(one.group, groups)]
+    found = []
+    for pin in lock.pins:
+        causes = tuple(
+            Cause(project=image.project, location=one.location, requirement=one.text, chain=chain)
+            for one, chain in sorted(
+                chains(lock, declared, pin.name), key=lambda pair: (len(pair[1]), pair[0].location)
+            )
+        )
+        others = users[pin.file.sha256] - 1 if pin.file else 0
+        size = pin.unpacked_bytes or pin.download_bytes
+        found.append(Purpose(package=pin.name, version=pin.version, size_bytes=size, others=others, causes=causes))
+    return tuple(sorted(found, key=lambda one: (-one.size_bytes, one.package)))
