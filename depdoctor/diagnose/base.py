@@ -35,6 +35,8 @@ def reference_of(inventory: Inventory, plan: Plan | None, entry: Entry) -> str:
         planned = next((image for image in plan.images if image.project == entry.project.name), None)
         if planned is not None:
             return planned.base.reference
+    if taken := next((lock.base for lock in entry.locks if lock.base), ""):
+        return taken
     own = {image.reference for image in own_images(entry)}
     if inventory.base in {"", DEFAULT_BASE} and len(own) == 1:
         return own.pop()

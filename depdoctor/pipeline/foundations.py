@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from depdoctor.model.config import Config
@@ -42,13 +43,19 @@ def python_of(reading: Reading, config: Config, rules: Rules) -> str:
 
 
 def _bases(reading: Reading, config: Config, rules: Rules) -> Iterator[tuple[Base, BaseImage | None]]:
-    """The image of the project's own, where all its Dockerfiles name one and the same, and then the configured one."""
+    """The image of the project's own, and then the configured one.
+
+    Its own is that of the `Dockerfile` in its folder, which is what a build takes unless told otherwise; without one,
+    the image that all of its files agree on.
+    """
     own = [
         image
         for manifest in reading.manifests
         for image in manifest.base_images
         if image.is_final and image.reference and "$" not in image.reference
     ]
-    if own and len({image.reference for image in own}) == 1:
-        yield rules.base(own[0].reference), own[0]
+    plain = posixpath.normpath(posixpath.join(reading.project.root, "Dockerfile"))
+    chosen = [image for image in own if image.location.path == plain] or own
+    if chosen and len({image.reference for image in chosen}) == 1:
+        yield rules.base(chosen[0].reference), chosen[0]
     yield rules.base(config.image.base), None

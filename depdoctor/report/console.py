@@ -16,6 +16,7 @@ from rich.text import Text
 from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.model.lock import Lock
 from depdoctor.report.explained import chain
 
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
@@ -298,7 +299,8 @@ def _projects(console: Console, entries: Sequence[Entry]) -> None:
 
 
 def _table_of(entries: Sequence[Entry]) -> Table:
-    table = _table("project", "python", "state", "packages", "download")
+    brought = any(lock.provided for entry in entries for lock in entry.locks)
+    table = _table("project", "python", "state", "packages", "download", *(("from base",) if brought else ()))
     for column in ("packages", "download"):
         next(one for one in table.columns if one.header == column).justify = "right"
     for entry in entries:
@@ -311,8 +313,15 @@ def _table_of(entries: Sequence[Entry]) -> Table:
             state,
             str(max(len(lock.pins) for lock in locks)) if locks else "",
             size(max(sum(pin.download_bytes for pin in lock.pins) for lock in locks)) if locks else "",
+            *((_from_base(locks),) if brought else ()),
         )
     return table
+
+
+def _from_base(locks: Sequence[Lock]) -> str:
+    """What comes with the image that a project stands on: the packages whose version is known, else their names."""
+    provided = sorted({one for lock in locks for one in lock.provided})
+    return ", ".join([one for one in provided if "==" in one] or provided)
 
 
 def _table(*columns: str) -> Table:

@@ -55,6 +55,17 @@ def test_scan_says_what_comes_with_the_base(root: Path, capsys: pytest.CaptureFi
     assert f"{IMAGE} (clash/Dockerfile:2) brings torch 1.13.0a0+936e930" in clash["message"]
 
 
+def test_of_several_dockerfiles_the_plain_one_counts(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "known" / "Dockerfile-client").write_text("FROM python:3.11-slim\n")
+    report = run(capsys, "scan", str(root))
+    assert next(one["from_base"] for one in report["projects"] if one["name"] == "known")
+    cli.run(["scan", str(root), "--quiet"])
+    assert "torch==1.13.0a0+936e930" in "".join(capsys.readouterr().out.split())
+    (root / "known" / "Dockerfile").rename(root / "known" / "Dockerfile-train")
+    report = run(capsys, "scan", str(root))
+    assert not next(one["from_base"] for one in report["projects"] if one["name"] == "known")
+
+
 def test_an_image_that_no_table_knows_is_unknown_and_no_conflict(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
