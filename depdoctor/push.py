@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar, cast
 
 from depdoctor.errors import BuildError
-from depdoctor.model.image import Blob, BuiltImage, PushedImage
+from depdoctor.model.image import Attachment, Blob, BuiltImage, PushedImage
 from depdoctor.model.seams import Progress, Registry, Store
 
 CONNECTIONS = 4
@@ -28,11 +28,13 @@ def push_all(
     store: Store,
     tags: Sequence[str],
     progress: Progress,
+    attachments: Callable[[BuiltImage, str], Sequence[Attachment]] = lambda *_: (),
 ) -> tuple[PushedImage, ...]:
     """Push images to `destination` (REGISTRY/PREFIX), each under its own name and these tags. Raises `RegistryError`.
 
     A blob that several images hold is sent for the first of them and mounted for the others; a manifest is put only
-    when all of its blobs stand. An image whose manifest is there already sends nothing.
+    when all of its blobs stand. An image whose manifest is there already sends nothing. `attachments` tells which
+    documents about an image go into its repository with it; they are there before it is.
     """
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         work = _Push(destination=destination, registry=registry, store=store, progress=progress)
@@ -42,6 +44,7 @@ def push_all(
             work.begin(absent)
             _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
+            _gather(pool, absent, lambda image: work.attach(image, attachments(image, work.repository(image))))
             _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
             _gather(pool, [(image, tag) for image in images for tag in tags], lambda one: work.tag(*one))
             work.end()
@@ -108,6 +111,15 @@ class _Push:
         with self.store.path(blob.digest).open("rb") as content:
             sending = _Sending(content, lambda count: self.progress.advance(self.task, count))
             self.registry.upload(repository, blob, cast("BinaryIO", sending))
+
+    def attach(self, image: BuiltImage, attachments: Sequence[Attachment]) -> None:
+        repository = self.repository(image)
+        for one in attachments:
+            for blob in one.blobs:
+                if not self.registry.has_blob(repository, blob.digest):
+                    self._send(repository, blob, "")
+            content = self.store.path(one.manifest.digest).read_bytes()
+            self.registry.attach(repository, image.manifest, one, content)
 
     def put(self, image: BuiltImage, reference: str) -> None:
         self.registry.put_manifest(reference, image.manifest, self.store.path(image.manifest.digest).read_bytes())

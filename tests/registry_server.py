@@ -38,6 +38,8 @@ class Fake:
     largest_bytes: int = 0
     """What it takes in one request; 0 for anything."""
     token_answer: bytes | None = None
+    referrers: bool = False
+    """Whether it knows referrers of its own (distribution specification 1.1)."""
     quiet: bool = False
     """Whether it does not tell the digest of what it has."""
     pieces: dict[str, bytearray] = field(default_factory=dict)
@@ -154,7 +156,9 @@ class Handler(BaseHTTPRequestHandler):
                     self.answer(400, b'{"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]}')
                     return
             held[rest] = held[digest] = self.headers.get("Content-Type", ""), body
-            self.answer(201, Docker_Content_Digest=digest)
+            subject = json.loads(body).get("subject")
+            known = {"OCI_Subject": subject.get("digest", "")} if subject and self.fake.referrers else {}
+            self.answer(201, Docker_Content_Digest=digest, **known)
         elif rest in held:
             media_type, content = held[rest]
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"

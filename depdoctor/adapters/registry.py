@@ -7,6 +7,7 @@ Docker Hub's, as everywhere. Registries on loopback speak plain HTTP. Credential
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -16,10 +17,11 @@ from depdoctor.adapters.registry_line import TRIES, Line, expect, unreachable
 from depdoctor.adapters.registry_names import parse
 from depdoctor.adapters.registry_upload import upload
 from depdoctor.errors import RegistryError
-from depdoctor.model.image import Blob
+from depdoctor.model.image import Attachment, Blob
 
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
+    INDEX_TYPE,
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -151,6 +153,45 @@ class OciRegistry:
         if said != manifest.digest:
             raise RegistryError(f"the registry stored {manifest.digest} as {said}", where=name.base)
         return said
+
+    def attach(self, repository: str, subject: Blob, attachment: Attachment, content: bytes) -> None:
+        """Put the manifest of a document about another manifest, so that it is found from that one.
+
+        A registry that knows no referrers gets them listed under a tag ("Referrers Tag Schema"). Raises
+        `RegistryError`.
+        """
+        name = parse(repository)
+        manifest = attachment.manifest
+        headers = {"Content-Type": manifest.media_type}
+        answer = self._line.ask("PUT", name, f"manifests/{manifest.digest}", headers=headers, data=content, push=True)
+        expect(answer, 201, name, f"attach {attachment.artifact_type} to {subject.digest}")
+        if answer.headers.get("OCI-Subject") != subject.digest:
+            self._list(repository, subject, attachment)
+
+    def _list(self, repository: str, subject: Blob, attachment: Attachment) -> None:
+        """Add a document to the list of those about a manifest."""
+        reference = f"{repository}:{subject.digest.replace(':', '-')}"
+        status, _, content = self._document(reference)
+        try:
+            listed = json.loads(content)["manifests"] if status == 200 else []
+            others = [one for one in listed if one["digest"] != attachment.manifest.digest]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RegistryError(
+                f"the list of what is about {subject.digest} makes no sense", where=reference
+            ) from error
+        manifest = attachment.manifest
+        entry = {
+            "mediaType": manifest.media_type,
+            "digest": manifest.digest,
+            "size": manifest.size_bytes,
+            "artifactType": attachment.artifact_type,
+        }
+        manifests = sorted([*others, entry], key=lambda one: str(one["digest"]))
+        text = json.dumps(
+            {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}, sort_keys=True
+        ).encode()
+        digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
+        self.put_manifest(reference, Blob(digest=digest, size_bytes=len(text), media_type=INDEX_TYPE), text)
 
     def stop(self) -> None:
         """Break off what other threads wait for, read or send; nothing can be asked any more."""

@@ -64,6 +64,18 @@ class BuiltImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A document about an image, such as its bill of materials: its manifest, which names its subject, and its blobs.
+
+    All of it lies in the store. `artifact_type` is the media type of the document.
+    """
+
+    artifact_type: str
+    manifest: Blob
+    blobs: tuple[Blob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushedImage:
     """An image that stands in a registry, and how many bytes had to be sent for that."""
 

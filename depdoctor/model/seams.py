@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from depdoctor.model.distribution import DistributionFile, WheelFacts
-    from depdoctor.model.image import Blob, BuiltImage, Bundle, Inspection
+    from depdoctor.model.image import Attachment, Blob, BuiltImage, Bundle, Inspection
     from depdoctor.model.lock import Answer, Question, Unknown
     from depdoctor.model.plan import Image, Plan
 
@@ -126,6 +126,9 @@ class Registry(Protocol):
 
     def put_manifest(self, reference: str, manifest: Blob, content: bytes) -> str:
         """Put a manifest under a tag or digest and return its digest. Raises `RegistryError`."""
+
+    def attach(self, repository: str, subject: Blob, attachment: Attachment, content: bytes) -> None:
+        """Put the manifest of a document about another manifest, so that it is found from that one."""
 
     def stop(self) -> None:
         """Break off what other threads wait for, read or send, for one that has given up."""

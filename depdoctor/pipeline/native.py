@@ -16,7 +16,7 @@ from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
-from depdoctor.model.image import BuiltImage, PushedImage
+from depdoctor.model.image import Attachment, BuiltImage, PushedImage
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import bases, references
@@ -48,12 +48,13 @@ def build_natively(
     """Build images with no daemon, and bring them where they are wanted."""
     store = BlobStore(settings.cache / "store")
     registry = OciRegistry(offline=settings.offline)
+    fetcher = WheelFetcher(store, root=settings.root, offline=settings.offline)
     if not wish.push and not wish.load:
         images = bases.or_layers_alone(images, settings, progress)
     with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:
         builder = OciBuilder(
             store=store,
-            fetcher=WheelFetcher(store, root=settings.root, offline=settings.offline),
+            fetcher=fetcher,
             registry=registry,
             root=settings.root,
             output=wish.output or (Path(scratch) if wish.load else None),
@@ -64,7 +65,15 @@ def build_natively(
     if not wish.push:
         return Built(images=made)
     tags = references.tags(standing, settings)
-    return Built(images=made, pushed=push.push_all(made, wish.push, registry, store, tags, progress))
+
+    def attachments(built: BuiltImage, repository: str) -> Sequence[Attachment]:
+        from depdoctor.pipeline.attesting import attest
+
+        planned = next(image for image in images if image.name == built.name)
+        return attest(standing, planned, built, repository, store, fetcher, progress)
+
+    pushed = push.push_all(made, wish.push, registry, store, tags, progress, attachments)
+    return Built(images=made, pushed=pushed)
 
 
 def _loaded(made: Sequence[BuiltImage], tag: str, *, keeps_layouts: bool) -> tuple[BuiltImage, ...]:

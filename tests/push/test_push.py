@@ -12,7 +12,7 @@ from depdoctor.adapters import registry_line as adapter
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.errors import BuildError, RegistryError
-from depdoctor.model.image import Blob, BuiltImage
+from depdoctor.model.image import Attachment, Blob, BuiltImage
 from depdoctor.model.seams import NoProgress
 from depdoctor.push import push, push_all
 
@@ -144,3 +144,54 @@ def test_a_layer_that_is_gone_is_said(fake: Fake, store: BlobStore) -> None:
     store.path(image.layers[0].digest).unlink()
     with pytest.raises(BuildError, match="gone from the cache"):
         push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())
+
+
+def a_document(store: BlobStore, subject: Blob, kind: str) -> Attachment:
+    content = kept(store, kind.encode(), kind)
+    document = {
+        "schemaVersion": 2,
+        "config": {"digest": content.digest},
+        "layers": [],
+        "subject": {"digest": subject.digest},
+    }
+    manifest = kept(store, json.dumps({**document, "artifactType": kind}).encode(), MANIFEST)
+    return Attachment(artifact_type=kind, manifest=manifest, blobs=(content,))
+
+
+@pytest.mark.parametrize("knows_referrers", [True, False])
+def test_documents_are_there_before_the_image_is(knows_referrers: bool, fake: Fake, store: BlobStore) -> None:
+    fake.referrers = knows_referrers
+    image = an_image(store, "api", b"one")
+    documents = [a_document(store, image.manifest, kind) for kind in ("x/bill", "x/provenance")]
+    asked: list[str] = []
+
+    def attachments(built: BuiltImage, repository: str) -> list[Attachment]:
+        assert not fake.manifests["team/api"].get(built.manifest.digest)
+        asked.append(repository)
+        return documents
+
+    for _ in range(2):
+        push_all([image], f"{fake.host}/team", OciRegistry(), store, ["1"], NoProgress(), attachments)
+    assert asked == [f"{fake.host}/team/api"], "what stands gets no documents again"
+    held = fake.manifests["team/api"]
+    assert {one.manifest.digest for one in documents} <= held.keys()
+    tag = image.manifest.digest.replace(":", "-")
+    if knows_referrers:
+        assert tag not in held
+        return
+    media_type, content = held[tag]
+    assert media_type == "application/vnd.oci.image.index.v1+json"
+    assert {(one["digest"], one["artifactType"]) for one in json.loads(content)["manifests"]} == {
+        (one.manifest.digest, one.artifact_type) for one in documents
+    }
+
+
+@pytest.mark.parametrize("listed", ["[]", "{}", '{"manifests": [3]}', "<html>"])
+def test_a_list_of_documents_that_makes_no_sense_is_an_error(listed: str, fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one")
+    document = a_document(store, image.manifest, "x/bill")
+    tag = image.manifest.digest.replace(":", "-")
+    fake.manifests["api"][tag] = ("text/html", listed.encode())
+    with pytest.raises(RegistryError, match="makes no sense"):
+        push_all([image], fake.host, OciRegistry(), store, [], NoProgress(), lambda *_: [document])
+    assert image.manifest.digest not in fake.manifests["api"]

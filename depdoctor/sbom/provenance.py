@@ -1,0 +1,49 @@
+"""Where an image came from: a statement of in-toto 1.0 with the provenance of SLSA 1.0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from depdoctor import __version__
+from depdoctor.model.label import section_digest
+from depdoctor.model.plan import SCRATCH, Image, Plan
+from depdoctor.sbom.cyclonedx import purl
+
+IN_TOTO_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:depdoctor:build:native:1"
+BUILDER = "urn:depdoctor:builder:native"
+
+
+def provenance(plan: Plan, image: Image, digest: str, repository: str, plan_digest: str) -> dict[str, Any]:
+    """The statement on an image with this manifest's digest in a repository: its plan, its wheels and its base."""
+    wheels = [
+        {"uri": purl(pin), "name": pin.file.filename, "digest": {"sha256": pin.file.sha256}}
+        for pin in plan.pins(image)
+        if pin.file
+    ]
+    base = []
+    if image.base.reference != SCRATCH:
+        known = {"digest": {"sha256": image.base.digest.removeprefix("sha256:")}} if image.base.digest else {}
+        base = [{"uri": f"docker://{image.base.pinned}", "name": "base", **known}]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": repository, "digest": {"sha256": digest.removeprefix("sha256:")}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {
+                    "image": image.name,
+                    "project": image.project,
+                    "environment": str(image.environment),
+                    "command": list(image.command),
+                    "plan": plan_digest,
+                    "section": section_digest(plan, image),
+                },
+                "resolvedDependencies": [*base, *wheels],
+            },
+            "runDetails": {"builder": {"id": BUILDER, "version": {"depdoctor": __version__}}},
+        },
+    }
