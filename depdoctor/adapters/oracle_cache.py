@@ -27,7 +27,7 @@ from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Impossible, Question, Resolved
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is written means something else."""
 
 MOST_ANSWERS = 20_000
@@ -155,6 +155,7 @@ def _loaded(packed: bytes) -> Resolved | Impossible | None:
             blamed=tuple(map(canonicalize_name, fields["blamed"])),
             steps=tuple((one, other) for one, other in fields["steps"]),
             summary=fields["summary"],
+            lacking=tuple(map(canonicalize_name, fields["lacking"])),
         )
     except (zlib.error, ValueError, KeyError, TypeError):
         return None

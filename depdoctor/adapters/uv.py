@@ -279,8 +279,14 @@ class UvResolver:
         blamed = (*(name for name in named if name in roots), *others)
         message = " ".join(filter(None, (self._uv.worded(found.message), proof)))
         summary = f"{self._uv.worded(found.summary)}; {proof[0].lower()}{proof[1:-1]}" if proof else found.summary
+        gone = [*found.unlisted, *found.yanked, *(name for text in found.absent for name in names_in(text)[:1])]
         return Impossible(
-            kind=kind, message=message, blamed=blamed, steps=found.steps, summary=self._uv.worded(summary)
+            kind=kind,
+            message=message,
+            blamed=blamed,
+            steps=found.steps,
+            summary=self._uv.worded(summary),
+            lacking=tuple(dict.fromkeys(gone)) if kind in {Kind.VERSION_GONE, Kind.INDEX_MISSING} else (),
         )
 
     def _doubted(self, probe: Probe, answer: Resolved) -> Answer:

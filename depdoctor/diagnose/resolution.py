@@ -95,7 +95,8 @@ def _kind_of_unknown(why: Why) -> Kind:
 def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) -> Finding:
     blamed = outcome.reason.blamed[:MOST_BLAMED]
     causes = tuple(cause for name in blamed for cause in _causes(entry, name))
-    subject = blamed[0] if blamed else entry.project.name
+    named = (*outcome.reason.lacking, *blamed)
+    subject = named[0] if named else entry.project.name
     if outcome.reason.location:
         return _of_one_line(context, entry, outcome.reason, subject)
     where = {
@@ -111,8 +112,8 @@ def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) 
         severity=default_severity(kind),
         subject=subject,
         message=f"{where}: {outcome.reason.summary or _short(outcome.reason.message)}",
-        hint=_hint(context, entry, kind, subject),
-        packages=tuple(sorted(blamed)),
+        hint=_around(blamed, subject) if blamed and subject not in blamed[:1] else _hint(context, entry, kind, subject),
+        packages=tuple(sorted({*blamed, *outcome.reason.lacking})),
         projects=(entry.project.name,),
         causes=causes,
         evidence=(
@@ -124,6 +125,12 @@ def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) 
             ),
         ),
     )
+
+
+def _around(blamed: Sequence[NormalizedName], subject: str) -> str:
+    """The way out where a requirement of a requirement is not to be had."""
+    root = blamed[0] if blamed else subject
+    return f"take a release of {root} that does without {subject}, or configure an index that still has {subject}"
 
 
 def _of_one_line(context: Context, entry: Entry, reason: Impossible, subject: str) -> Finding:

@@ -104,6 +104,8 @@ class Impossible:
     line: str = ""
     hint: str = ""
     summary: str = ""
+    lacking: tuple[NormalizedName, ...] = ()
+    """Packages that are not there, or in no version that is asked for, where that is the reason."""
 
 
 Answer = Resolved | Impossible | Unknown

@@ -305,6 +305,7 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
             kind=Kind(refused["kind"]),
             message=refused["message"],
             blamed=tuple(canonicalize_name(one) for one in refused["blamed"]),
+            lacking=tuple(canonicalize_name(one) for one in refused.get("lacking", ())),
         )
         return Unresolvable(project=name, environment=environment, reason=reason)
     if "pins" not in raw:
