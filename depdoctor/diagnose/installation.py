@@ -281,7 +281,10 @@ def _locked(lock: Lock, parts: tuple[Part, ...]) -> dict[NormalizedName, Package
 
 
 def exact_version(requirement: Requirement) -> Version | None:
-    """The one version that a requirement allows: `==` without a wildcard, `===`, or the wheel that it links to."""
+    """The one version that a requirement allows: `==` without a wildcard, `===`, or the wheel that it links to.
+
+    `>=` and `<=` of the same version say so too, as jax writes it of its plugins.
+    """
     if requirement.url:
         try:
             return parse_wheel_filename(requirement.url.partition("#")[0].rpartition("/")[2].replace("%2B", "+"))[1]
@@ -293,7 +296,8 @@ def exact_version(requirement: Requirement) -> Version | None:
                 return Version(specifier.version)
             except InvalidVersion:
                 return None
-    return None
+    ends = {specifier.operator: specifier.version for specifier in requirement.specifier}
+    return Version(ends["<="]) if set(ends) == {">=", "<="} and ends[">="] == ends["<="] else None
 
 
 def _declared_lock(

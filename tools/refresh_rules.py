@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Propose new rows for the tables of rules/: what releases newer than the tables say of themselves.
+
+    python tools/refresh_rules.py                                          what is new, as a diff
+    python tools/refresh_rules.py --write                                  and into the tables
+    python tools/refresh_rules.py --table metadata --package ultralytics --since 8.0.0
+
+The index is the one that uv is configured with. Read are its pages (which wheels there are), METADATA (what is
+required), and with --table builds small members and shared objects of wheels (CUDA, cuDNN, C++ ABI, GPU targets), all
+of it by range requests. A maintainer reads the diff before it becomes a fact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import urljoin
+
+from packaging.requirements import Requirement
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from depdoctor import rules
+from depdoctor.adapters.http import session
+from depdoctor.adapters.index import RemoteWheels
+from depdoctor.adapters.inspection import WheelInspector
+from depdoctor.adapters.store import BlobStore
+from depdoctor.adapters.uv_process import UvProcess
+from depdoctor.cli.settings import cache_folder
+from depdoctor.model.distribution import DistributionFile, WheelCode, WheelFacts
+from depdoctor.model.graph import without_marker
+from depdoctor.rules import Rules
+
+ROOT = Path(__file__).resolve().parent.parent
+JSON = "application/vnd.pypi.simple.v1+json"
+TABLES = ("wheels", "metadata", "builds")
+PARALLEL = 8
+LIMIT_S = 60.0
+
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+_GLIBC = re.compile(r"manylinux_(\d+)_(\d+)_x86_64$")
+_LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
+_CPYTHON = re.compile(r"cp3(\d+)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A release as the index lists it: its wheels for Linux on x86_64, the plain ones of every platform among them."""
+
+    package: NormalizedName
+    version: Version
+    wheels: tuple[tuple[DistributionFile, frozenset[Tag]], ...]
+
+    @property
+    def newest(self) -> DistributionFile | None:
+        """The wheel for the newest CPython."""
+        return max((file for file, _ in self.wheels), key=lambda file: file.filename, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """What proposals are made with."""
+
+    known: Rules
+    cache: Path
+    requires: re.Pattern[str]
+    extras: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A proposed row without its releases: rows of consecutive releases that are the same become one."""
+
+    package: str
+    fields: tuple[tuple[str, object], ...]
+    source: str
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the diff, and write it where that is asked for. 1 if the index cannot be asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", choices=TABLES, action="append", help="only this table (default: wheels, metadata)")
+    parser.add_argument("--package", action="append", help="only this package, which the table need not know yet")
+    parser.add_argument("--since", type=Version, help="releases from this one on (default: newer than the table)")
+    parser.add_argument("--until", type=Version, help="and none after this one")
+    parser.add_argument("--requires", default="", help="of METADATA only what requires names that begin so (a pattern)")
+    parser.add_argument("--no-extras", action="store_true", help="of METADATA only what is always required")
+    parser.add_argument("--folder", type=Path, default=ROOT / "rules", help="where the tables are")
+    parser.add_argument("--write", action="store_true", help="write the rows into the tables")
+    options = parser.parse_args(arguments)
+    cache = cache_folder()
+    uv = UvProcess(cache, interpreter=sys.executable, offline=False, remaining_s=lambda: LIMIT_S)
+    index = uv.default_index
+    if not index:
+        print("uv names no index that can be asked without credentials", file=sys.stderr)
+        return 1
+    known = rules.load(options.folder)
+    ask = _Ask(known=known, cache=cache, requires=re.compile(options.requires), extras=not options.no_extras)
+    for table in options.table or ("wheels", "metadata"):
+        names = [canonicalize_name(name) for name in options.package or _names(known, table)]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            pages = pool.map(lambda name: _releases(index, name), names)
+            found = [
+                row
+                for name, releases in zip(names, pages, strict=True)
+                for row in _proposed(ask, table, _wanted(known, table, name, releases, options))
+            ]
+        path = options.folder / f"{table}.toml"
+        old = path.read_text(encoding="utf-8")
+        new = old.rstrip("\n") + "\n" + "".join(f"\n{row}" for row in found) if found else old
+        sys.stdout.writelines(
+            difflib.unified_diff(
+                old.splitlines(keepends=True), new.splitlines(keepends=True), path.name, path.name, n=1
+            )
+        )
+        if options.write and new != old:
+            path.write_text(new, encoding="utf-8")
+            rules.load(options.folder)
+    return 0
+
+
+def _names(known: Rules, table: str) -> list[str]:
+    return sorted({row.package for row in getattr(known, table)})
+
+
+def _wanted(
+    known: Rules, table: str, name: NormalizedName, releases: Iterable[Release], options: argparse.Namespace
+) -> list[Release]:
+    newest = max((row.last for row in getattr(known, table) if row.package == name), default=None)
+    return [
+        release
+        for release in releases
+        if (options.since is None or release.version >= options.since)
+        and (options.until is None or release.version <= options.until)
+        and (options.since is not None or newest is None or release.version > newest)
+    ]
+
+
+def _releases(index: str, name: NormalizedName) -> list[Release]:
+    """The final releases of a package that have wheels here and are not yanked, oldest first."""
+    address = f"{index.rstrip('/')}/{name}/"
+    answer = session().get(address, headers={"Accept": JSON})
+    if answer.status_code != 200 or JSON not in answer.headers.get("Content-Type", ""):
+        print(f"{name}: the index has no page of it that a program can read", file=sys.stderr)
+        return []
+    wheels: dict[Version, list[tuple[DistributionFile, frozenset[Tag]]]] = {}
+    for file in json.loads(answer.text)["files"]:
+        try:
+            _, version, _, tags = parse_wheel_filename(file["filename"])
+        except (InvalidWheelFilename, InvalidVersion):
+            continue
+        here = any(
+            (tag.platform.endswith("x86_64") and "linux" in tag.platform) or tag.platform == "any" for tag in tags
+        )
+        if file.get("yanked") or version.is_prerelease or not here or "musllinux" in file["filename"]:
+            continue
+        sha256 = file.get("hashes", {}).get("sha256", "")
+        url = urljoin(answer.url, file["url"])
+        found = DistributionFile(filename=file["filename"], url=url, sha256=sha256, size_bytes=file.get("size"))
+        wheels.setdefault(version, []).append((found, tags))
+    return [Release(package=name, version=version, wheels=tuple(found)) for version, found in sorted(wheels.items())]
+
+
+def _proposed(ask: _Ask, table: str, releases: Sequence[Release]) -> Iterator[str]:
+    """The rows of these releases as TOML, those of consecutive releases that say the same as one."""
+    if not releases:
+        return
+    make = {"wheels": _of_wheels, "metadata": _of_metadata, "builds": _of_builds}[table]
+    rows = list(make(ask, releases))
+    header = {"wheels": "wheels", "metadata": "metadata", "builds": "build"}[table]
+    place = {release.version: number for number, release in enumerate(releases)}
+    for extra in dict.fromkeys(_extra_of(row) for _, row in rows):
+        own = [(place[release.version], release, row) for release, row in rows if _extra_of(row) == extra]
+        # A release that says nothing ends a run: the rows of a table hold for all releases from first to last.
+        for _, group in groupby(enumerate(own), key=lambda pair: (pair[1][0] - pair[0], pair[1][2])):
+            run = [(release.version, row) for _, (_, release, row) in group]
+            yield _toml(header, run[0][1], run[0][0], run[-1][0])
+
+
+def _extra_of(row: Row) -> object:
+    return dict(row.fields).get("extra", "")
+
+
+def _of_wheels(_: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Release, Row]]:
+    for release in releases:
+        tags = {tag for _, found in release.wheels for tag in found if tag.platform.endswith("x86_64")}
+        minors = {
+            int(match.group(1)) for tag in tags if (match := _CPYTHON.match(tag.interpreter)) and tag.abi != "abi3"
+        }
+        glibc = [version for tag in tags if (version := _glibc(tag.platform))]
+        fields: list[tuple[str, object]] = []
+        if minors:
+            fields.append(("pythons", [f"3.{minor}" for minor in sorted(minors)]))
+        if glibc and min(glibc) > Version("2.17"):
+            fields.append(("glibc", str(min(glibc))))
+        if fields:
+            yield release, Row(package=release.package, fields=_frozen(fields), source="file lists of the index")
+
+
+def _glibc(platform: str) -> Version | None:
+    legacy = _LEGACY.get(platform.removesuffix("_x86_64"))
+    match = _GLIBC.match(platform)
+    return Version(legacy) if legacy else Version(f"{match.group(1)}.{match.group(2)}") if match else None
+
+
+def _of_metadata(ask: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Release, Row]]:
+    """What each release requires of the packages that rules look at, by extra."""
+    wheels = {file.sha256: file for release in releases if (file := release.newest)}
+    facts = RemoteWheels(ask.cache).facts(wheels.values())
+    for release in releases:
+        found = facts.get(release.newest.sha256) if release.newest else None
+        if not isinstance(found, WheelFacts):
+            print(f"{release.package} {release.version}: {getattr(found, 'detail', 'no wheel')}", file=sys.stderr)
+            continue
+        wanted: dict[str, list[str]] = {}
+        for requirement in found.requires:
+            if _matters(ask, canonicalize_name(requirement.name)) and _is_for_linux(requirement):
+                wanted.setdefault(_extra(requirement), []).append(without_marker(requirement))
+        for extra, texts in sorted(wanted.items()):
+            if extra and not ask.extras:
+                continue
+            fields = [*((("extra", extra),) if extra else ()), ("requires", sorted(set(texts)))]
+            yield release, Row(package=release.package, fields=_frozen(fields), source="METADATA of wheels")
+
+
+def _matters(ask: _Ask, name: NormalizedName) -> bool:
+    bound = ask.known.cuda_package(name) is not None or name in ask.known.files_by_package
+    return bound and ask.requires.match(name) is not None
+
+
+def _is_for_linux(requirement: Requirement) -> bool:
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix"}
+    return requirement.marker is None or requirement.marker.evaluate({**linux, "extra": _extra(requirement)})
+
+
+def _extra(requirement: Requirement) -> str:
+    """The extra that a requirement is of, "" for what is always required."""
+    match = _EXTRA.search(str(requirement.marker or ""))
+    return match.group(1) if match else ""
+
+
+def _of_builds(ask: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Release, Row]]:
+    """What the wheel itself says it was built with."""
+    wheels = {file.sha256: file for release in releases if (file := release.newest)}
+    members = {file.sha256: ask.known.members(release.package) for release in releases if (file := release.newest)}
+    found = WheelInspector(BlobStore(ask.cache / "store")).inspect(wheels.values(), members)
+    for release in releases:
+        code = found.get(release.newest.sha256) if release.newest else None
+        if not isinstance(code, WheelCode) or not (code.cuda or code.libraries or code.complete):
+            continue
+        loaded = dict(library.split(".so.") for library in code.libraries)
+        cuda = code.cuda or loaded.get("libcudart", "") or loaded.get("libcublas", "")
+        cudnn = code.cudnn or loaded.get("libcudnn", "")
+        fields: list[tuple[str, object]] = [("default", True), ("platforms", ["linux-x86_64"])]
+        fields += [(name, value) for name, value in (("cuda", cuda), ("cudnn", cudnn)) if value]
+        if code.complete:
+            fields.append(("targets", sorted(code.targets, key=_by_number)))
+        if code.cxx11_abi:
+            fields.append(("cxx11-abi", code.cxx11_abi == "1"))
+        yield release, Row(package=release.package, fields=_frozen(fields), source=" and ".join(code.members[:3]))
+
+
+def _by_number(target: str) -> tuple[bool, int, str]:
+    return target.startswith("compute"), int(re.sub(r"\D", "", target)), target
+
+
+def _frozen(fields: Iterable[tuple[str, object]]) -> tuple[tuple[str, object], ...]:
+    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in fields)
+
+
+def _toml(header: str, row: Row, first: Version, last: Version) -> str:
+    lines = [f"[[{header}]]", f"package = {json.dumps(row.package)}"]
+    lines += [f'first = "{first}"', f'last = "{last}"']
+    lines += [f"{name} = {json.dumps(value)}" for name, value in row.fields]
+    lines += [f"source = {json.dumps(row.source)}", f"date = {datetime.now(UTC).date().isoformat()}"]
+    return "\n".join([*lines, 'confidence = "primary"']) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
