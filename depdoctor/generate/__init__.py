@@ -27,6 +27,7 @@ class Wanted:
     """What files are made of besides the plan."""
 
     projects: str
+    tag: str
     deployment: Deployment
 
 
@@ -53,10 +54,10 @@ def _split(plan: Plan, _: Wanted) -> dict[str, str]:
 KINDS: Mapping[str, Callable[[Plan, Wanted], dict[str, str]]] = MappingProxyType(
     {
         "dockerfile": _dockerfiles,
-        "bake": lambda plan, wanted: {"docker-bake.json": bake_file(plan, wanted.projects)},
-        "hcl": lambda plan, wanted: {"docker-bake.hcl": hcl_file(plan, wanted.projects)},
+        "bake": lambda plan, wanted: {"docker-bake.json": bake_file(plan, wanted.projects, wanted.tag)},
+        "hcl": lambda plan, wanted: {"docker-bake.hcl": hcl_file(plan, wanted.projects, wanted.tag)},
         "split": _split,
-        "compose": lambda plan, _: {"compose.yaml": compose_file(plan)},
+        "compose": lambda plan, wanted: {"compose.yaml": compose_file(plan, wanted.deployment, wanted.tag)},
         "kubernetes": lambda plan, wanted: kubernetes_files(plan, wanted.deployment),
     }
 )
@@ -66,19 +67,24 @@ TO_BUILD = ("dockerfile", "bake")
 
 
 def generate(
-    plan: Plan, *, only: Sequence[str] = TO_BUILD, projects: str = "..", deployment: Deployment | None = None
+    plan: Plan,
+    *,
+    only: Sequence[str] = TO_BUILD,
+    projects: str = "..",
+    tag: str = "latest",
+    deployment: Deployment | None = None,
 ) -> Bundle:
     """The files of these kinds: those to build with, unless others are asked for.
 
-    `projects` is the way from the folder they are for to the folder that was scanned, `deployment` what is known of the
-    images where they run.
+    `projects` is the way from the folder they are for to the folder that was scanned, `tag` that of the images where
+    nobody sets another, `deployment` what is known of them where they run.
 
     Raises `UsageError` for a kind that there is not.
     """
     for kind in only:
         if kind not in KINDS:
             raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join(KINDS)}")
-    wanted = Wanted(projects=projects, deployment=deployment or Deployment())
+    wanted = Wanted(projects=projects, tag=tag, deployment=deployment or Deployment())
     files: dict[str, str] = {}
     for kind in only:
         files |= KINDS[kind](plan, wanted)

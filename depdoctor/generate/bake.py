@@ -31,14 +31,14 @@ COMMON = "_image"
 """The target that the others inherit from; no image can be called so."""
 
 
-def bake_file(plan: Plan, projects: str) -> str:
+def bake_file(plan: Plan, projects: str, tag: str) -> str:
     """`docker-bake.json`; `projects` is the way from its folder to the projects.
 
     Of a plan only image names stand in it, and these hold nothing that bake would expand.
     """
     images = buildable(plan)
     document = {
-        "variable": {name: {"default": value} for name, value in _variables(projects).items()},
+        "variable": {name: {"default": value} for name, value in _variables(projects, tag).items()},
         "group": {"default": {"targets": [target_name(image) for image in images]}},
         "target": {target_name(image): _target(image) for image in images},
     }
@@ -57,12 +57,12 @@ def _target(image: Image) -> dict[str, object]:
     }
 
 
-def _variables(projects: str) -> dict[str, str]:
+def _variables(projects: str, tag: str) -> dict[str, str]:
     """The variables with their defaults; a path is text, in which nothing is expanded."""
-    return VARIABLES | {"PROJECTS": projects.replace("${", "$${").replace("%{", "%%{")}
+    return VARIABLES | {"PROJECTS": projects.replace("${", "$${").replace("%{", "%%{"), "TAG": tag}
 
 
-def hcl_file(plan: Plan, projects: str) -> str:
+def hcl_file(plan: Plan, projects: str, tag: str) -> str:
     """`docker-bake.hcl`, which says the same as `docker-bake.json`."""
     images = buildable(plan)
     blocks = [
@@ -70,7 +70,8 @@ def hcl_file(plan: Plan, projects: str) -> str:
         f"#   {BAKE_COMMAND.format(extension='hcl')}",
     ]
     blocks += [
-        f'variable "{name}" {{\n  default = {json.dumps(value)}\n}}' for name, value in _variables(projects).items()
+        f'variable "{name}" {{\n  default = {json.dumps(value)}\n}}'
+        for name, value in _variables(projects, tag).items()
     ]
     names = "".join(f'    "{target_name(image)}",\n' for image in images)
     blocks.append(f'group "default" {{\n  targets = [\n{names}  ]\n}}')

@@ -2,23 +2,28 @@
 
 Health checks are the images' own. A container may write to /tmp alone, holds no privilege, and comes back when it
 crashes. Ports are bound to loopback unless `BIND` says otherwise; where two models want the same, the later name gets
-the next that is free.
+the next that is free. Memory is limited by the rule of `Running.memory_mib`. Models with CUDA in them reserve a GPU and
+are of the profile `gpu` where some target has one, so that `up` on a host without leaves them out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from depdoctor.generate.affinity import offers_gpu
+from depdoctor.model.deployment import Deployment, Running
 from depdoctor.model.plan import Image, Plan
 
 LOG_SIZE = "10m"
 LOG_FILES = "3"
 
+GPU_PROFILE = "gpu"
+
 FIRST_PORT, LAST_PORT = 1024, 65535
 """The ports that need no privilege."""
 
 
-def compose_file(plan: Plan) -> str:
+def compose_file(plan: Plan, deployment: Deployment, tag: str) -> str:
     """The Compose file of a plan (Compose specification)."""
     import yaml
 
@@ -30,7 +35,11 @@ def compose_file(plan: Plan) -> str:
         for image in plan.images
         if not image.command
     ]
-    services = {image.name: _service(image, ports.get(image.name)) for image in served}
+    graphical = any(map(offers_gpu, deployment.targets))
+    services = {
+        image.name: _service(image, ports.get(image.name), deployment.running(image.name), tag, graphical=graphical)
+        for image in served
+    }
     return "\n".join([*heading, yaml.safe_dump({"services": services}, sort_keys=False, width=120)])
 
 
@@ -47,11 +56,16 @@ def host_ports(images: Iterable[Image]) -> dict[str, int]:
     return {name: port for port, name in taken.items()}
 
 
-def _service(image: Image, host_port: int | None) -> dict[str, object]:
-    service: dict[str, object] = {"image": f"${{REGISTRY:-depdoctor}}/{image.name}:${{TAG:-latest}}"}
+def _service(image: Image, host_port: int | None, running: Running, tag: str, *, graphical: bool) -> dict[str, object]:
+    service: dict[str, object] = {"image": f"${{REGISTRY:-depdoctor}}/{image.name}:${{TAG:-{tag}}}"}
     if host_port:
         service["ports"] = [f"${{BIND:-127.0.0.1}}:{host_port}:{image.port}"]
+    resources: dict[str, object] = {"limits": {"memory": f"{running.memory_mib}M"}}
+    if graphical and running.gpu:
+        service["profiles"] = [GPU_PROFILE]
+        resources["reservations"] = {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
     return service | {
+        "deploy": {"resources": resources},
         "restart": "unless-stopped",
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - a mount point inside the container

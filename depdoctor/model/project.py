@@ -299,6 +299,21 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How a project is served, as its own files say it.
+
+    `interface` is "command" for a whole command (exec form), else "asgi" or "wsgi" for an application (`module:name`)
+    that a server of that interface runs. `port` is None and `health` "" where nothing tells.
+    """
+
+    interface: str
+    command: tuple[str, ...]
+    port: int | None = None
+    health: str = ""
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """All that was read of one project: its manifests, and the top-level modules its own code imports unguarded."""
 
@@ -313,3 +328,4 @@ class Reading:
     weights: tuple[Weights, ...] = ()
     python: str = ""
     """The Python minor ("3.11") that the project asks for, "" where it names none."""
+    serving: Serving | None = None

@@ -59,6 +59,7 @@ def generate_files(
         standing,
         only=kinds,
         projects=Path(os.path.relpath(settings.root, output)).as_posix(),
+        tag=references.tag(standing),
         deployment=deployment,
     )
     return files.write(Bundle(files=bundle.files), output)

@@ -27,6 +27,7 @@ from depdoctor.model.project import DEFAULT_GROUP
 from depdoctor.model.target import Environment
 from depdoctor.plan.bases import base_of
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
+from depdoctor.plan.serving import started
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters in a path that no Dockerfile, label or plan file should have to carry."""
@@ -165,6 +166,7 @@ def _first_line(text: str) -> str:
 def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, name: str) -> _Draft:
     project, platform = entry.project, lock.environment.platform
     settings = config.project(project.root)
+    command, port, health = started(settings, entry.reading.serving, {pin.name for pin in lock.pins})
     image = Image(
         name=name,
         project=project.name,
@@ -172,9 +174,9 @@ def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base:
         base=base,
         node="",
         code=project.root,
-        command=settings.command,
-        port=settings.port,
-        health=settings.health,
+        command=command,
+        port=port,
+        health=health,
         imports=tuple(sorted(entry.reading.imports)),
         system_packages=tuple(sorted(set(settings.system_packages))),
         provided=lock.provided,

@@ -32,6 +32,7 @@ from depdoctor.read import (
     python_version,
     requirements_txt,
     same_weights,
+    serving,
     setup_cfg,
     setup_py,
     truss_yaml,
@@ -93,6 +94,7 @@ def read(
         weights=tuple(files.weights(project.weights)),
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
+        serving=serving.serving(project, files.text_or_none),
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import yaml
 from fleets import fleet, pin
+from packaging.version import Version
 
 from depdoctor.generate import generate
 from depdoctor.generate.compose import host_ports
 from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.model.deployment import Deployment, GpuNeed, Running
 from depdoctor.model.plan import Image, Plan
+from depdoctor.model.target import Platform, Target
 from depdoctor.plan import plan
 
 
@@ -46,3 +49,23 @@ def images(*ports: int | None) -> tuple[Image, ...]:
 def test_ports_never_clash() -> None:
     assert host_ports(images(8000, 8000, 8001, None, 8000)) == {"p0": 8000, "p1": 8002, "p2": 8001, "p4": 8003}
     assert host_ports(images(65535, 65535)) == {"p0": 65535, "p1": 1024}
+
+
+def test_memory_is_limited_and_models_with_cuda_reserve_a_gpu_on_a_fleet_that_has_one() -> None:
+    settings = tuple(ProjectConfig(path=name, command=("python", "app.py")) for name in ("a", "b"))
+    planned = plan(fleet({"a": [], "b": []}), Config(projects=settings), {})
+    running = {
+        "a": Running(gpu=GpuNeed(cuda=Version("12.4")), weights_bytes=1 << 30),
+        "b": Running(unpacked_bytes=600 << 20),
+    }
+    pool = Target(name="pool", platform=Platform(), driver=Version("550.54.15"))
+    for targets, reserved in (((pool,), True), ((), False)):
+        deployment = Deployment(images=running, targets=targets)
+        text = generate(planned, only=["compose"], deployment=deployment).files["compose.yaml"]
+        services = yaml.safe_load(text)["services"]
+        a, b = (services[name]["deploy"]["resources"] for name in ("a", "b"))
+        assert a["limits"] == {"memory": "2560M"}
+        assert b["limits"] == {"memory": "1024M"}
+        assert ("reservations" in a, "profiles" in services["a"]) == (reserved, reserved)
+        assert "reservations" not in b
+        assert "profiles" not in services["b"]

@@ -1,0 +1,226 @@
+"""How a project is served, as far as its own files say: an existing Dockerfile's CMD, or a web application in its code.
+
+Only what leaves no doubt: a command in exec form whose program is found on PATH, or one application object at the top
+of one module. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from depdoctor.model.formats import DOCKERFILE, format_of
+from depdoctor.model.project import Location, Project, Serving
+from depdoctor.read.dockerfile_lines import Instruction, instructions
+from depdoctor.read.imports import LONGEST_FILE, is_testing
+from depdoctor.read.syntax import tree_of
+
+APPLICATIONS = {
+    "fastapi.FastAPI": "asgi",
+    "starlette.applications.Starlette": "asgi",
+    "litestar.Litestar": "asgi",
+    "quart.Quart": "asgi",
+    "flask.Flask": "wsgi",
+}
+"""What makes an application, and the interface by which a server runs it."""
+
+USUAL = ("app.py", "main.py", "server.py", "serve.py", "api.py", "service.py", "wsgi.py", "asgi.py")
+"""Names of modules that hold the application, where several do."""
+
+HEALTHS = ("/healthz", "/health", "/livez", "/live", "/readyz", "/ready", "/ping")
+"""Paths that tell whether a service is well, the surest first."""
+
+SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", "tini", "dumb-init", "conda", "poetry", "uv", "pipenv"})
+"""Programs that start another one, or that no image of ours has."""
+
+_PORT = re.compile(r"(?:.*:)?(\d{1,5})(?:/tcp)?")
+MOST_FILES = 2_000
+
+
+def serving(project: Project, open_text: Callable[[str], str | None]) -> Serving | None:
+    """How a project is served; None where its files do not say, or say several things."""
+    own = posixpath.normpath(posixpath.join(project.root, "Dockerfile"))
+    for path in project.manifests:
+        if posixpath.normpath(path) == own and format_of(path) == DOCKERFILE:
+            text = open_text(path)
+            found = _of_dockerfile(text, path) if text and len(text) <= LONGEST_FILE else None
+            if found:
+                return found
+    return _of_code(project, open_text)
+
+
+def _of_dockerfile(text: str, path: str) -> Serving | None:
+    """The ENTRYPOINT and CMD of the last stage, its first port, and the path that its HEALTHCHECK asks for."""
+    last: dict[str, Instruction] = {}
+    for instruction in instructions(text):
+        if instruction.name == "FROM":
+            last = {}
+        elif instruction.name == "EXPOSE":
+            last.setdefault("EXPOSE", instruction)
+        else:
+            last[instruction.name] = instruction
+    entrypoint, command = (_exec_form(last.get(name)) for name in ("ENTRYPOINT", "CMD"))
+    if "CMD" not in last or entrypoint is None or command is None:
+        return None
+    words = (*entrypoint, *command)
+    if not words or "/" in words[0] or words[0] in SHELLS or any(word.startswith("/") for word in words[1:]):
+        return None
+    exposed = last["EXPOSE"].text.split() if "EXPOSE" in last else []
+    return Serving(
+        interface="command",
+        command=words,
+        port=next((port for word in exposed if (port := _port(word))), None),
+        health=_asked(last.get("HEALTHCHECK")),
+        location=Location(path=path, line=last["CMD"].line),
+    )
+
+
+def _exec_form(instruction: Instruction | None) -> tuple[str, ...] | None:
+    """The words of a JSON list, none where there is no instruction; None for a shell line."""
+    if instruction is None:
+        return ()
+    try:
+        words = json.loads(instruction.text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(words, list) or not all(isinstance(word, str) and "\0" not in word for word in words):
+        return None
+    return tuple(words)
+
+
+def _asked(instruction: Instruction | None) -> str:
+    match = re.search(
+        r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)", instruction.text if instruction else ""
+    )
+    return match[1] if match else ""
+
+
+def _port(text: str) -> int | None:
+    match = _PORT.fullmatch(text)
+    return int(match[1]) if match and 0 < int(match[1]) < 1 << 16 else None
+
+
+def _of_code(project: Project, open_text: Callable[[str], str | None]) -> Serving | None:
+    found: list[Serving] = []
+    paths = [path for path in project.sources if path.endswith(".py") and not is_testing(path)]
+    for path in sorted(paths)[:MOST_FILES]:
+        text = open_text(path)
+        if text is None or len(text) > LONGEST_FILE or not _may_serve(text):
+            continue
+        try:
+            tree = tree_of(text)
+        except SyntaxError:
+            continue
+        found += _applications(tree, path, project.root)
+        found += _grpc(tree, path, project.root)
+    return _chosen(found)
+
+
+def _may_serve(text: str) -> bool:
+    return "add_insecure_port" in text or any(name.rpartition(".")[2] in text for name in APPLICATIONS)
+
+
+def _chosen(found: Sequence[Serving]) -> Serving | None:
+    """The only one, else the only one nearest to the root in a module of a usual name."""
+    if len(found) < 2:
+        return next(iter(found), None)
+    usual = [one for one in found if posixpath.basename(one.location.path) in USUAL]
+    depth = min((one.location.path.count("/") for one in usual), default=0)
+    nearest = [one for one in usual if one.location.path.count("/") == depth]
+    return nearest[0] if len(nearest) == 1 else None
+
+
+def _applications(tree: ast.Module, path: str, root: str) -> Iterator[Serving]:
+    """Names at the top of a module that an application is bound to."""
+    module = _module(path, root)
+    names = _imported(tree)
+    for statement in tree.body:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Call):
+            continue
+        interface = APPLICATIONS.get(_dotted(statement.value.func, names))
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            if interface and module and isinstance(target, ast.Name):
+                yield Serving(
+                    interface=interface,
+                    command=(f"{module}:{target.id}",),
+                    health=_health(tree, target.id),
+                    location=Location(path=path, line=statement.lineno),
+                )
+
+
+def _module(path: str, root: str) -> str:
+    """The dotted name of a file's module as seen from the project's root, "" if it has none."""
+    relative = posixpath.relpath(path, root).removesuffix(".py").removesuffix("/__init__")
+    parts = relative.split("/")
+    return ".".join(parts) if all(part.isidentifier() for part in parts) else ""
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """What names at the top of a module stand for, in full."""
+    names: dict[str, str] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                names[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            for alias in statement.names:
+                names[alias.asname or alias.name] = f"{statement.module}.{alias.name}"
+    return names
+
+
+def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value, names)}.{node.attr}"
+    return names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+
+def _health(tree: ast.Module, application: str) -> str:
+    """The path of a health check that the application itself answers to GET."""
+    paths = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in statement.decorator_list:
+                if (
+                    isinstance(decorator, ast.Call)
+                    and isinstance(decorator.func, ast.Attribute)
+                    and decorator.func.attr in {"get", "route"}
+                    and isinstance(decorator.func.value, ast.Name)
+                    and decorator.func.value.id == application
+                    and decorator.args
+                    and isinstance(decorator.args[0], ast.Constant)
+                ):
+                    paths.add(decorator.args[0].value)
+    return next((path for path in HEALTHS if path in paths), "")
+
+
+def _grpc(tree: ast.Module, path: str, root: str) -> Iterator[Serving]:
+    """A script that opens a port of a gRPC server when it is run."""
+    if "grpc" not in _imported(tree).values() or not any(_is_main(statement) for statement in tree.body):
+        return
+    ports = [
+        port
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_insecure_port"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+        and (port := _port(node.args[0].value))
+    ]
+    if len(set(ports)) == 1:
+        script = posixpath.relpath(path, root)
+        yield Serving(
+            interface="command", command=("python", script), port=ports[0], location=Location(path=path, line=1)
+        )
+
+
+def _is_main(statement: ast.stmt) -> bool:
+    test = statement.test if isinstance(statement, ast.If) else None
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"

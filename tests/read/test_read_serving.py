@@ -1,0 +1,109 @@
+"""How a project is served: what its own files leave no doubt about, and silence where they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from depdoctor.model.project import Project, Serving
+from depdoctor.read.serving import serving
+
+FASTAPI = """\
+from fastapi import FastAPI
+app: FastAPI = FastAPI()
+
+@app.get("/predict")
+def predict(): ...
+
+@app.get("/health")
+def health(): ...
+"""
+
+GRPC = """\
+import grpc
+
+def main(server):
+    server.add_insecure_port("[::]:50051")
+
+if __name__ == "__main__":
+    main(grpc.server(None))
+"""
+
+DOCKERFILE = """\
+FROM a
+CMD ["x"]
+FROM b
+EXPOSE 9000/tcp 1
+HEALTHCHECK CMD curl -f http://localhost:9000/up || exit 1
+ENTRYPOINT ["python", "-m"]
+CMD ["server", "--big"]
+"""
+
+
+def found(files: Mapping[str, str], root: str = "svc") -> Serving | None:
+    paths = {f"{root}/{name}": text for name, text in files.items()}
+    project = Project(
+        name=root,
+        root=root,
+        manifests=tuple(path for path in paths if path.rpartition("/")[2].startswith("Dockerfile")),
+        sources=tuple(path for path in paths if path.endswith(".py")),
+    )
+    return serving(project, paths.get)
+
+
+def told(files: Mapping[str, str]) -> tuple[object, ...] | None:
+    one = found(files)
+    return one and (one.interface, one.command, one.port, one.health, str(one.location))
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"src/api.py": FASTAPI}, ("asgi", ("src.api:app",), None, "/health", "svc/src/api.py:2")),
+        (
+            {"w/__init__.py": "import flask as f\nsite = f.Flask(__name__)\n"},
+            ("wsgi", ("w:site",), None, "", "svc/w/__init__.py:2"),
+        ),
+        (
+            {"a.py": "import fastapi\nroutes = fastapi.FastAPI()\n", "main.py": FASTAPI},
+            ("asgi", ("main:app",), None, "/health", "svc/main.py:2"),
+        ),
+        ({"s.py": GRPC}, ("command", ("python", "s.py"), 50051, "", "svc/s.py:1")),
+        (
+            {"Dockerfile": DOCKERFILE, "app.py": FASTAPI},
+            ("command", ("python", "-m", "server", "--big"), 9000, "/up", "svc/Dockerfile:7"),
+        ),
+    ],
+)
+def test_what_leaves_no_doubt_is_found(files: dict[str, str], expected: tuple[object, ...]) -> None:
+    assert told(files) == expected
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.py": FASTAPI, "b.py": FASTAPI},
+        {"tests/app.py": FASTAPI},
+        {"app.py": "def make():\n    from fastapi import FastAPI\n    app = FastAPI()\n"},
+        {"app.py": "class FastAPI: ...\napp = FastAPI()\n"},
+        {"my-app.py": FASTAPI},
+        {"app.py": "app = FastAPI("},
+        {"Dockerfile": "FROM a\nCMD python app.py\n"},
+        {"Dockerfile": 'FROM a\nCMD ["/entrypoint.sh"]\n'},
+        {"Dockerfile": 'FROM a\nCMD ["sh", "-c", "rm -rf /"]\n'},
+        {"Dockerfile": 'FROM a\nCMD ["python", "/opt/server.py"]\n'},
+        {"Dockerfile": 'FROM a\nCMD ["python", 1]\n'},
+        {"Dockerfile": 'FROM a\nENTRYPOINT run.sh\nCMD ["python"]\n'},
+        {"Dockerfile.dev": 'FROM a\nCMD ["python", "app.py"]\n'},
+        {"s.py": "import grpc\ns.add_insecure_port('[::]:1')\n"},
+    ],
+)
+def test_what_leaves_doubt_is_not(files: dict[str, str]) -> None:
+    assert found(files) is None
+
+
+def test_command_of_a_dockerfile_that_cannot_be_used_leaves_the_code_to_tell() -> None:
+    one = found({"Dockerfile": "FROM a\nCMD python app.py\n", "app.py": FASTAPI})
+    assert one
+    assert one.command == ("app:app",)
