@@ -27,9 +27,7 @@ _TESTING_FILES = re.compile(r"(?:test_.*|.*_tests?|conftest|setup|noxfile|tasks|
 LONGEST_FILE = 1_000_000
 """Characters; a longer Python file holds data, not imports."""
 
-LONGEST_NAME = 100
-_NAME = re.compile(r"([A-Za-z_][\w-]*)(?:[.:][\w.:]*)?")
-_QUOTED = re.compile(r"""["']([A-Za-z_]\w*)(?:\.[\w.]*)?["']""")
+_QUOTED = re.compile(r"""["']([A-Za-z_][\w-]*)(?:[.:][\w.:]*)?["']""")
 
 _ON_A_LINE = re.compile(
     r"^(?P<indent>[ \t]*)(?:import[ \t]+(?P<names>[\w., \t]+)|from[ \t]+(?P<source>[\w.]+)[ \t]+import\b)"
@@ -98,13 +96,11 @@ def is_testing(path: str) -> bool:
 
 def look(text: str) -> tuple[list[_Found], set[str]]:
     """The absolute imports of one file by top-level module, and the first parts of its texts that look like names."""
+    mentioned = set(_QUOTED.findall(text))
     try:
-        tree = tree_of(text)
+        return list(_walk(tree_of(text))), mentioned
     except SyntaxError:
-        return list(_line_by_line(text)), {match[1] for match in _QUOTED.finditer(text)}
-    words = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    matches = (_NAME.fullmatch(word) for word in words if len(word) <= LONGEST_NAME)
-    return list(_walk(tree)), {match[1] for match in matches if match}
+        return list(_line_by_line(text)), mentioned
 
 
 def _walk(tree: ast.Module) -> Iterator[_Found]:

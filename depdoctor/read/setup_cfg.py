@@ -16,6 +16,8 @@ from depdoctor.read.errors import ManifestError
 
 FORMAT = "setup.cfg"
 
+LONGEST = 1_000_000
+
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 _OPTION = re.compile(r"(?P<key>[^:=\s][^:=]*?)\s*[:=]\s*(?P<value>.*)$")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -34,6 +36,8 @@ class _Option:
 
 def parse(text: str, path: str) -> Manifest:
     """Read a `setup.cfg`. Raises `ManifestError` with the line of what is no INI."""
+    if len(text) > LONGEST:
+        raise ManifestError(f"is longer than {LONGEST} characters", hint="is this a manifest?")
     sections = _sections(text)
     declarations = Declarations(document=Document({}, {}), path=path)
     options = sections.get("options", {})
