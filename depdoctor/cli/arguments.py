@@ -164,7 +164,8 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
         "build the images of the plan, with no daemon or through Docker",
         "  depdoctor build .                       # OCI layouts in ./images\n"
         "  depdoctor build . --push registry.example/team\n"
-        "  depdoctor build . --load --builder docker",
+        "  depdoctor build . --load --builder docker\n"
+        "  depdoctor build . --dry-run",
         parents[:1],
     )
     command.add_argument(
@@ -173,6 +174,7 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
     command.add_argument("--push", metavar="REGISTRY/PREFIX", help="push the images there")
     command.add_argument("--load", action="store_true", help="load the images into the container engine")
     command.add_argument("--builder", choices=BUILDERS, default="auto", help="who builds (default: auto)")
+    _with_dry_run(command)
     command.add_argument(
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
     )
@@ -189,8 +191,15 @@ def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
     command.add_argument(
         "--to", metavar="REGISTRY/PREFIX", help="where to (default: [image] registry of the configuration)"
     )
+    _with_dry_run(command)
     command.add_argument(
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
+    )
+
+
+def _with_dry_run(command: Parser) -> None:
+    command.add_argument(
+        "--dry-run", action="store_true", help="do nothing; tell what would be fetched, made and pushed"
     )
 
 

@@ -14,7 +14,7 @@ from depdoctor.cli.settings import progress_of, settings
 
 if TYPE_CHECKING:
     from depdoctor.model.finding import Diagnosis
-    from depdoctor.pipeline.native import Built
+    from depdoctor.pipeline.native import BuildWish, Built
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
@@ -105,16 +105,14 @@ def generate(options: argparse.Namespace) -> int:
 
 def build(options: argparse.Namespace) -> int:
     """Build the images of the plan."""
-    from depdoctor.pipeline import delivery, native
+    from depdoctor.pipeline import native
 
     started = time.monotonic()
     output = options.output or (None if options.push or options.load else Path("images"))
     wish = native.BuildWish(
         output=output, push=options.push or "", load=options.load, builder=options.builder, images=tuple(options.image)
     )
-    with progress_of(options) as progress:
-        made = delivery.build(settings(options), progress, wish)
-    return _report_built(options, made, started)
+    return _delivered(options, wish, started)
 
 
 def push(options: argparse.Namespace) -> int:
@@ -122,9 +120,29 @@ def push(options: argparse.Namespace) -> int:
     from depdoctor.pipeline import delivery
 
     started = time.monotonic()
+    wish = delivery.push_wish(settings(options), options.to or "", tuple(options.image))
+    return _delivered(options, wish, started)
+
+
+def _delivered(options: argparse.Namespace, wish: BuildWish, started: float) -> int:
+    """Do what is wished, or only tell what that would be."""
+    from depdoctor.pipeline import delivery
+
     with progress_of(options) as progress:
-        made = delivery.push_images(settings(options), progress, options.to or "", tuple(options.image))
-    return _report_built(options, made, started)
+        if not options.dry_run:
+            made = delivery.build(settings(options), progress, wish)
+        else:
+            intents = delivery.rehearse(settings(options), progress, wish)
+    if not options.dry_run:
+        return _report_built(options, made, started)
+    from depdoctor.cli import terminal
+    from depdoctor.report import intent
+
+    if options.format == "json":
+        sys.stdout.write(intent.json(intents))
+    else:
+        intent.console(terminal.output(), intents)
+    return CLEAN
 
 
 def _report_built(options: argparse.Namespace, made: Built, started: float) -> int:

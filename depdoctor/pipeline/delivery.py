@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depdoctor.build.choice import needs_engine
 from depdoctor.errors import UsageError
@@ -14,6 +15,9 @@ from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references
 from depdoctor.pipeline.native import BuildWish, Built, build_natively
 from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
+
+if TYPE_CHECKING:
+    from depdoctor.model.intent import Intent
 
 
 def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
@@ -38,13 +42,27 @@ def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
     )
 
 
-def push_images(settings: Settings, progress: Progress, destination: str, images: Sequence[str]) -> Built:
-    """Push images to REGISTRY/PREFIX, by default the configured one; what is not built yet is built."""
+def rehearse(settings: Settings, progress: Progress, wish: BuildWish) -> tuple[Intent, ...]:
+    """What `build` would do, in the order of the plan; what an engine builds is only named."""
+    from depdoctor.model.intent import Intent
+    from depdoctor.pipeline import rehearsing
+
+    destination = references.prefix(wish.push, "--push") if wish.push else ""
+    standing = standing_plan(settings, progress)
+    images = wanted_images(standing, wish.images)
+    natively, through_engine = _divided(standing, images, wish, progress)
+    intents = {one.name: one for one in rehearsing.rehearse(standing, natively, settings, progress, destination)}
+    intents |= {image.name: Intent(name=image.name, builder="docker") for image in through_engine}
+    return tuple(intents[image.name] for image in images if image.name in intents)
+
+
+def push_wish(settings: Settings, destination: str, images: Sequence[str]) -> BuildWish:
+    """The wish to push images to REGISTRY/PREFIX, by default the configured one. Raises `UsageError`."""
     prefix = destination or _registry(settings)
     if not prefix:
         raise UsageError("no registry to push to", hint="give --to REGISTRY/PREFIX, or `registry` under [image]")
     prefix = references.prefix(prefix, "--to" if destination else "registry =")
-    return build(settings, progress, BuildWish(push=prefix, images=tuple(images)))
+    return BuildWish(push=prefix, images=tuple(images))
 
 
 def _registry(settings: Settings) -> str:
