@@ -63,7 +63,7 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
         contents = None
     if contents and (against := base.contradiction(reading, environment, groups, contents)):
         return Unresolvable(project=project, environment=environment, reason=against)
-    provided = base.texts(contents) if contents else ()
+    provided = base.provided_by(contents, wanted) if contents else ()
     wanted = base.without(wanted, provided)
     question = _question(wanted, environment, exclude_newer, provided, builds_allowed=builds_allowed)
     if manifest:
@@ -71,7 +71,7 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     else:
         answer = _asked(wanted, question, resolver)
     if contents:
-        answer = base.upon(answer, contents)
+        answer = base.upon(answer, contents, provided)
     if isinstance(answer, Lock):
         return replace(answer, project=project, groups=tuple(sorted(groups)))
     if isinstance(answer, Unknown):

@@ -40,18 +40,20 @@ def without(wanted: Declared, provided: Sequence[str]) -> Declared:
     return replace(wanted, requirements=tuple(left))
 
 
-def upon(answer: Lock | Impossible | Unknown, contents: BaseContents) -> Lock | Impossible | Unknown:
+def upon(
+    answer: Lock | Impossible | Unknown, contents: BaseContents, provided: Sequence[str]
+) -> Lock | Impossible | Unknown:
     """A lock without what the image brings, of which it says so; a refusal that says what of it stood in the way."""
     if isinstance(answer, Impossible):
         return _beside(answer, contents)
     if isinstance(answer, Unknown):
         return answer
-    names = _by_name(contents).keys()
+    names = {canonicalize_name(Requirement(text).name) for text in provided}
     return replace(
         answer,
         pins=tuple(pin for pin in answer.pins if pin.name not in names),
         base=contents.reference,
-        provided=texts(contents),
+        provided=tuple(provided),
     )
 
 
@@ -64,9 +66,11 @@ def _beside(answer: Impossible, contents: BaseContents) -> Impossible:
     return replace(answer, message=answer.message + said, summary=(answer.summary or answer.message) + said)
 
 
-def texts(contents: BaseContents) -> tuple[str, ...]:
-    """The packages as `Question.provided` has them."""
-    return tuple(sorted(str(one) for one in contents.packages))
+def provided_by(contents: BaseContents, wanted: Declared) -> tuple[str, ...]:
+    """The packages that nobody needs to install, as `Question.provided` has them."""
+    lines = [Requirement(text) for text in (*wanted.requirements, *wanted.constraints)]
+    own = {canonicalize_name(line.name) for line in lines if line.specifier}
+    return tuple(sorted({*map(str, contents.packages), *(name for name in contents.besides if name not in own)}))
 
 
 def _by_name(contents: BaseContents) -> Mapping[NormalizedName, Requirement]:

@@ -115,11 +115,13 @@ Answer = Resolved | Impossible | Unknown
 class BaseContents:
     """What the image that a project stands on brings: pinned packages, or names where nobody says which version.
 
+    `besides` are names of what is there as well, which gives way to a version that the project itself asks for.
     `location` is where the project names the image, None where the configuration does.
     """
 
     reference: str
     packages: tuple[Requirement, ...]
+    besides: tuple[NormalizedName, ...] = ()
     location: Location | None = None
 
     def __str__(self) -> str:

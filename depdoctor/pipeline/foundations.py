@@ -19,7 +19,10 @@ def contents_of(reading: Reading, config: Config, rules: Rules) -> BaseContents 
     for base, image in _bases(reading, config, rules):
         if base.known and base.packages:
             return BaseContents(
-                reference=base.reference, packages=base.packages, location=image.location if image else None
+                reference=base.reference,
+                packages=base.packages,
+                besides=base.besides,
+                location=image.location if image else None,
             )
     return None
 

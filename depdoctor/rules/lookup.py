@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -82,6 +82,8 @@ class Base:
     demand: str = ""
     packages: tuple[Requirement, ...] = ()
     """Distributions that belong to it: pinned, or by name alone where the version is not known."""
+    besides: tuple[NormalizedName, ...] = ()
+    """Others that it has, which a project may replace by a version of its own."""
     provenance: Provenance | None = None
 
 
@@ -305,7 +307,8 @@ def _plain(name: str) -> str:
 def _base(rules: Rules, reference: str) -> Base:
     name, _, _ = reference.partition("@")
     image, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-    packages = _packages(rules, image, tag)
+    rows = [row for row in rules.base_packages if row.image.fullmatch(image) and row.tag.fullmatch(tag)]
+    packages, besides = _packages(rows), tuple(sorted({name for row in rows for name in row.besides}))
     for row in rules.base_images:
         if not row.image.match(image) or not (match := row.tag.match(tag)):
             continue
@@ -331,17 +334,17 @@ def _base(rules: Rules, reference: str) -> Base:
             brings=row.brings,
             version=Version(told["version"]) if "version" in told else None,
             packages=packages,
+            besides=besides,
             provenance=row.provenance,
         )
-    return Base(reference=reference, known=False, packages=packages)
+    return Base(reference=reference, known=False, packages=packages, besides=besides)
 
 
-def _packages(rules: Rules, image: str, tag: str) -> tuple[Requirement, ...]:
-    """What comes with an image, by name; pinned where some row pins it."""
+def _packages(rows: Iterable[BasePackages]) -> tuple[Requirement, ...]:
+    """What belongs to an image, by name; pinned where some row pins it."""
     found: dict[str, Requirement] = {}
-    for row in rules.base_packages:
-        if row.image.fullmatch(image) and row.tag.fullmatch(tag):
-            for package in row.packages:
-                if package.specifier or package.name not in found:
-                    found[package.name] = package
+    for row in rows:
+        for package in row.packages:
+            if package.specifier or package.name not in found:
+                found[package.name] = package
     return tuple(found[name] for name in sorted(found))

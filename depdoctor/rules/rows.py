@@ -319,12 +319,14 @@ class BasePackages:
     """Distributions that belong to images of these names and tags as their libraries do.
 
     Each is pinned, or stands by name alone where nobody says which version that is. Of several rows that match an image
-    all count, and one that pins a package more than one that only names it.
+    all count, and one that pins a package more than one that only names it. `besides` are packages that an installer
+    finds there too and leaves as they are unless a project wants a version of its own.
     """
 
     image: re.Pattern[str]
     tag: re.Pattern[str]
     packages: tuple[Requirement, ...]
+    besides: tuple[NormalizedName, ...] = ()
     provenance: Provenance
 
 

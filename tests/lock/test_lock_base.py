@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from depdoctor import lock
 from depdoctor.adapters.uv import UvResolver
@@ -88,6 +90,24 @@ def test_of_a_package_without_a_known_version_nothing_is_held_against_anyone(
     """Neither a line that pins it, nor a package that wants some version of it, is refused; nobody installs it."""
     outcome = locked("tensorlib==9.9\ntensorvision==0.18.1\n", brings("tensorlib"), package_server, tmp_path)
     assert pins(outcome) == {"tensorvision==0.18.1", "numlib==2.1.3"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "installed"),
+    [
+        ("plotkit\n", {"plotkit==3.5.1"}),
+        ("plotkit\nnumlib\n", {"plotkit==3.5.1"}),
+        ("plotkit\nnumlib<1.25\n", {"plotkit==3.5.1", "numlib==1.24.4"}),
+    ],
+)
+def test_what_is_there_besides_gives_way_to_a_line_of_the_project(
+    lines: str, installed: set[str], package_server: str, tmp_path: Path
+) -> None:
+    contents = replace(brings("tensorlib==2.3.1"), besides=(canonicalize_name("numlib"),))
+    outcome = locked(lines, contents, package_server, tmp_path)
+    assert pins(outcome) == installed
+    assert isinstance(outcome, Lock)
+    assert ("numlib" in outcome.provided) is (len(installed) == 1)
 
 
 def test_nothing_is_brought_in_that_nobody_asked_for(package_server: str, tmp_path: Path) -> None:
