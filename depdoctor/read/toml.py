@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from array import array
 from bisect import bisect_right
 from typing import Any
 
@@ -13,12 +14,16 @@ from depdoctor.read.errors import ManifestError
 LONGEST = 5_000_000
 """Characters; several times the longest lockfile seen."""
 
+MOST_TABLES = 50_000
+"""Lines that begin with a bracket; several times those of the longest lockfile. Tables take sixty times their text."""
+
 MOST_KEY_PARTS = 500
 """`a.b.c` has three. tomllib takes time with the square of this number."""
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 # Matches single parts too, so that a long word is passed over at once and not from each of its letters.
 _DOTTED = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+")
+_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -36,6 +41,8 @@ def load(text: str) -> dict[str, Any]:
         if dotted.end() - dotted.start() > MOST_KEY_PARTS and dotted.group().count(".") > MOST_KEY_PARTS:
             line = text.count("\n", 0, dotted.start()) + 1
             raise ManifestError("has a key of too many parts", line=line)
+    if sum(1 for _ in _HEADER.finditer(text)) > MOST_TABLES:
+        raise ManifestError(f"has more than {MOST_TABLES} tables", hint="is this a manifest?")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
@@ -61,7 +68,8 @@ class _Scan:
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {}
         self._text = text
-        self._ends = [match.start() for match in re.finditer("\n", text)]
+        # Of packed numbers: as objects they would take forty times a file of empty lines.
+        self._ends = array("L", (match.start() for match in re.finditer("\n", text)))
         self._tables: dict[Path, int] = {}
         self._scan()
 

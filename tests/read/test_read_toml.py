@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from depdoctor.read.toml import document
+import pytest
+
+from depdoctor.read.errors import ManifestError
+from depdoctor.read.toml import MOST_TABLES, document
 
 TEXT = '''# comment = "x"
 title = "a # b"
@@ -52,3 +55,9 @@ def test_the_nearest_place_around_stands_in() -> None:
     line = document(TEXT).line
     assert line("a", "b", "nothing", 3) == 4
     assert line("nowhere") == 0
+
+
+def test_a_bomb_of_tables_is_refused_at_once() -> None:
+    with pytest.raises(ManifestError, match="more than 50000 tables"):
+        document("".join(f"[t{number}]\n" for number in range(MOST_TABLES + 1)))
+    assert len(document("".join(f"[t{number}]\n" for number in range(100))).data) == 100
