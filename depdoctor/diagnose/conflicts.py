@@ -124,7 +124,14 @@ def _hint(kind: Kind, severity: Severity, conflicts: Sequence[Conflict]) -> str:
         edit = tried or "loosen or move one of these lines"
         return f"{edit}; or keep the projects apart: `depdoctor plan` gives each its own image"
     apart = "they cannot share an environment: `depdoctor plan` gives each its own image"
-    return f"{apart}; to share one: {tried}" if tried else apart
+    one, other = _two(conflicts[0])
+    return f"{apart}; to share one: {tried or f'`depdoctor explain {one} {other}` tries edits'}"
+
+
+def _two(conflict: Conflict) -> tuple[str, str]:
+    """Two projects that a conflict keeps apart."""
+    names = sorted({cause.project for cause in conflict.causes})
+    return names[0], names[-1]
 
 
 def _tried(fixes: Sequence[Fix]) -> str:

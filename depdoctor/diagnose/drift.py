@@ -1,7 +1,8 @@
-"""Resolutions that work and are wrong all the same: what sharing an environment makes much older."""
+"""Resolutions that work and are wrong all the same: what goes far back, for others or for want of a wheel."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
@@ -11,13 +12,18 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.conflict import Drift
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.graph import chains
+from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
+
+_NO_NEWER_WHEEL = re.compile(r"the newest wheel is of (?P<name>[^=\s]+)==\S+, and \S+ has to be built from source")
+"""A warning of the resolver's."""
 
 DAYS_OF_YEAR, DAYS_OF_MONTH = 365, 30
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """What falls far back in a shared environment; a note where no line names it."""
+    """What falls far back in a shared environment, a note where no line names it; and what is far back alone."""
+    yield from _far_back_alone(context)
     for drift in context.conflicts.drifts:
         alone, together = drift.alone, drift.together
         causes = tuple(sorted({*_own(context, drift), *drift.causes}))
@@ -36,6 +42,34 @@ def check(context: Context) -> Iterator[Finding]:
             causes=causes,
             evidence=tuple(_evidence(context, drift)),
         )
+
+
+def _far_back_alone(context: Context) -> Iterator[Finding]:
+    """What is old in a project's own resolution only because nothing newer has a wheel."""
+    for entry in context.inventory.entries:
+        for lock in entry.locks:
+            for warning in lock.warnings:
+                if match := _NO_NEWER_WHEEL.fullmatch(warning):
+                    yield _alone(context, entry, lock, match["name"], warning)
+
+
+def _alone(context: Context, entry: Entry, lock: Lock, package: str, warning: str) -> Finding:
+    name = canonicalize_name(package)
+    causes = tuple(
+        Cause(project=entry.project.name, location=line.location, requirement=line.text, chain=chain)
+        for line, chain in chains(lock, entry.requirements(), name)
+    )
+    return Finding(
+        kind=Kind.DRIFT,
+        severity=Severity.NOTE,
+        subject=name,
+        message=f"{package} is more than a year behind: {warning}",
+        hint="`--build-sdists` allows the newer release to be built; or build its wheel once and serve it yourself",
+        packages=tuple(sorted({name, *(one for cause in causes if (one := named_in(cause.requirement)))})),
+        projects=(entry.project.name,),
+        causes=causes,
+        evidence=(Evidence(fact=warning, source="the index", date=context.date, confidence=Confidence.PRIMARY),),
+    )
 
 
 def _own(context: Context, drift: Drift) -> Iterator[Cause]:
@@ -83,6 +117,9 @@ The projects of a shared environment have a resolution together, and yet not a s
 project, the resolver goes back to a release of another one's package that is more than a year older, or of a lower
 major version, than what that project gets by itself. Such a release often works only because it did not yet say what it
 cannot work with. Leave one project out of the environment, or write the oldest version that works into its manifest, so
-that the conflict shows.""",
+that the conflict shows.
+
+A project by itself can be far behind too: where newer releases of a package have no wheel for the platform, a resolver
+that builds nothing quietly takes the last one that has.""",
     check=check,
 )

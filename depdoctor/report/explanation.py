@@ -12,7 +12,7 @@ from rich.text import Text
 
 from depdoctor.model.explanation import Consequence, History, Move, Pair, Wanted, WhatIf
 from depdoctor.model.finding import Severity
-from depdoctor.model.lock import Lock, LockOutcome, Unresolvable
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.report import console as findings
 from depdoctor.report.console import size
 
@@ -129,11 +129,17 @@ def whatif(out: Console, changes: str, found: WhatIf, histories: Sequence[Histor
     ]
     if still:
         out.print(f"nothing moves in {_few(still)}")
-    if found.consequences:
-        before = _distinct(one.before for one in found.consequences)
-        after = _distinct(one.after for one in found.consequences)
+    unknown = [one.project for one in found.consequences if isinstance(one.after, DeclaredOnly)]
+    if unknown:
+        out.print(f"not known of {_few(unknown)}")
+    standing = [one for one in found.consequences if isinstance(one.before, Lock) and isinstance(one.after, Lock)]
+    if standing:
+        before = _distinct(one.before for one in standing)
+        after = _distinct(one.after for one in standing)
         sums = f"{size(before) or '0 B'} → {size(after) or '0 B'} ({_signed(after - before)})"
-        out.print(f"wheels of these projects, each once: {sums}")
+        out.print(
+            f"wheels of {_many(len(standing), 'environment')} that stand{'s' if len(standing) == 1 else ''}: {sums}"
+        )
 
 
 def _moves(out: Console, moves: Sequence[Move]) -> None:
