@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.model.finding import CODES, Diagnosis, Finding, Kind, default_severity, worst_first
-from depdoctor.model.image import ENVIRONMENT_ROOT, Inspection
+from depdoctor.model.image import ENVIRONMENT_ROOT, BuiltImage, Inspection, RemoteImage
 from depdoctor.model.plan import Image, Plan
 from depdoctor.rules import Rules
 
@@ -140,3 +141,41 @@ def _missing(module: str, missing: str, project: str) -> str:
     if missing.startswith(f"{module}."):
         return f"`{module}` lacks its part `{missing}`; another package may bring or overwrite the same folder"
     return f"`{module}` needs `{missing}`, which no package in the lock brings; add the one that does to the manifest"
+
+
+COMPARED = (CODES[Kind.NOT_INSTALLED][0],)
+"""The codes of `compare`."""
+
+
+def compare(
+    image: Image, built: BuiltImage, titles: Sequence[str], own: Mapping[str, Any], remote: RemoteImage
+) -> Iterator[Finding]:
+    """Hold an image in a registry against the one that the plan makes, layer by layer.
+
+    `titles` say what each layer that lies on the base holds, and `own` is the configuration that was made.
+    """
+    if remote.digest == built.manifest.digest:
+        return
+    again = "push the image again: `depdoctor push`"
+    present = set(remote.layers)
+    base = [layer for layer in built.layers[: built.base_layers] if layer.digest not in present]
+    if base:
+        message = f"`{remote.reference}` does not stand on the base that is planned, `{image.base.pinned}`"
+        yield _finding(Kind.NOT_INSTALLED, image, image.base.reference, message, again, (image.base.reference,))
+    for layer, title in zip(built.layers[built.base_layers :], titles, strict=True):
+        if layer.digest not in present:
+            message = f"`{remote.reference}` does not hold {title} as planned"
+            yield _finding(Kind.NOT_INSTALLED, image, title.partition("==")[0], message, again, ())
+    unknown = present - {layer.digest for layer in built.layers}
+    if unknown:
+        count = f"{len(unknown)} layers that are" if len(unknown) > 1 else "a layer that is"
+        message = f"`{remote.reference}` holds {count} not in the plan: {', '.join(sorted(unknown))}"
+        yield _finding(Kind.NOT_INSTALLED, image, image.name, message, again, ())
+    running = own.get("config") or {}
+    differing = sorted(
+        key for key in running.keys() | remote.config.keys() if running.get(key) != remote.config.get(key)
+    )
+    if differing or not (base or unknown):
+        what = ", ".join(differing) or "its layers' order, its history or its time"
+        message = f"`{remote.reference}` is not run as planned; what differs: {what}"
+        yield _finding(Kind.NOT_INSTALLED, image, image.name, message, again, ())

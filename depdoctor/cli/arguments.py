@@ -213,6 +213,11 @@ def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> N
     )
     command.add_argument("--from", dest="source", metavar="REGISTRY/PREFIX", help="pull the images from there first")
     command.add_argument(
+        "--remote",
+        action="store_true",
+        help="with --from: compare what stands there with the plan layer by layer; nothing is pulled or run",
+    )
+    command.add_argument(
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
     )
     command.add_argument("--fail-on", choices=SEVERITIES, default="error", help="end with 1 from this severity on")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from depdoctor.cli import cache, explain, hook, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
+from depdoctor.errors import UsageError
 
 if TYPE_CHECKING:
     from depdoctor.model.finding import Diagnosis
@@ -162,10 +163,18 @@ def _report_built(options: argparse.Namespace, made: Built, started: float) -> i
 def verify(options: argparse.Namespace) -> int:
     """Check that what was locked is installed in each image, and imports."""
     from depdoctor.cli import terminal
-    from depdoctor.pipeline import verifying
 
+    if options.remote and not options.source:
+        raise UsageError("`--remote` needs to know where the images are", hint="add `--from REGISTRY/PREFIX`")
     with progress_of(options) as progress:
-        diagnosis = verifying.verify_images(settings(options), progress, tuple(options.image), options.source or "")
+        if options.remote:
+            from depdoctor.pipeline import comparing
+
+            diagnosis = comparing.compare_images(settings(options), progress, options.image, options.source)
+        else:
+            from depdoctor.pipeline import verifying
+
+            diagnosis = verifying.verify_images(settings(options), progress, tuple(options.image), options.source or "")
     if options.format == "json":
         from depdoctor.report import json
 
@@ -175,7 +184,8 @@ def verify(options: argparse.Namespace) -> int:
 
         console.findings(terminal.output(), diagnosis)
         if not diagnosis.findings:
-            sys.stdout.write("what was locked is installed, and imports\n")
+            clean = "what stands there is what is planned", "what was locked is installed, and imports"
+            sys.stdout.write(f"{clean[0] if options.remote else clean[1]}\n")
     return _verdict(diagnosis, options.fail_on)
 
 

@@ -87,6 +87,16 @@ class PushedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteImage:
+    """An image as a registry describes it: digests of its manifest and layers, bottom first, and how it is run."""
+
+    reference: str
+    digest: str
+    layers: tuple[str, ...]
+    config: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
     """An image of depdoctor's that stands in an engine, under any number of names.
 

@@ -1,0 +1,75 @@
+"""`verify --remote`: images in a registry are held against what the plan makes; nothing is pulled or run.
+
+Images are reproducible, so what should stand in the registry can be made again here, mostly out of the cache.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from depdoctor import verify
+from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.store import BlobStore
+from depdoctor.build.choice import needs_engine
+from depdoctor.build.oci import OciBuilder
+from depdoctor.build.oci.owners import title_of
+from depdoctor.errors import RegistryError, UsageError
+from depdoctor.model.finding import Diagnosis, Finding, worst_first
+from depdoctor.model.image import RemoteImage
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.seams import Progress
+from depdoctor.pipeline import references
+from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
+
+
+def compare_images(settings: Settings, progress: Progress, names: Sequence[str], source: str) -> Diagnosis:
+    """Compare images of the plan (none means all) with those at REGISTRY/PREFIX.
+
+    Raises `UsageError` for an image that only an engine builds, `RegistryError` for one that is not there.
+    """
+    prefix = references.prefix(source, "--from")
+    standing = standing_plan(settings, progress)
+    images = wanted_images(standing, tuple(names))
+    for image in images:
+        if why := needs_engine(standing, image):
+            raise UsageError(
+                f"image `{image.name}` cannot be compared with a registry: it {why}, which no two builds do alike",
+                hint="leave `--remote` out, which runs the image, or name the others with --image",
+            )
+    store = BlobStore(settings.cache / "store")
+    registry = OciRegistry(offline=settings.offline)
+    fetcher = WheelFetcher(store, root=settings.root, offline=settings.offline)
+    builder = OciBuilder(store=store, fetcher=fetcher, registry=registry, root=settings.root)
+    found: list[Finding] = []
+    for image, built in zip(images, builder.build(standing, images, progress), strict=True):
+        reference = f"{prefix}/{image.name}:{references.tag(standing)}"
+        own = json.loads(store.path(built.config.digest).read_bytes())
+        remote = _remote(reference, registry)
+        found += verify.compare(image, built, _titles(standing, image), own, remote)
+    return Diagnosis(findings=worst_first(tuple(found)), rules_run=verify.COMPARED)
+
+
+def _titles(standing: Plan, image: Image) -> tuple[str, ...]:
+    """What each layer of ours holds, in the order in which they lie on the base."""
+    pins = standing.by_hash()
+    middle = [title_of(layer, pins) for layer in standing.layers(image)]
+    return "the virtual environment", *middle, f"the code of `{image.project}`"
+
+
+def _remote(reference: str, registry: OciRegistry) -> RemoteImage:
+    manifest, content = registry.manifest(reference)
+    try:
+        document = json.loads(content)
+        config = document["config"]["digest"]
+        layers = tuple(str(layer["digest"]) for layer in document["layers"])
+        repository = references.by_digest(reference, manifest.digest).partition("@")[0]
+        running = json.loads(b"".join(registry.blob(repository, config)))
+        return RemoteImage(
+            reference=reference, digest=manifest.digest, layers=layers, config=dict(running.get("config") or {})
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RegistryError(
+            "this is not the manifest of one image", where=reference, hint="push the image again with `depdoctor push`"
+        ) from error

@@ -1,0 +1,113 @@
+"""`verify --remote` holds what stands in a registry against the plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_server import Fake, serving
+
+from depdoctor import cli
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def root(package_server: str, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose image stands in the registry."""
+    folder = tmp_path / "root" / "one"
+    folder.mkdir(parents=True)
+    (folder / "requirements.txt").write_text("numlib\n")
+    (folder / "app.py").write_text("print('one')\n")
+    (tmp_path / "root" / "depdoctor.toml").write_text('[image]\nbase = "scratch"\n')
+    monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert cli.run(["plan", str(tmp_path / "root"), "--quiet"]) == 0
+    assert cli.run(["push", str(tmp_path / "root"), "--to", f"{fake.host}/team", "--quiet"]) == 0
+    return tmp_path / "root"
+
+
+def verified(root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    capsys.readouterr()
+    status = cli.run(["verify", str(root), "--from", f"{fake.host}/team", "--remote", "--format", "json", "--quiet"])
+    return status, [one["message"] for one in json.loads(capsys.readouterr().out)["findings"]]
+
+
+def changed(fake: Fake, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+    """Let another image stand under the tag, made of the one that stands there."""
+    held = fake.manifests["team/one"]
+    tag = next(name for name in held if not name.startswith("sha256"))
+    manifest = json.loads(held[tag][1])
+    config = json.loads(fake.blobs["team/one"][manifest["config"]["digest"]])
+    change(manifest, config)
+    content = json.dumps(config).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    fake.blobs["team/one"][digest] = content
+    manifest["config"]["digest"], manifest["config"]["size"] = digest, len(content)
+    fake.put_manifest("team/one", tag, manifest, held[tag][0])
+
+
+def test_what_was_pushed_is_as_planned_and_no_layer_is_pulled(
+    root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.requests.clear()
+    assert verified(root, fake, capsys) == (0, [])
+    documents = [json.loads(content) for _, content in fake.manifests["team/one"].values()]
+    layers = {blob["digest"] for document in documents for blob in document.get("layers", ())}
+    assert not [path for _, path in fake.requests if any(digest in path for digest in layers)]
+
+
+def test_a_layer_that_was_exchanged_is_named(root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    other = f"sha256:{'d' * 64}"
+    changed(fake, lambda manifest, _: manifest["layers"][1].update(digest=other))
+    status, messages = verified(root, fake, capsys)
+    assert status == 1
+    assert any("does not hold numlib==" in message for message in messages)
+    assert any(other in message for message in messages)
+    assert len(messages) == 2
+
+
+def test_another_command_is_named(root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(fake, lambda _, config: config["config"].update(Cmd=["sh"], User="0"))
+    status, messages = verified(root, fake, capsys)
+    assert (status, len(messages)) == (1, 1)
+    assert "what differs: Cmd, User" in messages[0]
+
+
+def test_another_time_is_named(root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(fake, lambda _, config: config.update(created="2001-01-01T00:00:00Z"))
+    status, messages = verified(root, fake, capsys)
+    assert (status, len(messages)) == (1, 1)
+    assert "its time" in messages[0]
+
+
+def test_changed_code_is_named(root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "one" / "app.py").write_text("print('changed')\n")
+    status, messages = verified(root, fake, capsys)
+    assert status == 1
+    assert any("does not hold the code of `one`" in message for message in messages)
+
+
+@pytest.mark.parametrize("nonsense", [{"layers": 3}, {"config": {}, "layers": []}, [], {"manifests": []}])
+def test_what_is_no_image_is_an_error(
+    nonsense: object, root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = fake.manifests["team/one"]
+    tag = next(name for name in held if not name.startswith("sha256"))
+    fake.put_manifest("team/one", tag, nonsense, "application/vnd.oci.image.manifest.v1+json")
+    assert cli.run(["verify", str(root), "--from", f"{fake.host}/team", "--remote", "--quiet"]) == 3
+    assert "not the manifest of one image" in capsys.readouterr().err
+
+
+def test_remote_needs_a_registry(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["verify", str(root), "--remote"]) == 2
+    assert "--from" in capsys.readouterr().err
