@@ -18,6 +18,7 @@ from depdoctor.model.config import DEFAULT_BASE, DEFAULT_PYTHON, Config, Environ
 from depdoctor.model.plan import SYSTEM_PACKAGE
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
+from depdoctor.model.weights import Keep
 
 CONFIG_NAME = "depdoctor.toml"
 
@@ -28,6 +29,8 @@ PYTHON = re.compile(r"^3\.\d{1,2}$")
 
 LibcOfBase = Callable[[str], tuple[str, tuple[int, int]]]
 """Tells the C library ("glibc" or "musl") and its version that a base image carries."""
+
+KEEPS = tuple(Keep)
 
 T = TypeVar("T")
 
@@ -64,6 +67,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Con
         base=image.take("base", _text, DEFAULT_BASE),
         registry=image.take("registry", _text, ""),
         ca_bundle=image.take("ca-bundle", _text, ""),
+        weights=image.take("weights", _keep, Keep.LAYER),
     )
     image.end()
     rules = top.table("rules")
@@ -112,6 +116,8 @@ def _project(table: _Table) -> ProjectConfig:
         port=table.take("port", _whole(1, 65535), None),
         health=table.take("health", _text, ""),
         groups=table.take("groups", _each(_text), ()),
+        weights=table.take("weights", _keep, None),
+        model_version=table.take("model-version", _text, ""),
         system_packages=table.take("system-packages", _each(_system_package), ()),
     )
     table.end()
@@ -229,6 +235,10 @@ def _whole(least: int, most: int) -> Callable[[Any], int | None]:
         return value
 
     return read
+
+
+def _keep(value: Any) -> Keep:
+    return Keep(_one_of(KEEPS)(value))
 
 
 def _python(value: Any) -> str:

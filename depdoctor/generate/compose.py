@@ -12,7 +12,9 @@ from collections.abc import Iterable
 
 from depdoctor.generate.affinity import offers_gpu
 from depdoctor.model.deployment import Deployment, Running
+from depdoctor.model.image import APP_ROOT
 from depdoctor.model.plan import Image, Plan
+from depdoctor.model.weights import Keep, WeightFile
 
 LOG_SIZE = "10m"
 LOG_FILES = "3"
@@ -64,6 +66,8 @@ def _service(image: Image, host_port: int | None, running: Running, tag: str, *,
     if graphical and running.gpu:
         service["profiles"] = [GPU_PROFILE]
         resources["reservations"] = {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
+    if image.keep is Keep.VOLUME:
+        service["volumes"] = [_mount(image, one) for one in image.weights]
     return service | {
         "deploy": {"resources": resources},
         "restart": "unless-stopped",
@@ -72,4 +76,16 @@ def _service(image: Image, host_port: int | None, running: Running, tag: str, *,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "logging": {"driver": "json-file", "options": {"max-size": LOG_SIZE, "max-file": LOG_FILES}},
+    }
+
+
+def _mount(image: Image, one: WeightFile) -> dict[str, object]:
+    """A file of weights where the code looks for it. `WEIGHTS` is the folder that was scanned, or a copy of it."""
+    path = "" if image.code == "." else f"{image.code}/"
+    source = f"{path}{one.path}".replace("$", "$$")
+    return {
+        "type": "bind",
+        "source": f"${{WEIGHTS:?the folder that holds {source}}}/{source}",
+        "target": f"{APP_ROOT}/{one.path}".replace("$", "$$"),
+        "read_only": True,
     }

@@ -11,7 +11,7 @@ binary. Nothing of them, and none of the secrets `ca` and `netrc`, stays in a la
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from depdoctor.generate.bake import BAKE_COMMAND
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
@@ -27,12 +27,14 @@ from depdoctor.generate.stages import (
     root_name,
     stages,
     system_name,
+    weights_name,
 )
 from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
 from depdoctor.model.label import labels
 from depdoctor.model.plan import Image, Layer, Plan, obstacle
+from depdoctor.model.weights import Keep, WeightFile, layered
 
 MOUNT_ROOT = "/depdoctor"
 """Where things are mounted while a layer is made: a top-level path of its own, so that no other directory changes."""
@@ -76,6 +78,8 @@ def dockerfile(plan: Plan, folders: Collection[str] = ()) -> str:
     blocks += [_root(image) for image in {root_name(image): image for image in images}.values()]
     blocks += [_layer(stage, layer, packages) for stage, layer in reversed(layers.values())]
     blocks += [_node(stage) for stage in nodes]
+    held = {weights_name(files): _weights(image, files) for image in reversed(images) for files in _held(image)}
+    blocks += [held[name] for name in sorted(held)]
     blocks += [_image(plan, image, folders) for image in images]
     blocks += [
         f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
@@ -158,11 +162,33 @@ def _code(image: Image, folders: Collection[str]) -> str:
     others = {folder for folder in folders if folder != image.code and folder.startswith(inside)}
     settle = [f"{ENVIRONMENT_ROOT}/bin/python", f"{MOUNT_ROOT}/{SETTLE_PATH}", APP_ROOT]
     settle += sorted(other.removeprefix(inside) for other in others)
+    settle += [one.path for one in image.weights]
     return "\n".join(
         [
             f"FROM {root_name(image)} AS {code_name(image)}",
             "USER 0:0",
             f"COPY --link {copy_form(f'{image.code}/', f'{APP_ROOT}/')}",
+            f"RUN {SETTLE_MOUNT} {exec_form(settle)}",
+        ]
+    )
+
+
+def _held(image: Image) -> tuple[tuple[WeightFile, ...], ...]:
+    """The layers of weights that an image holds."""
+    return layered(image.weights) if image.keep is Keep.LAYER else ()
+
+
+def _weights(image: Image, files: Sequence[WeightFile]) -> str:
+    """A layer of weights, in a stage of its own: every image that holds these files in these places shares it."""
+    inside = "" if image.code == "." else f"{image.code}/"
+    copies = [f"COPY --link {copy_form(f'{inside}{one.path}', f'{APP_ROOT}/{one.path}')}" for one in files]
+    settle = [f"{ENVIRONMENT_ROOT}/bin/python", f"{MOUNT_ROOT}/{SETTLE_PATH}", APP_ROOT]
+    return "\n".join(
+        [
+            f"# {_some([one.path for one in files])}",
+            f"FROM {root_name(image)} AS {weights_name(files)}",
+            "USER 0:0",
+            *copies,
             f"RUN {SETTLE_MOUNT} {exec_form(settle)}",
         ]
     )
@@ -191,6 +217,8 @@ def _configuration(plan: Plan, image: Image) -> Iterator[str]:
     yield f"    VIRTUAL_ENV={ENVIRONMENT_ROOT} \\"
     yield "    PYTHONDONTWRITEBYTECODE=1 \\"
     yield "    PYTHONUNBUFFERED=1"
+    for files in _held(image):
+        yield f"COPY --link --from={weights_name(files)} {APP_ROOT}/ {APP_ROOT}/"
     yield f"COPY --link --from={code_name(image)} {APP_ROOT}/ {APP_ROOT}/"
     yield f"WORKDIR {APP_ROOT}"
     yield f"USER {USER}"

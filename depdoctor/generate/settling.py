@@ -28,7 +28,11 @@ def settle(path):
 
 folder = sys.argv[1]
 for left_out in sys.argv[2:]:
-    shutil.rmtree(os.path.join(folder, left_out), ignore_errors=True)
+    path = os.path.join(folder, left_out)
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.remove(path)
 for place, folders, files in os.walk(folder, topdown=False):
     for name in folders + files:
         settle(os.path.join(place, name))

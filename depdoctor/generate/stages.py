@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from depdoctor.model.plan import Image, Layer, Node, Plan, node_key, obstacle
+from depdoctor.model.weights import WeightFile
 
 RESERVED = frozenset({"bundle", "context", "default", "scratch", "uv"})
 """Names with a meaning of their own for BuildKit, bake, or the build contexts used here."""
@@ -53,6 +55,12 @@ def code_name(image: Image) -> str:
 def system_name(image: Image) -> str:
     """The stage that installs what an image adds to its base's own packages."""
     return f"system_{image.name}"
+
+
+def weights_name(files: Sequence[WeightFile]) -> str:
+    """The stage that a layer of weights is copied and settled in."""
+    key = sha256("".join(f"{one.path}\n{one.sha256}\n" for one in files).encode()).hexdigest()
+    return f"weights_{key[:SHORT]}"
 
 
 def layer_name(layer: Layer) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import Target
+from depdoctor.model.weights import Keep
 
 DEFAULT_PYTHON = "3.11"
 DEFAULT_BASE = "python:3.11-slim-bookworm"
@@ -29,6 +30,8 @@ class ProjectConfig:
     port: int | None = None
     health: str = ""
     groups: tuple[str, ...] = ()
+    weights: Keep | None = None
+    model_version: str = ""
     system_packages: tuple[str, ...] = ()
 
 
@@ -39,6 +42,7 @@ class ImageConfig:
     base: str = DEFAULT_BASE
     registry: str = ""
     ca_bundle: str = ""
+    weights: Keep = Keep.LAYER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

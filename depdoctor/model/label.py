@@ -6,9 +6,14 @@ import json
 from hashlib import sha256
 
 from depdoctor.model.plan import SCRATCH, Image, Plan
+from depdoctor.model.weights import Keep
 
 SECTION = "depdoctor.section"
 PROJECT = "depdoctor.project"
+WEIGHTS = "depdoctor.weights"
+"""The files of weights that an image holds, or is started beside: "path@sha256:<hex>", with ", " between them."""
+
+MODEL_VERSION = "depdoctor.model.version"
 
 
 def section_digest(plan: Plan, image: Image) -> str:
@@ -29,6 +34,8 @@ def section_digest(plan: Plan, image: Image) -> str:
     }
     if image.system_packages:
         section["system_packages"] = list(image.system_packages)
+    if image.weights:
+        section["weights"] = [image.keep, image.model_version, *([one.path, one.sha256] for one in image.weights)]
     return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"
 
 
@@ -38,4 +45,7 @@ def labels(plan: Plan, image: Image) -> dict[str, str]:
     if image.base.reference != SCRATCH:
         found["org.opencontainers.image.base.name"] = image.base.reference
         found["org.opencontainers.image.base.digest"] = image.base.digest
+    if image.keep is not Keep.OMIT:
+        found[WEIGHTS] = ", ".join(f"{one.path}@sha256:{one.sha256}" for one in sorted(image.weights))
+        found[MODEL_VERSION] = image.model_version
     return {name: found[name] for name in sorted(found) if found[name]}

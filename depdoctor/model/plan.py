@@ -17,6 +17,7 @@ from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import ENVIRONMENT_ROOT
 from depdoctor.model.target import Environment
+from depdoctor.model.weights import Keep, WeightFile
 
 SCHEMA_VERSION = 1
 
@@ -77,6 +78,7 @@ class Image:
 
     `code` is the project's folder relative to the scan root. `imports` are the top-level modules that must import.
     `system_packages` are those of the base's distribution that stand above its wheels.
+    `weights` are kept where `keep` says; the code is without them. `model_version` is what people call them.
     `provided` are packages that come with the base, pinned or by name, and that its environment therefore sees.
     """
 
@@ -93,6 +95,9 @@ class Image:
     targets: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
     provided: tuple[str, ...] = ()
+    weights: tuple[WeightFile, ...] = ()
+    keep: Keep = Keep.LAYER
+    model_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

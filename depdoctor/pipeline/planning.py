@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import NoProgress, Progress
+from depdoctor.model.weights import WeightFile
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
 from depdoctor.pipeline.scanning import Scan, configured, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
+from depdoctor.pipeline.weighing import weighed
 from depdoctor.plan import base_references
 from depdoctor.plan import plan as plan_images
 from depdoctor.plan.cost import costs, planned
@@ -71,7 +74,8 @@ def plan(
     facts = configured(settings)[1]
     shared = aligned(result, facts, settings, progress, mode=mode, committed=kept, end=end)
     result = replace(result, inventory=shared.inventory)
-    made = _made(result, None if fresh else committed, settings, progress, base)
+    weights = weighed(result.inventory, settings, progress)
+    made = _made(result, weights, None if fresh else committed, settings, progress, base)
     made = replace(made, moves=shared.moves)
     if write and committed is not None:
         _refuse_loss(committed, made, result)
@@ -85,7 +89,7 @@ def plan(
     return Planned(
         plan=made,
         costs=costs(made, is_cuda),
-        afresh=planned(_made(result, None, settings, NoProgress(), base)) if standing else None,
+        afresh=planned(_made(result, weights, None, settings, NoProgress(), base)) if standing else None,
         change=diff(committed or Plan(packages=(), nodes=(), images=()), made),
         diagnosis=result.diagnosis,
         path=path,
@@ -124,9 +128,16 @@ def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
             )
 
 
-def _made(result: Scan, previous: Plan | None, settings: Settings, progress: Progress, base: str = "") -> Plan:
+def _made(
+    result: Scan,
+    weights: Mapping[str, tuple[WeightFile, ...]],
+    previous: Plan | None,
+    settings: Settings,
+    progress: Progress,
+    base: str = "",
+) -> Plan:
     config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
     found = bases.pinned(
         base_references(result.inventory, config), settings, progress, None if settings.relock else previous
     )
-    return plan_images(result.inventory, config, found, previous)
+    return plan_images(result.inventory, config, found, previous, weights)

@@ -25,6 +25,7 @@ from depdoctor.model.plan import (
 )
 from depdoctor.model.project import DEFAULT_GROUP
 from depdoctor.model.target import Environment
+from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.plan.bases import base_of
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
 from depdoctor.plan.serving import started
@@ -43,13 +44,20 @@ class _Draft:
     wheels: frozenset[str]
 
 
-def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previous: Plan | None = None) -> Plan:
+def plan(
+    inventory: Inventory,
+    config: Config,
+    bases: Mapping[str, Base],
+    previous: Plan | None = None,
+    weights: Mapping[str, tuple[WeightFile, ...]] | None = None,
+) -> Plan:
     """One image for every project that has a lock, and one tree of layers for the images that can share any.
 
     With a `previous` plan, an image whose wheels it knows keeps its layers, and others build upon what stands there.
     `bases` holds the bases that could be looked up, by reference (see `base_references`); one that is missing is
     planned without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where
-    the configuration names a base or a health check that cannot be one.
+    the configuration names a base or a health check that cannot be one. `weights` are the files of weights of each
+    project, by its name.
     """
     _check(config)
     drafts: list[_Draft] = []
@@ -64,7 +72,16 @@ def plan(inventory: Inventory, config: Config, bases: Mapping[str, Base], previo
             pins += lock.pins
             reference = base_of(lock, config.image.base)
             base = bases.get(reference, Base(reference=reference))
-            drafts.append(_draft(entry, lock, inventory, config, base, names[lock.environment]))
+            draft = _draft(
+                entry,
+                lock,
+                inventory,
+                config,
+                base,
+                names[lock.environment],
+                (weights or {}).get(entry.project.name, ()),
+            )
+            drafts.append(draft)
     drafts, unnamed = _apart(drafts)
     skipped += unnamed
     used = {wheel for draft in drafts for wheel in draft.wheels}
@@ -163,7 +180,9 @@ def _first_line(text: str) -> str:
     return next(iter(text.strip().splitlines()), "")[:MAX_REASON]
 
 
-def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, name: str) -> _Draft:
+def _draft(
+    entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, name: str, weights: Sequence[WeightFile]
+) -> _Draft:
     project, platform = entry.project, lock.environment.platform
     settings = config.project(project.root)
     command, port, health = started(settings, entry.reading.serving, {pin.name for pin in lock.pins})
@@ -179,6 +198,9 @@ def _draft(entry: Entry, lock: Lock, inventory: Inventory, config: Config, base:
         health=health,
         imports=tuple(sorted(entry.reading.imports)),
         system_packages=tuple(sorted(set(settings.system_packages))),
+        weights=tuple(sorted(weights)),
+        keep=(settings.weights or config.image.weights) if weights else Keep.LAYER,
+        model_version=settings.model_version if weights else "",
         provided=lock.provided,
         targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
     )

@@ -17,8 +17,8 @@ OWN_LAYER_BYTES = 1_000_000
 LAYER_LIMIT = 100
 """Layers of an image over its base. The classic engine fails over 125, the base included."""
 
-RESERVED_LAYERS = 4
-"""Of these, what is not wheels: the environment's root, the working directory, weights and code."""
+RESERVED_LAYERS = 8
+"""Of these, what is not wheels: the environment's root, system packages, up to five of weights, and code."""
 
 Wheels = tuple[str, ...]
 """The wheels of one layer, by SHA-256, sorted."""

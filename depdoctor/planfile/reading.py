@@ -29,8 +29,11 @@ from depdoctor.model.plan import (
     node_key,
 )
 from depdoctor.model.target import Environment, Platform
+from depdoctor.model.weights import Keep, WeightFile
 
 PLAN_NAME = "depdoctor.plan.json"
+
+KEEP = re.compile("|".join(Keep))
 
 MAX_BYTES = 64 << 20
 MAX_FILE_BYTES = 1 << 50
@@ -224,7 +227,7 @@ def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
 
 
 def _read_image(value: _Value) -> Image:
-    optional = "node command port health imports targets system_packages from_base"
+    optional = "node command port health imports targets system_packages from_base weights keep model_version"
     fields = value.fields("name project python platform base code", optional)
     base = fields["base"].fields("reference", "digest")
     platform = PLATFORM.fullmatch(fields["platform"].text())
@@ -256,6 +259,18 @@ def _read_image(value: _Value) -> Image:
         if "system_packages" in fields
         else (),
         provided=fields["from_base"].each(lambda item: item.text(PROVIDED)) if "from_base" in fields else (),
+        weights=fields["weights"].each(_read_weights) if "weights" in fields else (),
+        keep=Keep(fields["keep"].text(KEEP)) if "keep" in fields else Keep.LAYER,
+        model_version=fields["model_version"].text() if "model_version" in fields else "",
+    )
+
+
+def _read_weights(value: _Value) -> WeightFile:
+    fields = value.fields("path sha256 size_bytes")
+    return WeightFile(
+        path=fields["path"].inside(),
+        sha256=fields["sha256"].text(HEX),
+        size_bytes=fields["size_bytes"].whole(0, MAX_FILE_BYTES),
     )
 
 

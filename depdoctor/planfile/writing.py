@@ -9,6 +9,7 @@ from hashlib import sha256
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Image, Node, Plan
+from depdoctor.model.weights import Keep
 from depdoctor.planfile.reading import CREDENTIALS
 
 ROWS = frozenset({"moves", "packages", "skipped"})
@@ -91,6 +92,9 @@ def _image(image: Image) -> dict[str, object]:
         health=image.health,
         imports=list(image.imports),
         targets=list(image.targets),
+        weights=[{"path": one.path, "sha256": one.sha256, "size_bytes": one.size_bytes} for one in image.weights],
+        keep=None if image.keep is Keep.LAYER else str(image.keep),
+        model_version=image.model_version,
         system_packages=list(image.system_packages),
         from_base=list(image.provided),
     )

@@ -46,8 +46,9 @@ def plan(
         console.print(Text.assemble(("no image for ", "yellow"), one.project, (f": {one.reason}", "dim")))
     console.print()
     _aligned(console, made, advice)
-    console.print(_images(costs))
-    console.print()
+    if costs.images:
+        console.print(_images(costs))
+        console.print()
     console.print(_costs(costs))
     if afresh:
         console.print(Text(_distance(costs.planned, afresh), style="dim"))

@@ -24,6 +24,7 @@ from depdoctor.model.label import labels
 from depdoctor.model.plan import Base, Image, Layer, Plan
 from depdoctor.model.seams import Fetcher, Progress, Registry, Store
 from depdoctor.model.target import Environment
+from depdoctor.model.weights import Keep, layered
 
 if TYPE_CHECKING:
     from depdoctor.build.oci.making import Job
@@ -124,6 +125,7 @@ class OciBuilder:
         pins = plan.by_hash()
         steps = [Step(blob=self._environment(base.interpreter, image), title=f"virtual environment, Python {python}")]
         steps += [Step(blob=layers[layer.key], title=title_of(layer, pins)) for layer in plan.layers(image)]
+        steps += self._weights(image)
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
         configuration, text = config(image, base, steps, labels(plan, image), _created())
         blobs = (*base.layers, *(step.blob for step in steps))
@@ -147,10 +149,23 @@ class OciBuilder:
         python, sees_base = image.environment.python, bool(image.provided)
         return self._kept(lambda stream: write_environment(stream, interpreter, python, sees_base=sees_base))
 
+    def _weights(self, image: Image) -> list[Step]:
+        """A layer for every file of weights that the image holds."""
+        from depdoctor.build.oci.weights import weights_blob
+
+        project = self._root / image.code
+        return [
+            Step(
+                blob=weights_blob(project, files, self._store), title=f"weights {', '.join(one.path for one in files)}"
+            )
+            for files in (layered(image.weights) if image.keep is Keep.LAYER else ())
+        ]
+
     def _code(self, plan: Plan, image: Image) -> Blob:
         folder = PurePosixPath(image.code)
         others = {PurePosixPath(other.code) for other in plan.images} - {folder}
         inside = [other.relative_to(folder).as_posix() for other in others if other.is_relative_to(folder)]
+        inside += [one.path for one in image.weights]
         project = self._root / image.code
         output = self._output.resolve() if self._output else None
         if output and output != project.resolve() and output.is_relative_to(project.resolve()):

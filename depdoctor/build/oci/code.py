@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,9 @@ class Found(NamedTuple):
 
 
 def write_code(stream: LayerStream, project: Path, skipped: Sequence[str] = ()) -> None:
-    """Write a project's folder, sorted by path. `skipped` are folders of other projects, relative to this one.
+    """Write a project's folder, sorted by path, without what is `skipped`: paths relative to it.
+
+    These are folders of other projects, and files that are layers of their own or stay out of the image.
 
     Raises `BuildError` for a link that leaves the folder, and for a file that changes while it is read.
     """
@@ -75,6 +77,12 @@ def _anchored(line: str) -> str:
     negated, pattern = ("!", pattern[1:].strip()) if pattern.startswith("!") else ("", pattern)
     pattern = pattern.removeprefix("./").strip("/")
     return f"{negated}/{pattern}" if pattern not in ("", ".") else ""
+
+
+def kept_by(project: Path) -> Callable[[str], bool]:
+    """Tells of a file's path in a project whether an image keeps it, by what its `.dockerignore` and ours say."""
+    ignored = PathSpec.from_lines("gitignore", filter(None, map(_anchored, [*IGNORED, *_ignore_lines(project)])))
+    return lambda path: not ignored.match_file(path)
 
 
 class _Walk:
