@@ -1,7 +1,7 @@
 """Files of model weights: what their headers tell. No pickle is loaded, and no tensor is read.
 
 safetensors: its README, "Format". GGUF: the ggml project's `docs/gguf.md`, versions 2 and 3. Git LFS pointers: the Git
-LFS specification.
+LFS specification. ONNX: see `onnx_header`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from depdoctor.model.project import Weights
+from depdoctor.read.onnx_header import OnnxReader
 
 LARGEST_HEADER_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 200_000
@@ -54,6 +55,8 @@ def parse(file: BinaryIO, path: str, size_bytes: int) -> Weights:
             header = _safetensors(file, size_bytes)
         elif format_name == "gguf":
             header = _gguf(file)
+        elif format_name == "onnx":
+            header = _counted(OnnxReader(file, size_bytes).tensors())
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, struct.error):
         header = None  # what the name promises is not in the file; its size is still known
     if header is None:

@@ -8,6 +8,7 @@ import pickle
 import struct
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,47 @@ def test_gguf() -> None:
     assert (found.tensors, found.parameters, found.dtypes) == (2, 36, (("F32", 4), ("Q4_K", 32)))
 
 
+def proto(*fields: tuple[int, int | bytes]) -> bytes:
+    """A message of the wire format of protocol buffers: numbers as varints, all else with its length."""
+
+    def varint(value: int) -> bytes:
+        return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+    return b"".join(
+        varint(number << 3) + varint(value)
+        if isinstance(value, int)
+        else varint(number << 3 | 2) + varint(len(value)) + value
+        for number, value in fields
+    )
+
+
+def test_onnx() -> None:
+    weight = proto((1, 300), (1, 2), (2, 1), (8, b"weight"), (9, b"\0" * 2400))
+    packed = proto((1, bytes([3, 4])), (2, 10), (9, b"\0" * 24))
+    scalar = proto((2, 7), (7, bytes([1])))
+    graph = proto((1, proto((4, b"Conv"))), (2, b"main"), (5, weight), (5, packed), (5, scalar))
+    content = proto((1, 8), (2, b"pytorch"), (7, graph), (8, proto((2, 17))))
+    found = of("a/model.onnx", content)
+    assert (found.format, found.tensors, found.parameters) == ("onnx", 3, 613)
+    assert found.dtypes == (("FLOAT", 600), ("FLOAT16", 12), ("INT64", 1))
+    for broken in (content[:-30], content[:40], proto((2, b"no graph")), b"\x07" * 20):
+        assert of("a/model.onnx", broken).tensors is None
+
+
+def test_onnx_as_its_own_library_writes_it() -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed here")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    tensors = [
+        helper.make_tensor("w", kinds.FLOAT, [2, 3], [0.0] * 6),
+        helper.make_tensor("h", kinds.FLOAT16, [4], b"\0" * 8, raw=True),
+        helper.make_tensor("s", kinds.INT64, [], [1]),
+        helper.make_tensor("e", kinds.UINT8, [0, 5], []),
+    ]
+    graph = helper.make_graph([helper.make_node("Identity", ["w"], ["y"])], "g", [], [], initializer=tensors)
+    found = of("model.onnx", helper.make_model(graph).SerializeToString())
+    assert (found.tensors, found.dtypes) == (4, (("FLOAT", 6), ("FLOAT16", 4), ("INT64", 1), ("UINT8", 0)))
+
+
 def test_a_pointer_stands_for_its_file() -> None:
     digest = "ab" * 32
     found = of("m.onnx", f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize 12345\n".encode())
@@ -91,7 +133,7 @@ JSON = st.recursive(
 
 
 @given(
-    name=st.sampled_from(["m.safetensors", "m.gguf", "saved_model.pb"]),
+    name=st.sampled_from(["m.safetensors", "m.gguf", "m.onnx", "saved_model.pb"]),
     content=st.one_of(
         st.binary(max_size=200),
         st.binary(max_size=100).map(lambda tail: struct.pack("<4sIQQ", b"GGUF", 3, 3, 3) + tail),
