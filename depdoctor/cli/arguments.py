@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
-from depdoctor.cli import explain, hook, whatif
+from depdoctor.cli import explain, hook, migrate, whatif
 from depdoctor.cli.parser import (
     PLAN_FORMATS,
     SCAN_FORMATS,
@@ -77,6 +77,7 @@ def whole() -> Parser:
         _rules,
         explain.declare,
         whatif.declare,
+        migrate.declare,
         hook.declare,
         _cache,
     ):

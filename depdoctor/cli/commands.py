@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, explain, hook, rules, whatif
+from depdoctor.cli import cache, explain, hook, migrate, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.errors import UsageError
 
@@ -225,6 +225,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rules": rules.run,
     "explain": explain.run,
     "whatif": whatif.run,
+    "migrate": migrate.run,
     "hook": hook.run,
     "cache": cache.run,
     "init": init,

@@ -105,10 +105,21 @@ class Part:
 
 
 def asked_extras(declared: Iterable[Requirement], lock: Lock) -> Mapping[NormalizedName, Extras]:
-    """The extras that anyone asks for of each package."""
+    """The extras that anyone asks for of each package, by lines that count in the lock's environment.
+
+    A package asks for extras under extras of its own too (`pandas[all]` for `pandas[excel]`), so this goes round until
+    nothing is added.
+    """
     found: dict[NormalizedName, set[NormalizedName]] = defaultdict(set)
-    edges = (requirement for pin in lock.pins for requirement in pin.requires or ())
-    for requirement in (*declared, *edges):
-        if requirement.extras:
-            found[normal(requirement.name)].update(map(canonicalize_name, requirement.extras))
-    return {name: frozenset(extras) for name, extras in found.items()}
+    for requirement in declared:
+        found[normal(requirement.name)].update(map(canonicalize_name, requirement.extras))
+    edges = [(pin.name, edge) for pin in lock.pins for edge in pin.requires or () if edge.extras]
+    grew = True
+    while grew:
+        grew = False
+        for owner, edge in edges:
+            extras, asked = found[normal(edge.name)], set(map(canonicalize_name, edge.extras))
+            if not asked <= extras and holds(edge.marker, lock.environment, frozenset(found[owner])):
+                extras |= asked
+                grew = True
+    return {name: frozenset(extras) for name, extras in found.items() if extras}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from depdoctor.model.image import BuiltImage, PushedImage
     from depdoctor.model.installed import InstalledEnvironment
     from depdoctor.model.inventory import Entry, Inventory
+    from depdoctor.model.migration import Migration
     from depdoctor.model.plan import Plan
     from depdoctor.model.project import Weights
 
@@ -49,6 +50,45 @@ def diagnosis(result: Diagnosis) -> str:
             "schema_version": SCHEMA_VERSION,
             "findings": [finding(one) for one in result.findings],
             "summary": {**counts(result), "rules_run": list(result.rules_run)},
+        }
+    )
+
+
+def migrated(done: Migration, broken: Diagnosis, written: Sequence[Path]) -> str:
+    """Turn a migration into JSON."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "source": done.source,
+            "python": done.python,
+            "projects": [
+                {
+                    "name": move.project,
+                    "requirements": [
+                        {"requirement": need.line, "path": need.location.path, "line": need.location.line or None}
+                        for need in move.needs
+                    ],
+                    "packages": list(move.pins),
+                    "moved": [asdict(one) for one in move.moved],
+                    "reason": move.unknown or None,
+                    "remarks": list(move.remarks),
+                }
+                for move in done.moves
+            ],
+            "contested": [
+                {
+                    "package": one.name,
+                    "installed": str(one.installed) if one.installed else None,
+                    "wants": [
+                        {"project": project, "requirement": want, "path": place.path, "line": place.line or None}
+                        for project, want, place in one.wants
+                    ],
+                }
+                for one in done.contested
+            ],
+            "unneeded": list(done.idle) if done.idle_known else None,
+            "findings": [finding(one) for one in broken.findings],
+            "files": [path.as_posix() for path in written],
         }
     )
 

@@ -1,0 +1,65 @@
+"""`migrate`: from an environment that projects share to a manifest and an image each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from depdoctor.cli.parser import BUDGET_S, Parser, add_command, printing, voice
+from depdoctor.cli.settings import progress_of, settings
+
+CLEAN = 0
+
+
+def declare(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "migrate",
+        "write a manifest for each project from the environment that they share, as a patch to review",
+        "  depdoctor migrate --venv .venv                     # all projects here\n"
+        "  depdoctor migrate --venv .venv chat rank           # these\n"
+        "  depdoctor migrate --freeze freeze.txt --output out",
+        (printing(), voice()),
+    )
+    command.add_argument("folders", nargs="*", metavar="PROJECT", help="folders of projects (default: all below .)")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--venv", dest="shared", type=Path, metavar="DIR", help="a virtual or conda environment; it is not started"
+    )
+    source.add_argument("--freeze", type=Path, metavar="FILE", help="what `pip freeze` printed")
+    command.add_argument(
+        "--output", type=Path, default=Path("migration"), metavar="DIR", help="a new folder (default: ./migration)"
+    )
+    command.add_argument("--exclude-newer", metavar="DATE", help="resolve as the index stood then")
+    command.add_argument("--offline", action="store_true", help="use no network; say what could not be known")
+    command.add_argument("--build-sdists", action="store_true", help="allow builds of source distributions")
+    command.add_argument("--budget", type=float, default=BUDGET_S, metavar="SECONDS", help="time to resolve")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write them."""
+    from depdoctor.errors import UsageError
+    from depdoctor.pipeline import migrating
+
+    source = options.shared or options.freeze
+    if not source.exists():
+        raise UsageError(f"there is no `{source}`", hint="name the environment that the projects share")
+    # one folder that is named is where the projects are looked for; of several each is one of those here
+    options.path = Path(options.folders[0]) if len(options.folders) == 1 else Path()
+    chosen = [Path(folder).as_posix() for folder in options.folders] if len(options.folders) > 1 else []
+    with progress_of(options) as progress:
+        done = migrating.migrate(settings(options), source, options.output, chosen, progress)
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.migrated(done.migration, done.broken, done.written))
+        return CLEAN
+    from depdoctor.cli import terminal
+    from depdoctor.report import console, migration
+
+    out = terminal.output()
+    console.findings(out, done.broken)
+    migration.console(out, done.migration, options.output.as_posix())
+    return CLEAN

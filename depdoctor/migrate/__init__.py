@@ -1,0 +1,182 @@
+"""What each project needs of the environment that it shares: its own requirements, pinned as installed. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from depdoctor.model.graph import holds, without_marker
+from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
+from depdoctor.model.lock import Answer, Impossible, Resolved
+from depdoctor.model.migration import Contested, Migration, Move, Moved, Need
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Import, Reading
+from depdoctor.model.target import Environment
+
+Modules = Mapping[str, tuple[NormalizedName, ...]]
+"""The distributions that install a module, by its top-level name."""
+
+
+def needs(
+    reading: Reading,
+    installed: InstalledEnvironment,
+    modules: Modules,
+    environment: Environment,
+    loose: Collection[NormalizedName] = (),
+) -> tuple[Need, ...]:
+    """What a project needs: what it declares for running, and what it imports without declaring it; by name.
+
+    `loose` ones are not pinned as installed, since something else that is installed refuses them.
+    """
+    there = {one.name: one for one in installed.distributions}
+    own = {canonicalize_name(manifest.name) for manifest in reading.manifests if manifest.name}
+    found: dict[NormalizedName, Need] = {}
+    for manifest in reading.manifests:
+        for line in manifest.requirements:
+            counts = line.group == DEFAULT_GROUP and holds(line.requirement.marker, environment)
+            if counts and line.name not in own:
+                need = _declared(line, there.get(line.name), is_refused=line.name in loose)
+                found[line.name] = _stricter(found.get(line.name), need)
+    for one in reading.imported:
+        if not one.guarded and not one.testing:
+            providers = modules.get(one.module, ())
+            if providers and not any(name in found or name in own for name in providers):
+                found[providers[0]] = _imported(there[providers[0]], one, providers)
+    return tuple(found[name] for name in sorted(found))
+
+
+def constraints(installed: InstalledEnvironment, environment: Environment) -> tuple[str, ...]:
+    """The constraints that hold a resolution at what is installed: packages that break nobody's requirement."""
+    versions = _versions(installed)
+    broken = refused(installed, environment)
+    return tuple(f"{name}=={version}" for name, version in sorted(versions.items()) if name not in broken)
+
+
+def refused(installed: InstalledEnvironment, environment: Environment) -> frozenset[NormalizedName]:
+    """The packages that are installed at a version that another one refuses."""
+    versions = _versions(installed)
+    return frozenset(
+        name
+        for one in installed.distributions
+        for edge in one.requires
+        if (name := canonicalize_name(edge.name)) in versions
+        and holds(edge.marker, environment)
+        and not edge.specifier.contains(versions[name], prereleases=True)
+    )
+
+
+def _versions(installed: InstalledEnvironment) -> dict[NormalizedName, Version]:
+    return {one.name: one.version for one in installed.distributions if one.version is not None and not one.source}
+
+
+def move(reading: Reading, wanted: tuple[Need, ...], installed: InstalledEnvironment, answer: Answer) -> Move:
+    """A project, its needs, and what these resolve to beside what is installed."""
+    remarks = [f"{need.location}: {need.remark}" for need in wanted if need.remark]
+    remarks += [f"`{one.path}` could not be read: {one.problem.reason}" for one in reading.unreadable]
+    project, root = reading.project.name, reading.project.root
+    if not isinstance(answer, Resolved):
+        reason = answer.message if isinstance(answer, Impossible) else answer.detail
+        return Move(project=project, root=root, needs=wanted, unknown=reason, remarks=tuple(remarks))
+    versions = {one.name: one.version for one in installed.distributions}
+    moved = tuple(
+        Moved(name=pin.name, installed=str(versions.get(pin.name) or ""), resolved=str(pin.version))
+        for pin in answer.pins
+        if versions.get(pin.name) != pin.version
+    )
+    pins = tuple(sorted(map(str, answer.pins)))
+    return Move(project=project, root=root, needs=wanted, pins=pins, moved=moved, remarks=tuple(remarks))
+
+
+def migration(
+    installed: InstalledEnvironment, readings: Sequence[Reading], moves: Sequence[Move], environment: Environment
+) -> Migration:
+    """All projects together: what nobody needs, and what two need at different versions."""
+    known = not any(one.unknown for one in moves)
+    used = {pin.partition("==")[0] for one in moves for pin in one.pins}
+    idle = [f"{one.name} {one.version or ''}".strip() for one in installed.distributions if one.name not in used]
+    return Migration(
+        source=installed.path,
+        python=environment.python,
+        moves=tuple(moves),
+        contested=tuple(_contested(installed, readings, environment)),
+        idle=tuple(sorted(idle)) if known else (),
+        idle_known=known,
+    )
+
+
+def _contested(
+    installed: InstalledEnvironment, readings: Sequence[Reading], environment: Environment
+) -> Iterator[Contested]:
+    versions = {one.name: one.version for one in installed.distributions}
+    wants: defaultdict[NormalizedName, list[tuple[str, DeclaredRequirement]]] = defaultdict(list)
+    for reading in readings:
+        for manifest in reading.manifests:
+            for line in manifest.requirements:
+                if line.group == DEFAULT_GROUP and holds(line.requirement.marker, environment):
+                    wants[line.name].append((reading.project.name, line))
+    for name, lines in sorted(wants.items()):
+        version = versions.get(name)
+        refusing = [line for _, line in lines if version is not None and not _admits(line, version)]
+        if refusing or _exclude(lines):
+            told = tuple((project, without_marker(line.requirement), line.location) for project, line in lines)
+            yield Contested(name=name, installed=version, wants=told)
+
+
+def _exclude(lines: Sequence[tuple[str, DeclaredRequirement]]) -> bool:
+    """Whether two lines have no version in common."""
+    ranges = [
+        line.requirement.specifier.to_range() for _, line in lines if "===" not in str(line.requirement.specifier)
+    ]
+    return any(one.is_disjoint(other) for number, one in enumerate(ranges) for other in ranges[:number])
+
+
+def _admits(line: DeclaredRequirement, version: Version) -> bool:
+    return SpecifierSet(str(line.requirement.specifier)).contains(version, prereleases=True)
+
+
+def _declared(line: DeclaredRequirement, there: InstalledDistribution | None, *, is_refused: bool) -> Need:
+    stated = without_marker(line.requirement)
+    if line.requirement.url:
+        return Need(name=line.name, line=line.text, location=line.location, remark=f"`{stated}` stays as it is")
+    if there is None or there.version is None:
+        remark = "declared, but not installed: is it needed?"
+        return Need(name=line.name, line=stated, location=line.location, remark=remark)
+    if there.source:
+        remark = f"installed from {there.source}, not from an index: it needs an address, or a wheel"
+        return Need(name=line.name, line=stated, location=line.location, installed=there.version, remark=remark)
+    if not _admits(line, there.version):
+        remark = f"`{stated}` excludes the installed {there.version}: the project ran outside its own line"
+        return Need(name=line.name, line=stated, location=line.location, installed=there.version, remark=remark)
+    if is_refused:
+        remark = f"{there.name} {there.version} is installed, but not what others that are installed require"
+        return Need(name=line.name, line=stated, location=line.location, installed=there.version, remark=remark)
+    extras = f"[{','.join(sorted(line.requirement.extras))}]" if line.requirement.extras else ""
+    return Need(
+        name=line.name,
+        line=f"{line.name}{extras}=={there.version}",
+        location=line.location,
+        installed=there.version,
+    )
+
+
+def _imported(there: InstalledDistribution, one: Import, providers: Sequence[NormalizedName]) -> Need:
+    """An import that nothing declares; of several distributions that install the module, none can be ruled out."""
+    alone = f"`{one.module}` is imported and was not declared"
+    several = f"; {' and '.join(providers)} install it, take the one that is meant" if len(providers) > 1 else ""
+    pinned = there.version is not None and not there.source
+    return Need(
+        name=there.name,
+        line=f"{there.name}=={there.version}" if pinned else there.name,
+        location=one.location,
+        imported=True,
+        installed=there.version,
+        remark=alone + several,
+    )
+
+
+def _stricter(one: Need | None, other: Need) -> Need:
+    """Of two lines on one package the one that has something to check."""
+    return other if one is None or (other.remark and not one.remark) else one
