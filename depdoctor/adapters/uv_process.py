@@ -15,7 +15,7 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName
 
-from depdoctor.adapters.uv_user import NamedIndex, UserSetup, user_setup
+from depdoctor.adapters.uv_user import NamedIndex, UserSetup, own_names, user_setup
 from depdoctor.adapters.uv_words import PROJECT_NAME, redacted
 from depdoctor.errors import ResolverError
 from depdoctor.model.project import IndexOptions
@@ -164,7 +164,7 @@ class UvProcess:
         """The indexes of the environment and of a question, in the order in which uv is to ask them."""
         if indexes.no_index:
             return ()
-        names, own = {one.address: one.name for one in setup.extra}, dict(indexes.names)
+        names, own = {one.address: one.name for one in setup.extra}, own_names(indexes.names)
         for number, address in enumerate(indexes.extra_index_urls):
             names.setdefault(address, own.get(address) or f"depdoctor-question-{number}")
         first = NamedIndex(name="depdoctor-default", address=indexes.index_url or self.default_index)
@@ -242,7 +242,7 @@ class UvProcess:
 
 def _tied(indexes: IndexOptions, entries: Sequence[IndexEntry]) -> dict[str, NamedIndex]:
     """The index of each package that is tied to one, by the name that it has in this run or in its manifest."""
-    names = {**dict(indexes.names), **{entry.address: entry.name for entry in entries}}
+    names = {**own_names(indexes.names), **{entry.address: entry.name for entry in entries}}
     others = {address: f"depdoctor-tied-{number}" for number, (_, address) in enumerate(indexes.tied)}
     return {
         package: NamedIndex(name=names.get(address) or others[address], address=address)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -97,6 +97,22 @@ def identity() -> str:
             continue
         digest.update(f"{path}\0{hashlib.sha256(content).hexdigest()}\0".encode())
     return digest.hexdigest()
+
+
+def own_names(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What projects call their indexes, by address, but for names that the user has given to another address.
+
+    uv finds credentials by the name: a project must not get those of the user's own index by calling another one so.
+    """
+    setup = user_setup()
+    users = [*setup.extra, *([setup.default] if setup.default else [])]
+    users += [_index(text, name, {}) for name, text in _configured()]
+    bound = {_account_key(one.name): one.address.rstrip("/") for one in users}
+    return {
+        address: name
+        for address, name in named
+        if bound.get(_account_key(name), address.rstrip("/")) == address.rstrip("/")
+    }
 
 
 def accounts() -> Mapping[str, tuple[str, str]]:

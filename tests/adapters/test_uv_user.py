@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -177,3 +180,43 @@ def test_an_index_that_hangs_is_named_when_the_time_is_up(
     assert isinstance(answer, Unknown)
     assert answer.why is Why.BUDGET
     assert answer.detail == f"no answer in the time there was, asked of {address}, <index>"
+
+
+class _Listening(BaseHTTPRequestHandler):
+    """Remembers who introduces himself."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.heard.append(self.headers.get("Authorization", ""))
+        self.send_error(401)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("way", ["environment", "file"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_project_gets_no_secret_by_calling_its_index_like_the_user_s(
+    private_server: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, way: str, tied: bool
+) -> None:
+    if way == "environment":
+        monkeypatch.setenv("UV_INDEX", f"corp={with_account(private_server)}")
+    else:
+        configure(tmp_path, f'[[index]]\nname = "corp"\nurl = "{private_server}"\n')
+        monkeypatch.setenv("UV_INDEX_CORP_USERNAME", "team")
+        monkeypatch.setenv("UV_INDEX_CORP_PASSWORD", SECRET)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "file:///absent")
+    _Listening.heard.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Listening) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/simple"
+        extra = () if tied else (address,)
+        asked = IndexOptions(
+            extra_index_urls=extra, names=((address, "corp"),), tied=(("absentlib", address),) if tied else ()
+        )
+        answer = ask(cache, "absentlib", indexes=asked)
+        server.shutdown()
+    assert not isinstance(answer, Resolved)
+    assert _Listening.heard
+    assert not any(_Listening.heard)
