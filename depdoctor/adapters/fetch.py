@@ -38,6 +38,8 @@ class WheelFetcher:
         self._stopped = threading.Event()
         self._streams: set[Response] = set()
         self._answered: set[str] = set()
+        self._lock = threading.Lock()
+        self._asked: dict[str, bool] = {}
 
     def fetch(self, files: Iterable[DistributionFile], progress: Progress) -> Mapping[str, Path]:
         """The path of each file by its SHA-256. Raises `FetchError`, naming the file."""
@@ -100,6 +102,7 @@ class WheelFetcher:
 
         host = urlsplit(file.url).netloc
         part = _Part(file=file, draft=draft, progress=progress)
+        tried = False
         for attempt in range(TRIES):
             self._check(file)
             try:
@@ -109,6 +112,9 @@ class WheelFetcher:
                         part.take(answer)
                         if part.received == (file.size_bytes or part.received):
                             return part.actual.hexdigest()
+                    elif answer.status_code == 401 and not tried and self._logged_in(file):
+                        tried = True
+                        continue
                     elif not _is_passing(answer.status_code) or attempt + 1 == TRIES:
                         raise _refused(file, answer.status_code)
             except RequestException as error:
@@ -127,6 +133,20 @@ class WheelFetcher:
             )
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={received}-"} if received else {})}
         return self._session.get(file.url, headers=headers, stream=True)
+
+    def _logged_in(self, file: DistributionFile) -> bool:
+        """Whether the keyring has an account for the host of a file, which is used from now on; it is asked once."""
+        from depdoctor.adapters.http import origin
+        from depdoctor.adapters.keyring import account
+
+        session, host = self._session, origin(file.url)
+        with self._lock:
+            if session and host not in self._asked:
+                found = account(host)
+                self._asked[host] = found is not None
+                if found:
+                    session.accounts = {**session.accounts, host: found}
+            return self._asked.get(host, False)
 
     @contextmanager
     def _streaming(self, answer: Response) -> Iterator[None]:
@@ -197,7 +217,9 @@ def _is_passing(status: int) -> bool:
 
 
 def _refused(file: DistributionFile, status: int) -> FetchError:
-    hint = "Put credentials for this host into netrc" if status in (401, 403) else ""
+    hint = ""
+    if status in (401, 403):
+        hint = "Put credentials for this host into netrc, or let the keyring tell: UV_KEYRING_PROVIDER=subprocess"
     message = f"cannot fetch {file.filename}: the server answers {status}"
     return FetchError(message, where=redacted(file.url), hint=hint)
 

@@ -1,8 +1,11 @@
 """Fetching against a server on loopback that misbehaves as told."""
 
+import base64
 import hashlib
+import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,3 +156,52 @@ def test_an_interrupt_waits_for_nobody(fake: Fake, store: BlobStore, tmp_path: P
         WheelFetcher(store).fetch([*hanging, local(path, path.as_uri())], Interrupting())
     assert not list((store.root / "drafts").iterdir())
     assert fetched(store, *hanging) == [bytes([n]) * 5000 for n in range(4)]
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `keyring` command that knows one account, and notes what it is asked."""
+    program = tmp_path / "bin" / "keyring"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
+        f'[ "$4" = "$(cat {tmp_path}/host)" ] || exit 1\nprintf "team\\ns3cr3t\\n"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("provider", ["subprocess", "disabled"])
+def test_the_keyring_is_asked_as_uv_asks_it(
+    provider: str, fake: Fake, store: BlobStore, keyring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_KEYRING_PROVIDER", provider)
+    fake.user = f"Basic {base64.b64encode(b'team:s3cr3t').decode()}"
+    (keyring / "host").write_text(fake.host)
+    contents = [bytes([n]) * 5000 for n in range(12)]
+    given = [a_file(fake, content, size=5000) for content in contents]
+    files = [replace(file, url=file.url.replace("user:secret@", "")) for file in given]
+    if provider == "disabled":
+        with pytest.raises(FetchError, match="401") as caught:
+            fetched(store, *files)
+        assert "UV_KEYRING_PROVIDER" in caught.value.hint
+        assert not (keyring / "asked").exists()
+        return
+    assert fetched(store, *files) == contents
+    asked = (keyring / "asked").read_text().splitlines()
+    assert asked == [f"--mode creds get http://{fake.host}", f"--mode creds get {fake.host}"]
+
+
+def test_a_password_that_is_refused_is_not_tried_for_ever(
+    fake: Fake, store: BlobStore, keyring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_KEYRING_PROVIDER", "subprocess")
+    fake.user = "Basic nobody"
+    (keyring / "host").write_text(fake.host)
+    file = a_file(fake)
+    with pytest.raises(FetchError, match="401") as caught:
+        fetched(store, replace(file, url=file.url.replace("user:secret@", "")))
+    assert "s3cr3t" not in str(caught.value)
+    assert len(fake.requests) <= module.TRIES
