@@ -142,6 +142,7 @@ def _target(table: _Table, base: tuple[str, tuple[int, int]]) -> Target:
         driver_cuda=table.take("driver-cuda", _version, None),
         gpus=table.take("gpus", _each(_gpu), ()),
         max_image_bytes=table.take("max-image-bytes", _whole(1, 2**63), None),
+        gpu_memory_bytes=table.take("gpu-memory-bytes", _whole(1, 2**63), None),
         cuda=table.take("cuda", _version, None),
         cudnn=table.take("cudnn", _version, None),
     )

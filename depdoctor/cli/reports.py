@@ -60,6 +60,7 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
                 changed=made.changed,
                 advice=made.aligned.advice,
                 afresh=made.afresh,
+                needs=made.needs,
             )
         )
     elif options.format == "markdown":
@@ -82,6 +83,7 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
                 state=state,
                 advice=made.aligned.advice,
                 afresh=made.afresh,
+                needs=made.needs,
             )
 
 

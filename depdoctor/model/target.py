@@ -65,6 +65,7 @@ class Target:
     driver_cuda: Version | None = None
     gpus: tuple[Gpu, ...] = ()
     max_image_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
     cuda: Version | None = None
     cudnn: Version | None = None
 

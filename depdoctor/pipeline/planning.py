@@ -15,6 +15,7 @@ from depdoctor.model.alignment import Align
 from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
+from depdoctor.model.memory import Need, need
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.weights import WeightFile
@@ -34,7 +35,7 @@ class Planned:
     """A plan with what it costs, what changes against the committed one, and whether its file changes.
 
     `incomplete` is what the scan could not know. `afresh` is what the same images would cost in a plan made afresh,
-    None where this is one.
+    None where this is one. `needs` is the memory that models take, where their files tell.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Planned:
     changed: bool
     aligned: Aligned
     afresh: LayoutCost | None = None
+    needs: tuple[Need, ...] = ()
     incomplete: tuple[str, ...] = ()
 
 
@@ -95,6 +97,11 @@ def plan(
         path=path,
         incomplete=result.inventory.incomplete,
         aligned=shared,
+        needs=tuple(
+            found
+            for entry in result.inventory.entries
+            if (found := need(entry.project.name, entry.reading.weights, result.config.targets))
+        ),
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from depdoctor.model.image import BuiltImage, PushedImage
     from depdoctor.model.installed import InstalledEnvironment
     from depdoctor.model.inventory import Entry, Inventory
+    from depdoctor.model.memory import Need
     from depdoctor.model.migration import Migration
     from depdoctor.model.plan import Plan
     from depdoctor.model.project import Weights
@@ -114,6 +115,7 @@ def plan(
     changed: bool,
     advice: Sequence[Advice] = (),
     afresh: LayoutCost | None = None,
+    needs: Sequence[Need] = (),
 ) -> str:
     """Turn what a plan amounts to into JSON; the plan itself is a file."""
     from depdoctor.model.cohort import cohorts
@@ -157,6 +159,18 @@ def plan(
                 "bound_bytes": costs.bound_bytes,
                 "afresh": asdict(afresh) if afresh else None,
             },
+            "memory": [
+                {
+                    "project": one.project,
+                    "parameters": one.parameters,
+                    "needed_bytes": dict(one.needed),
+                    "targets": [
+                        {"target": name, "gpu_memory_bytes": size, "fits": widest or None}
+                        for name, size, widest in one.fits
+                    ],
+                }
+                for one in needs
+            ],
             "diff": asdict(change),
             "alignment": {
                 "saved_bytes": sum(move.saved_bytes for move in made.moves),

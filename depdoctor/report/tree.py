@@ -15,6 +15,7 @@ from depdoctor.model.cohort import cohorts
 from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import BuiltImage, PushedImage
+from depdoctor.model.memory import Need
 from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.report.console import many, size
 
@@ -35,6 +36,7 @@ def plan(
     state: str,
     advice: Sequence[Advice] = (),
     afresh: LayoutCost | None = None,
+    needs: Sequence[Need] = (),
 ) -> None:
     """Print the tree of layers, who shares what, what each image takes, and what is saved against one image each."""
     for tree in _trees(made):
@@ -49,6 +51,7 @@ def plan(
     if costs.images:
         console.print(_images(costs))
         console.print()
+    _memory(console, needs)
     console.print(_costs(costs))
     if afresh:
         console.print(Text(_distance(costs.planned, afresh), style="dim"))
@@ -207,6 +210,21 @@ def _images(costs: Costs) -> Table:
     if len(ordered) > MOST_IMAGES:
         table.add_row(Text(f"and {len(ordered) - MOST_IMAGES} more, in --format json", style="dim"))
     return table
+
+
+def _memory(console: Console, needs: Sequence[Need]) -> None:
+    """Print what the parameters of models take, and where only a narrower type than float32 fits."""
+    for one in needs:
+        sizes = ", ".join(f"{size(count)} at {name}" for name, count in one.needed)
+        line = f"weights of {one.project}: {one.parameters / 1e6:,.0f} M parameters, {sizes}"
+        console.print(Text(line))
+        for target, memory, widest in one.fits:
+            if widest != one.needed[0][0]:
+                what = f"{widest} does" if widest else "neither does a narrower type"
+                note = f"  the GPU of {target} has {size(memory)}: {one.needed[0][0]} does not fit, {what}"
+                console.print(Text(note, style="yellow"))
+    if needs:
+        console.print()
 
 
 def _seconds(count: int) -> str:

@@ -138,6 +138,21 @@ def test_compose_mounts_what_is_kept_in_a_volume(root: Path) -> None:
     assert "asr/models/model.onnx" in text
 
 
+def test_memory_that_a_model_takes_beside_what_a_gpu_has(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [300, 1000], "data_offsets": [0, 1_200_000]}}).encode()
+    (root / "rag" / "models" / "model.onnx").unlink()
+    (root / "rag" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + OTHER)
+    configure(root, '[[target]]\nname = "edge"\ngpus = ["8.7"]\ngpu-memory-bytes = 1_000_000\n')
+    assert cli.run(["plan", str(root)]) == 0
+    told = capsys.readouterr().out
+    assert "weights of rag: 0 M parameters, 1.2 MB at float32, 600 kB at float16, 300 kB at int8" in told
+    assert "the GPU of edge has 1.0 MB: float32 does not fit, float16 does" in told
+    assert cli.run(["plan", str(root), "--format", "json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["memory"]
+    assert (one["project"], one["parameters"]) == ("rag", 300_000)
+    assert one["targets"] == [{"target": "edge", "gpu_memory_bytes": 1_000_000, "fits": "float16"}]
+
+
 def test_unknown_place_is_a_configuration_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configure(root, 'weights = "cloud"\n')
     assert cli.run(["plan", str(root)]) == 2
