@@ -37,8 +37,9 @@ def _compiled_for(context: Context, installation: Installation) -> Iterator[Find
     torch = installation.packages.get(TORCH)
     if torch is None or torch.version is None:
         return
-    for package in installation.packages.values():
-        if package.version is None or not package.version.local or package.name == TORCH:
+    labelled = {pin.name for part in installation.parts for pin in part.lock.pins if pin.version.local} - {TORCH}
+    for package in installation.among(labelled):
+        if package.version is None or not package.version.local:
             continue
         minor = torch_of(package.version.local)
         abi = _CXX11_ABI.search(package.version.local)

@@ -47,9 +47,10 @@ def is_cuda(row: SharedFiles, rules: Rules) -> bool:
 
 
 def _finding(installation: Installation, row: SharedFiles, present: tuple[NormalizedName, ...]) -> Finding:
+    seen = any(set(overlap.packages) <= set(present) for overlap in installation.overlaps)
     return Finding(
         kind=Kind.CLOBBER,
-        severity=Severity.WARNING,
+        severity=Severity.ERROR if seen else Severity.WARNING,
         subject=present[0],
         message=f"{listed(sorted(present))} install the same files (`{row.module}`): {row.effect}",
         hint=f"keep one of them, and override the others away where something else requires them: {_override(present)}",
@@ -72,6 +73,9 @@ Several distributions on the index own the same module: opencv-python and opencv
 onnxruntime and onnxruntime-gpu both are `onnxruntime`. No resolver minds. The one that is installed last wins, in an
 order that nothing fixes, so that the GPU, or a window, is gone after the next build; and removing one of them breaks
 the others. Keep one, and override the others away where other packages require them.
+
+It is an error where the file lists of the locked wheels show it, and a warning where only tables say so, or where two
+wheels overlap that no table knows: what both install may be the same.
 
 In an environment that stands, the files themselves tell: their sizes and hashes against every RECORD.""",
     check=check,

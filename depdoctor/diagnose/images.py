@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,12 +36,12 @@ class Told:
 
 def check(context: Context) -> Iterator[Finding]:
     """The images of every project against its packages, its indexes and its Python; its lock against its indexes."""
+    alone = defaultdict(list)
+    for one in context.installations:
+        if not one.shared and one.environment.platform.system == "linux":
+            alone[one.name].append(one)
     for entry in context.inventory.entries:
-        installations = [
-            one
-            for one in context.installations
-            if one.name == entry.project.name and not one.shared and one.environment.platform.system == "linux"
-        ]
+        installations = alone[entry.project.name]
         packages = [told for one in installations[:1] for told in _of_packages(context, one)]
         indexes = _of_indexes(entry)
         stated = [*packages, *indexes, *_of_manifests(entry)]

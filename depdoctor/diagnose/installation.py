@@ -22,7 +22,7 @@ from depdoctor.model.distribution import Pin, WheelCode
 from depdoctor.model.finding import Cause
 from depdoctor.model.graph import Extras, holds
 from depdoctor.model.inventory import Entry, Inventory
-from depdoctor.model.lock import Lock, LockOutcome
+from depdoctor.model.lock import Lock, LockOutcome, Overlap
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement
 from depdoctor.model.target import Environment
 from depdoctor.rules import Rules
@@ -62,6 +62,7 @@ class Installation:
     packages: Mapping[NormalizedName, Package]
     complete: bool
     shared: bool = False
+    overlaps: tuple[Overlap, ...] = ()
     standing: bool = False
 
     @property
@@ -139,6 +140,7 @@ def installations(inventory: Inventory, rules: Rules) -> tuple[Installation, ...
             parts=(part,),
             packages=Packages((part,)),
             complete=complete,
+            overlaps=part.lock.overlaps,
         )
         for (project, environment), (part, complete) in parts.items()
     ]
@@ -162,6 +164,7 @@ def _together(
                 packages=_locked(joint[0], chosen) if joint else Packages(chosen),
                 complete=bool(joint) or all(complete for _, complete in members),
                 shared=True,
+                overlaps=joint[0].overlaps if joint else (),
             )
 
 

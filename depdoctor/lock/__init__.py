@@ -10,6 +10,7 @@ from depdoctor.lock import base
 from depdoctor.lock.declared import Declared, declared, in_groups
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
+from depdoctor.lock.overlap import overlaps
 from depdoctor.lock.python import PYTHONS, admits, refusal
 from depdoctor.model.distribution import Pin, WheelFacts
 from depdoctor.model.finding import Kind
@@ -127,8 +128,9 @@ def _question(
 
 
 def enrich(lock: Lock, facts: Mapping[str, WheelFacts | Unknown]) -> Lock:
-    """The lock with what the wheels themselves tell: their requirements, and their sizes as files and installed."""
-    return replace(lock, pins=tuple(_with_facts(pin, facts) for pin in lock.pins))
+    """The lock with what the wheels themselves tell: their requirements, their sizes, and which files they share."""
+    pins = tuple(_with_facts(pin, facts) for pin in lock.pins)
+    return replace(lock, pins=pins, overlaps=overlaps(lock.pins, facts))
 
 
 def _exclusive_groups(reading: Reading, groups: Sequence[str]) -> Impossible | None:

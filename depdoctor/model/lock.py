@@ -128,6 +128,15 @@ class BaseContents:
         return f"{self.reference} ({self.location})" if self.location else self.reference
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Overlap:
+    """Two packages of a lock whose wheels install the same files of code: how many, and one of them."""
+
+    packages: tuple[NormalizedName, ...]
+    files: int
+    example: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A project's pins for one environment. `origin` is the lockfile they were taken from, None if resolved now.
@@ -147,6 +156,8 @@ class Lock:
     dated: bool = True
     base: str = ""
     provided: tuple[str, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    """The packages that install the same files, as far as their file lists are known."""
 
     @property
     def by_name(self) -> Mapping[NormalizedName, Pin]:

@@ -202,6 +202,12 @@ class Rules:
 
     def build(self, package: NormalizedName, version: Version, platform: str) -> Build | None:
         """The build that a pinned version is on a platform ("linux-x86_64"), by its local label or by default."""
+        key = package, version, platform
+        if key not in self._builds:
+            self._builds[key] = self._build(*key)
+        return self._builds[key]
+
+    def _build(self, package: NormalizedName, version: Version, platform: str) -> Build | None:
         variant = variant_of(version)
         public = Version(version.public) if version.local else version
         found = None
@@ -235,6 +241,8 @@ class Rules:
 
     def cuda_package(self, name: NormalizedName) -> tuple[CudaPackage, re.Match[str]] | None:
         """How a distribution is bound to CUDA, None if no table says that it is."""
+        if not self._any_cuda_package.match(name):
+            return None
         if name not in self._cuda_packages:
             found = ((row, match) for row in self.cuda_packages if (match := row.pattern.match(name)))
             self._cuda_packages[name] = next(found, None)
@@ -259,6 +267,16 @@ class Rules:
     @cached_property
     def _gpus(self) -> Mapping[str, GpuModel]:
         return {_plain(name): row for row in self.gpus for name in (*row.aliases, row.name)}
+
+    @cached_property
+    def _builds(self) -> dict[tuple[NormalizedName, Version, str], Build | None]:
+        return {}
+
+    @cached_property
+    def _any_cuda_package(self) -> re.Pattern[str]:
+        """All patterns in one, since most packages have nothing to do with CUDA; no pattern matches nothing."""
+        patterns = (re.sub(r"\(\?P<\w+>", "(?:", row.pattern.pattern) for row in self.cuda_packages)
+        return re.compile("|".join(patterns) or r"(?!)")
 
     @cached_property
     def _cuda_packages(self) -> dict[NormalizedName, tuple[CudaPackage, re.Match[str]] | None]:

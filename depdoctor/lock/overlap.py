@@ -1,0 +1,57 @@
+"""Wheels of one lock that install the same files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+
+from depdoctor.model.distribution import Pin, WheelFacts
+from depdoctor.model.lock import Overlap, Unknown
+
+CODE = (".py", ".so", ".pyd", ".dll")
+
+COMMONPLACE = frozenset(
+    {"tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools"}
+)
+"""Top-level folders that wheels carry along by mistake, and nobody imports."""
+
+
+def overlaps(pins: Sequence[Pin], facts: Mapping[str, WheelFacts | Unknown]) -> tuple[Overlap, ...]:
+    """Every two wheels whose file lists have code in common, by name; packages of a namespace share its `__init__`."""
+    owners: dict[str, list[tuple[Pin, tuple[str, ...]]]] = defaultdict(list)
+    for pin in pins:
+        found = facts.get(pin.file.sha256) if pin.file else None
+        if isinstance(found, WheelFacts):
+            for top in _tops(found.paths):
+                owners[top].append((pin, found.paths))
+    shared: dict[tuple[Pin, Pin], frozenset[str]] = {}
+    for found_there in owners.values():
+        for (one, mine), (other, theirs) in combinations(found_there, 2):
+            if (one, other) not in shared and (common := _code(mine) & _code(theirs)):
+                shared[one, other] = common
+    return tuple(
+        sorted(
+            Overlap(packages=tuple(sorted((one.name, other.name))), files=len(common), example=min(common))
+            for (one, other), common in shared.items()
+        )
+    )
+
+
+@lru_cache(maxsize=4096)
+def _tops(paths: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(path.partition("/")[0] for path in _code(paths))
+
+
+@lru_cache(maxsize=4096)
+def _code(paths: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(
+        path
+        for path in paths
+        if (path.endswith(CODE) or ".so." in path)
+        and not path.endswith("/__init__.py")
+        and path.partition("/")[0] not in COMMONPLACE
+        and ".dist-info/" not in path
+        and ".data/" not in path
+    )
