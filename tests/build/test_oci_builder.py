@@ -233,6 +233,20 @@ def test_the_manifest_for_the_architecture_is_taken(
     base = Base(reference=f"{fake.host}/base/python:all", digest=digest)
     assert build(two(base, wheels), store, root)[0].base_layers == 1
     arm = Environment(python="3.11", platform=Platform(machine="aarch64"))
+    config = {
+        "architecture": "arm64",
+        "variant": "v8",
+        "rootfs": {"diff_ids": []},
+        "config": {"Env": ["PYTHON_VERSION=3.11.9"]},
+    }
+    (arm_config,) = fake.put("base/python", json.dumps(config).encode())
+    described = {"mediaType": "x/y", "digest": arm_config, "size": 1}
+    arm64 = fake.put_manifest("base/python", "arm", {"config": described, "layers": []}, DOCKER_MANIFEST)
+    both = [*manifests, {"digest": arm64, "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}}]
+    digest = fake.put_manifest("base/python", "both", {"schemaVersion": 2, "manifests": both}, media_type)
+    two_platforms = Base(reference=f"{fake.host}/base/python:both", digest=digest)
+    (made,) = build(a_plan(two_platforms, {"a": [[wheels["shared"]]]}, arm), store, root)
+    assert (config_of(made, store)["architecture"], config_of(made, store)["variant"]) == ("arm64", "v8")
     with pytest.raises(BuildError, match="nothing for linux/arm64"):
         build(a_plan(base, {"a": [[wheels["shared"]]]}, arm), store, root)
 

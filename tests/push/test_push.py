@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from registry_server import Fake, serving
 from depdoctor.adapters import registry_line as adapter
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
-from depdoctor.errors import BuildError, RegistryError
+from depdoctor.errors import BuildError, DepdoctorError, RegistryError
 from depdoctor.model.image import Attachment, Blob, BuiltImage
 from depdoctor.model.seams import NoProgress
 from depdoctor.push import push, push_all
@@ -195,3 +196,30 @@ def test_a_list_of_documents_that_makes_no_sense_is_an_error(listed: str, fake: 
     with pytest.raises(RegistryError, match="makes no sense"):
         push_all([image], fake.host, OciRegistry(), store, [], NoProgress(), lambda *_: [document])
     assert image.manifest.digest not in fake.manifests["api"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_a_registry_does_no_wrong_image_stands(seed: int, fake: Fake, store: BlobStore) -> None:
+    chance = random.Random(seed)
+    images = [an_image(store, name, b"shared" * 999, name.encode() * 999) for name in ("a", "b")]
+    methods = ("HEAD", "POST", "PUT", "PUT", "GET")
+    kinds: tuple[int | str | bytes, ...] = (500, 503, 429, 404, 401, "drop", "lie", b"<html>", b"{}")
+    fake.faults += [
+        (chance.choice(methods), chance.choice(("blobs", "manifests", "")), chance.choice(kinds)) for _ in range(9)
+    ]
+    for _ in range(8):
+        try:
+            push_all(images, fake.host, OciRegistry(), store, ["1"], NoProgress())
+        except DepdoctorError:
+            continue
+        else:
+            break
+    else:
+        pytest.fail("it never came through")
+    for image in images:
+        for name in ("1", image.manifest.digest):
+            assert fake.manifests[image.name][name][1] == store.path(image.manifest.digest).read_bytes()
+        assert {layer.digest for layer in image.layers} <= fake.blobs[image.name].keys()
+    held = {**fake.blobs["a"], **fake.blobs["b"]}
+    assert all(f"sha256:{hashlib.sha256(content).hexdigest()}" == digest for digest, content in held.items())
+    assert not store.verify()
