@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from depdoctor.model.alignment import Advice, Align, Alignment, Edit, Movable, Moved
 from depdoctor.model.graph import holds
-from depdoctor.model.lock import Lock
+from depdoctor.model.lock import Lock, Question, Resolved
 from depdoctor.model.seams import Resolver
 from depdoctor.plan.align import Changes, Fleet, Step, Worse, aligned
 
@@ -158,13 +158,30 @@ def _widened(one: Movable, package: NormalizedName, version: Version) -> tuple[s
 
 
 def settled(one: Movable, committed: Lock, resolver: Resolver) -> Movable:
-    """The lock as close to the committed one as what the project declares allows; settled if it is the same."""
+    """The lock as close to the committed one as what the project declares allows; settled if it is the same.
+
+    Where nobody can tell, the committed one stays if it meets what the project declares.
+    """
     preferences = tuple(sorted(f"{pin.name}=={pin.version}" for pin in committed.pins))
     answer = resolver.resolve(replace(one.question, preferences=preferences))
-    pins = getattr(answer, "pins", ())
-    if not pins:
-        return one
-    same = {(pin.name, pin.version) for pin in pins} == {(pin.name, pin.version) for pin in committed.pins}
+    if not isinstance(answer, Resolved):
+        kept = replace(one.lock, pins=committed.pins)
+        return replace(one, lock=kept, settled=True) if _meets(committed, one.question) else one
+    same = {(pin.name, pin.version) for pin in answer.pins} == {(pin.name, pin.version) for pin in committed.pins}
     known = {pin.file.sha256: pin for pin in one.lock.pins if pin.file}
-    pins = tuple(known.get(pin.file.sha256, pin) if pin.file else pin for pin in pins)
+    pins = tuple(known.get(pin.file.sha256, pin) if pin.file else pin for pin in answer.pins)
     return replace(one, lock=replace(one.lock, pins=pins), settled=same)
+
+
+def _meets(lock: Lock, question: Question) -> bool:
+    """Whether a lock holds what is asked for, as far as that names it."""
+    pins = lock.by_name
+    asked = [(Requirement(text), True) for text in question.requirements]
+    asked += [(Requirement(text), False) for text in question.constraints]
+    return all(
+        one.specifier.contains(pins[name].version, prereleases=True)
+        if (name := canonicalize_name(one.name)) in pins
+        else not needed
+        for one, needed in asked
+        if holds(one.marker, question.environment)
+    )

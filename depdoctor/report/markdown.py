@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from depdoctor.model.alignment import Moved
 from depdoctor.model.cost import Costs, ImageDiff, PlanDiff
 from depdoctor.model.finding import Diagnosis, Finding, Severity
 from depdoctor.model.inventory import Inventory
@@ -15,7 +16,7 @@ from depdoctor.report.explained import chain
 MOST_CHARACTERS = 60_000
 """Services refuse a comment of more than 65,536."""
 
-MOST_CAUSES, MOST_LINES, MOST_MOVES = 12, 60, 40
+MOST_CAUSES, MOST_LINES, MOST_MOVES, MOST_PROJECTS = 12, 60, 40, 4
 
 HEADINGS = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.NOTE: "Notes"}
 
@@ -93,8 +94,29 @@ def _planned(made: Plan, costs: Costs, change: PlanDiff) -> Iterator[str]:
         for name, ours, single in layouts
     )
     yield table(("all images", "as planned", "one layer each", "saved"), saved)
+    if made.moves:
+        yield _aligned(made.moves)
     if made.skipped:
         yield "\n".join(f"- no image for {code(one.project)}: {text(one.reason)}" for one in made.skipped)
+
+
+def _aligned(moves: Sequence[Moved]) -> str:
+    """What moved so that images share more, the most bytes first."""
+    rows = (
+        (
+            one.package,
+            one.before or "(none)",
+            one.after or "(none)",
+            ", ".join(one.projects[:MOST_PROJECTS]) + (" ..." if len(one.projects) > MOST_PROJECTS else ""),
+            one.reason,
+            f"{one.saved_bytes / 1e6:+,.0f} MB",
+        )
+        for one in sorted(moves, key=lambda one: (-one.saved_bytes, one.package))[:MOST_MOVES]
+    )
+    left = f"\n\nand {len(moves) - MOST_MOVES} more, in the plan file" if len(moves) > MOST_MOVES else ""
+    total = sum(one.saved_bytes for one in moves)
+    head = ("package", "before", "after", "projects", "why", "saved")
+    return _folded(f"aligned: {_bytes(total)} less in all images together", table(head, rows) + left)
 
 
 def _moves(one: ImageDiff) -> str:

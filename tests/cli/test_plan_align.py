@@ -81,6 +81,13 @@ def test_safe_is_the_default_and_is_told(root: Path, capsys: pytest.CaptureFixtu
     assert [(move["package"], move["projects"]) for move in report["alignment"]["moves"]] == [("arrays", ["b"])]
 
 
+def test_markdown_tells_what_moved(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan(root, "--format", "markdown") == 0
+    told = capsys.readouterr().out
+    assert "| arrays | 2.1 | 2.0 | b | shared with a | +5 MB |" in told
+    assert "5.0 MB less in all images together" in told
+
+
 def test_none_moves_nothing(root: Path) -> None:
     assert plan(root, "--align", "none") == 0
     assert pins(root)["b"]["arrays"] == "2.1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,6 +216,16 @@ def test_settled_takes_the_committed_pins_where_they_still_stand(fleet: Fleet) -
     more = settled(fleet.movable("b", ["free", "cuda"]), earlier, fleet.resolver)
     assert not more.settled
     assert {str(pin) for pin in more.lock.pins} == {"free==1.0", "arrays==2.0", "cuda==13.0"}
+
+
+def test_committed_pins_stay_where_nobody_can_tell(fleet: Fleet, tmp_path: Path) -> None:
+    earlier = fleet.lock("b", ["free", "arrays==2.0"])
+    unable = UvResolver(tmp_path, remaining_s=lambda: 0.0)
+    kept = settled(fleet.movable("b", ["free"]), earlier, unable)
+    assert (kept.settled, kept.lock.pins) == (True, earlier.pins)
+    for lines in (["free", "arrays>=2.1"], ["free", "cuda"]):
+        moved = fleet.movable("b", lines)
+        assert settled(moved, earlier, unable) == moved
 
 
 def test_order_of_projects_never_matters(fleet: Fleet) -> None:
