@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +28,21 @@ TASK = "Fetching wheels"
 
 
 class WheelFetcher:
-    """Matches `seams.Fetcher`. Addresses are http(s) and file URLs, and paths relative to `root`."""
+    """Matches `seams.Fetcher`. Addresses are http(s) and file URLs, and paths relative to `root`.
 
-    def __init__(self, store: Store, *, root: Path | None = None, offline: bool = False) -> None:
+    `named` tells the addresses of projects' indexes and what they are called, by which the user's credentials are
+    found; it is asked only where something is to be fetched.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        root: Path | None = None,
+        offline: bool = False,
+        named: Callable[[], Iterable[tuple[str, str]]] = tuple,
+    ) -> None:
+        self._named = named
         self._store = store
         self._root = root or Path()
         self._offline = offline
@@ -52,7 +64,7 @@ class WheelFetcher:
                 from depdoctor.adapters.http import session
                 from depdoctor.adapters.uv_user import accounts
 
-                self._session = session(connections=CONNECTIONS, retries=0, accounts=accounts())
+                self._session = session(connections=CONNECTIONS, retries=0, accounts=accounts(self._named()))
             largest_first = sorted(missing, key=lambda file: (-(file.size_bytes or 0), file.sha256))
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 futures = [pool.submit(self._fetch, file, progress) for file in largest_first]

@@ -50,10 +50,19 @@ class NoRangesError(Exception):
 class RemoteWheels:
     """Implements `model.seams.WheelIndex` for addresses of https, http and file.
 
-    `cache` is depdoctor's cache folder. Raises `StoreError` where that cannot be used.
+    `cache` is depdoctor's cache folder; `named` are the addresses of projects' indexes and what they are called, by
+    which the user's credentials are found. Raises `StoreError` where that cannot be used.
     """
 
-    def __init__(self, cache: Path, *, offline: bool = False, workers: int = PARALLEL_REQUESTS) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        *,
+        offline: bool = False,
+        workers: int = PARALLEL_REQUESTS,
+        named: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self._named = tuple(named)
         self._cache = WheelFactsCache(cache / "wheel-facts.sqlite")
         self._offline = offline
         self._workers = workers
@@ -62,7 +71,7 @@ class RemoteWheels:
 
     @cached_property
     def _session(self) -> Session:
-        return session(connections=self._workers, accounts=accounts())
+        return session(connections=self._workers, accounts=accounts(self._named))
 
     def facts(self, files: Iterable[DistributionFile]) -> Mapping[str, WheelFacts | Unknown]:
         """The facts of each wheel by its SHA-256; files without a hash are left out."""

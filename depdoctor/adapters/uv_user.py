@@ -115,13 +115,17 @@ def own_names(named: Iterable[tuple[str, str]]) -> dict[str, str]:
     }
 
 
-def accounts() -> Mapping[str, tuple[str, str]]:
-    """User and password for each origin ("https://host:port") of an index that the environment or a file names."""
+def accounts(named: Iterable[tuple[str, str]] = ()) -> Mapping[str, tuple[str, str]]:
+    """User and password for each origin ("https://host:port") of an index that the environment or a file names.
+
+    `named` are the addresses of projects' indexes, and what they are called there.
+    """
     setup = user_setup()
     variables = dict(setup.variables)
     indexes = [*setup.extra, *([setup.default] if setup.default else [])]
     if not setup.no_config:
         indexes += [_index(text, name, variables) for name, text in _configured()]
+    indexes += [NamedIndex(name=name, address=address) for address, name in own_names(named).items()]
     found: dict[str, tuple[str, str]] = {}
     for one in indexes:
         key = _account_key(one.name)

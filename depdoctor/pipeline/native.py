@@ -19,7 +19,7 @@ from depdoctor.build.oci import OciBuilder
 from depdoctor.model.image import Attachment, BuiltImage, PushedImage
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
-from depdoctor.pipeline import bases, references
+from depdoctor.pipeline import bases, index_names, references
 from depdoctor.pipeline.standing import Settings
 
 
@@ -48,7 +48,12 @@ def build_natively(
     """Build images with no daemon, and bring them where they are wanted."""
     store = BlobStore(settings.cache / "store")
     registry = OciRegistry(offline=settings.offline)
-    fetcher = WheelFetcher(store, root=settings.root, offline=settings.offline)
+    fetcher = WheelFetcher(
+        store,
+        root=settings.root,
+        offline=settings.offline,
+        named=lambda: index_names.of_plan(standing, settings.root),
+    )
     if not wish.push and not wish.load:
         images = bases.or_layers_alone(images, settings, progress)
     with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:

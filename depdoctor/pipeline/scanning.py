@@ -31,6 +31,7 @@ from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Problem, Reading, Survey
 from depdoctor.model.seams import Progress
+from depdoctor.pipeline import index_names
 from depdoctor.pipeline.inspecting import asking_bases, inspected
 from depdoctor.pipeline.locking import Locking, shared_of
 from depdoctor.pipeline.standing import Settings, committed_plan
@@ -164,7 +165,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             config=config,
             resolver=oracle,
             moment=moment,
-            wheels=RemoteWheels(settings.cache, offline=settings.offline),
+            wheels=RemoteWheels(settings.cache, offline=settings.offline, named=index_names.of_readings(readings)),
             progress=progress,
             builds_allowed=settings.builds_allowed,
             anew=settings.relock,

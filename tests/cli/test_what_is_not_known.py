@@ -90,6 +90,22 @@ def test_a_private_index_needs_no_secret_of_ours(
     assert not [path for path in written if SECRET.encode() in path.read_bytes()]
 
 
+def test_credentials_are_found_by_the_name_that_a_project_gives_its_index(
+    root: Path, private_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "one" / "pyproject.toml").write_text(
+        '[project]\nname = "one"\nversion = "0"\ndependencies = ["servekit"]\n'
+        f'[[tool.uv.index]]\nname = "corp"\nurl = "{private_server}"\ndefault = true\n'
+    )
+    monkeypatch.setenv("UV_INDEX_CORP_USERNAME", "team")
+    monkeypatch.setenv("UV_INDEX_CORP_PASSWORD", SECRET)
+    _, report = run(capsys, "scan", str(root))
+    assert report["projects"][0]["download_bytes"] > 0
+    assert cli.run(["plan", str(root), "--quiet"]) == 0
+    assert cli.run(["build", str(root), "--output", str(root / "images"), "--quiet"]) == 0
+    assert SECRET not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize("budget", ["-5", "0", "nan", "inf", "soon"])
 def test_a_budget_that_is_none(budget: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
