@@ -316,16 +316,17 @@ def _declared_lock(
     queue = [one.requirement for one in declared if holds(one.requirement.marker, environment)]
     pins: dict[NormalizedName, Pin] = {}
     seen: set[tuple[NormalizedName, Extras]] = set()
+    open_names: set[NormalizedName] = set()
     while queue:
         requirement = queue.pop()
         name = canonicalize_name(requirement.name)
         extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
         version = fixed.get(name) or exact_version(requirement)
-        if (name, extras) in seen:
+        if version is None:
+            open_names.add(name)
+        if version is None or (name, extras) in seen:
             continue
         seen.add((name, extras))
-        if version is None:
-            continue
         edges = known_requirements(name, version, extras, rules)
         pins[name] = Pin(
             name=name,
@@ -335,7 +336,7 @@ def _declared_lock(
         )
         queue.extend(edge for edge in edges if holds(edge.marker, environment, extras))
     lock = Lock(project=entry.project.name, environment=environment, pins=tuple(sorted(pins.values(), key=str)))
-    return lock, tuple(sorted({name for name, _ in seen if name not in pins}))
+    return lock, tuple(sorted(open_names - pins.keys()))
 
 
 def known_requirements(name: NormalizedName, version: Version, extras: Extras, rules: Rules) -> tuple[Requirement, ...]:

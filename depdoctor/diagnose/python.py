@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from depdoctor.diagnose.environments import python_refused
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
-from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
+
+PATCH_RELEASES = range(40)
+"""Patch releases of a Python minor that a specifier is held against; any one will do."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -17,8 +23,50 @@ def check(context: Context) -> Iterator[Finding]:
     yield from refusals(context, Kind.PYTHON_UNSUPPORTED)
     yield from python_refused(context)
     for installation in context.installations:
-        if not installation.complete and not installation.shared:
+        if installation.shared:
+            continue
+        if installation.complete:
+            yield from _by_metadata(context, installation)
+        else:
             yield from _by_tables(context, installation)
+
+
+def _by_metadata(context: Context, installation: Installation) -> Iterator[Finding]:
+    """Releases that were locked although they leave the Python out: uv heeds only the lower bound, pip heeds both."""
+    python = installation.environment.python
+    standing = {one.path for one in context.inventory.installed}
+    for part in installation.parts:
+        for pin in part.lock.pins:
+            if part.project in standing or _admits(pin.requires_python, python):
+                continue
+            yield Finding(
+                kind=Kind.PYTHON_UNSUPPORTED,
+                severity=Severity.WARNING,
+                subject=pin.name,
+                message=f"{pin.name} {pin.version} requires Python {pin.requires_python}, not {python}: pip refuses it",
+                hint=f"take a Python that it supports, or a release of {pin.name} that supports {python}",
+                packages=(pin.name,),
+                projects=installation.projects,
+                causes=installation.causes(pin.name),
+                evidence=(
+                    Evidence(
+                        fact=f"{pin} requires Python {pin.requires_python}",
+                        source=f"METADATA of {pin.file.filename if pin.file else pin}",
+                        date=context.date,
+                        confidence=Confidence.PRIMARY,
+                    ),
+                ),
+            )
+
+
+@cache
+def _admits(requires_python: str, python: str) -> bool:
+    """Whether some patch release of a Python is let in; a specifier that nobody understands lets everything in."""
+    try:
+        wanted = SpecifierSet(requires_python)
+    except InvalidSpecifier:
+        return True
+    return any(wanted.contains(f"{python}.{patch}", prereleases=True) for patch in PATCH_RELEASES)
 
 
 def _by_tables(context: Context, installation: Installation) -> Iterator[Finding]:
