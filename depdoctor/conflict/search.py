@@ -142,18 +142,19 @@ class Search:
 
     def _join(self, parts: Sequence[int]) -> dict[int, list[int]]:
         """Joined sets, each with the parts that it holds."""
-        joined: list[tuple[int, list[int]]] = []
+        joined: list[tuple[int, list[int], int]] = []
         for part in parts:
-            for place, (mask, held) in enumerate(joined):
-                union = mask | part
-                few = min(self._most_joined.get(other, MOST_JOINED) for other in (part, *held))
+            own = self._most_joined.get(part, MOST_JOINED)
+            for place, (mask, held, most) in enumerate(joined):
+                union, few = mask | part, min(own, most)
                 if len(held) < few and (union == mask or not any(within(known, union) for known in self.conflicts)):
-                    joined[place] = (union, [*held, part])
+                    held.append(part)
+                    joined[place] = (union, held, few)
                     break
             else:
                 if len(joined) < AT_ONCE:
-                    joined.append((part, [part]))
-        return dict(joined)
+                    joined.append((part, [part], own))
+        return {mask: held for mask, held, _ in joined}
 
     def _retry_apart(self, parts: Sequence[int], answer: Unknown | Impossible) -> None:
         """A joined set had no answer: join fewer next time, and give up what stood alone."""

@@ -71,6 +71,25 @@ def test_two_projects_that_cannot_share(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.usefixtures("root")
+def test_a_package_that_neither_names_is_explained_in_twelve_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = printed(capsys, "explain", "chat", "serve").splitlines()
+    start = next(number for number, line in enumerate(lines) if "DD101" in line)
+    block = lines[start : lines.index("", start)]
+    assert len(block) <= 12
+    assert all(len(line) <= 100 for line in lines)
+    text = "\n".join(block)
+    for told in (
+        "tokenkit",
+        "chat/requirements.txt:1  chatchain==0.3.0 → ",
+        "serve/requirements.txt:1  servekit==0.6.4 → ",
+    ):
+        assert told in text
+
+
+@pytest.mark.usefixtures("root")
 def test_two_projects_that_can_share(capsys: pytest.CaptureFixture[str]) -> None:
     found = told(capsys, "explain", "chat", "plot")
     [outcome] = found["together"]

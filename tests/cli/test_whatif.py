@@ -81,6 +81,18 @@ def test_a_lockfile_moves_only_where_it_must(root: Path, capsys: pytest.CaptureF
     assert "audiolib" not in moved(found)
 
 
+def test_a_shared_environment_breaks_though_each_project_stands(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "depdoctor.toml").write_text(
+        '[[environment]]\nname = "shared"\nprojects = ["chat", "tokens"]\n', encoding="utf-8"
+    )
+    found = told(capsys, "tokenkit>=0.20", str(root), "--project", "tokens")
+    consequences = by_project(found)
+    assert not consequences["tokens"]["breaks"]
+    assert consequences["environment shared"]["breaks"]
+    [finding] = [one for one in found["findings"] if one["code"] == "DD101"]
+    assert finding["projects"] == ["chat", "tokens"]
+
+
 def test_another_python_and_another_day(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = told(capsys, "--python", "3.12", str(root))
     assert {one["after"]["environment"].partition(" on ")[0] for one in found["consequences"]} == {"Python 3.12"}
