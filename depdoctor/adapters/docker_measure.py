@@ -98,7 +98,7 @@ def _served(
         container.reload()
         address = _address(container, port, image.health)
         while time.perf_counter() - began < limit_s:
-            if _answers(address):
+            if answers(address):
                 return time.perf_counter() - began, _memory(engine, container)
             container.reload()
             if container.status == "exited":
@@ -116,7 +116,8 @@ def _address(container: Container, port: str, path: str) -> str:
     return f"http://127.0.0.1:{published[0]['HostPort']}{path}" if published else ""
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether a service gives a healthy answer."""
     import requests
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
-from depdoctor.cli import explain, hook, migrate, whatif
+from depdoctor.cli import explain, hook, images, migrate, whatif
 from depdoctor.cli.parser import (
     PLAN_FORMATS,
     SCAN_FORMATS,
@@ -22,7 +22,7 @@ from depdoctor.cli.parser import (
     voice,
 )
 
-BUILDERS = ("auto", "oci", "docker")
+BUILDERS = ("auto", "oci", "docker", "buildx")
 ALIGN = ("none", "safe", "deep")
 UNUSED_DAYS = 30.0
 
@@ -79,6 +79,7 @@ def whole() -> Parser:
         whatif.declare,
         migrate.declare,
         hook.declare,
+        images.declare,
         _cache,
     ):
         add(commands, *shared)
@@ -166,6 +167,7 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
         "  depdoctor build .                       # OCI layouts in ./images\n"
         "  depdoctor build . --push registry.example/team\n"
         "  depdoctor build . --load --builder docker\n"
+        "  depdoctor build . --push registry.example/team --builder buildx --docker-context a --docker-context b\n"
         "  depdoctor build . --dry-run",
         parents[:1],
     )
@@ -176,6 +178,20 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
     command.add_argument("--load", action="store_true", help="load the images into the container engine")
     command.add_argument("--builder", choices=BUILDERS, default="auto", help="who builds (default: auto)")
     _with_dry_run(command)
+    command.add_argument(
+        "--docker-context",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --builder buildx: build on the engine of this context (may be repeated; all take part)",
+    )
+    command.add_argument(
+        "--buildx",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --builder buildx: build on this builder of `docker buildx ls` (may be repeated)",
+    )
     command.add_argument(
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
     )
@@ -209,8 +225,19 @@ def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> N
         commands,
         "verify",
         "run each image and check that what was locked is installed and imports",
-        "  depdoctor verify .\n  depdoctor verify . --image rag --from registry.example/team",
+        "  depdoctor verify .\n  depdoctor verify . --image rag --from registry.example/team\n"
+        "  depdoctor verify . --measure --venv /opt/shared",
         parents[:1],
+    )
+    command.add_argument(
+        "--measure", action="store_true", help="also measure start, imports, memory, first healthy answer, and bytes"
+    )
+    command.add_argument(
+        "--venv",
+        dest="shared_venv",
+        type=Path,
+        metavar="DIR",
+        help="measure the same services from this shared virtual environment, too",
     )
     command.add_argument("--from", dest="source", metavar="REGISTRY/PREFIX", help="pull the images from there first")
     command.add_argument(

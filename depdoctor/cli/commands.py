@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, explain, hook, migrate, rules, whatif
+from depdoctor.cli import cache, explain, hook, images, migrate, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.errors import UsageError
 
 if TYPE_CHECKING:
     from depdoctor.model.finding import Diagnosis
+    from depdoctor.model.measurement import Measurement
     from depdoctor.pipeline.native import BuildWish, Built
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
@@ -111,7 +112,13 @@ def build(options: argparse.Namespace) -> int:
     started = time.monotonic()
     output = options.output or (None if options.push or options.load else Path("images"))
     wish = native.BuildWish(
-        output=output, push=options.push or "", load=options.load, builder=options.builder, images=tuple(options.image)
+        output=output,
+        push=options.push or "",
+        load=options.load,
+        builder=options.builder,
+        images=tuple(options.image),
+        contexts=tuple(options.docker_context),
+        builders=tuple(options.buildx),
     )
     return _delivered(options, wish, started)
 
@@ -166,6 +173,12 @@ def verify(options: argparse.Namespace) -> int:
 
     if options.remote and not options.source:
         raise UsageError("`--remote` needs to know where the images are", hint="add `--from REGISTRY/PREFIX`")
+    if options.shared_venv and not options.measure:
+        raise UsageError("`--venv` is what `--measure` measures beside the images", hint="give both, or neither")
+    if options.remote and options.measure:
+        raise UsageError("`--remote` runs nothing, and `--measure` measures what runs", hint="give one of them")
+    measured: tuple[Measurement, ...] = ()
+    shared: tuple[Measurement, ...] = ()
     with progress_of(options) as progress:
         if options.remote:
             from depdoctor.pipeline import comparing
@@ -174,18 +187,28 @@ def verify(options: argparse.Namespace) -> int:
         else:
             from depdoctor.pipeline import verifying
 
-            diagnosis = verifying.verify_images(settings(options), progress, tuple(options.image), options.source or "")
+            verified = verifying.verify_images(
+                settings(options),
+                progress,
+                tuple(options.image),
+                options.source or "",
+                measures=options.measure,
+                venv=options.shared_venv,
+            )
+            diagnosis, measured, shared = verified.diagnosis, verified.measured, verified.shared
     if options.format == "json":
         from depdoctor.report import json
 
-        sys.stdout.write(json.diagnosis(diagnosis))
+        sys.stdout.write(json.verified(diagnosis, measured, shared))
     else:
-        from depdoctor.report import console
+        from depdoctor.report import console, measurement
 
         console.findings(terminal.output(), diagnosis)
         if not diagnosis.findings:
             clean = "what stands there is what is planned", "what was locked is installed, and imports"
             sys.stdout.write(f"{clean[0] if options.remote else clean[1]}\n")
+        if measured:
+            measurement.table(terminal.output(), measured, shared)
     return _verdict(diagnosis, options.fail_on)
 
 
@@ -227,6 +250,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "whatif": whatif.run,
     "migrate": migrate.run,
     "hook": hook.run,
+    "images": images.run,
     "cache": cache.run,
     "init": init,
 }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depdoctor.build.choice import needs_engine
@@ -29,10 +27,16 @@ def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
         wish = replace(wish, push=references.prefix(wish.push, "--push"))
     standing = standing_plan(settings, progress)
     images = wanted_images(standing, wish.images)
+    if wish.builder == "buildx":
+        from depdoctor.pipeline.engines import build_with_buildx
+
+        return build_with_buildx(standing, images, settings, progress, wish)
+    if wish.contexts or wish.builders:
+        raise UsageError("only `--builder buildx` builds in other places", hint="add `--builder buildx`")
     natively, through_engine = _divided(standing, images, wish, progress)
     made = [
         work(standing, part, settings, progress, wish)
-        for work, part in ((build_natively, natively), (_build_with_docker, through_engine))
+        for work, part in ((build_natively, natively), (_through_engine, through_engine))
         if part
     ]
     order = [image.name for image in images]
@@ -52,7 +56,10 @@ def rehearse(settings: Settings, progress: Progress, wish: BuildWish) -> tuple[I
     images = wanted_images(standing, wish.images)
     natively, through_engine = _divided(standing, images, wish, progress)
     intents = {one.name: one for one in rehearsing.rehearse(standing, natively, settings, progress, destination)}
-    intents |= {image.name: Intent(name=image.name, builder="docker") for image in through_engine}
+    intents |= {
+        image.name: Intent(name=image.name, builder="buildx" if wish.builder == "buildx" else "docker")
+        for image in through_engine
+    }
     return tuple(intents[image.name] for image in images if image.name in intents)
 
 
@@ -75,7 +82,7 @@ def _divided(
     standing: Plan, images: Sequence[Image], wish: BuildWish, progress: Progress
 ) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
     """The images that are built natively, and those that the engine builds. Raises `UsageError`."""
-    if wish.builder == "docker":
+    if wish.builder in ("docker", "buildx"):
         return (), tuple(images)
     reasons = {image.name: why for image in images if (why := needs_engine(standing, image))}
     if not reasons:
@@ -103,37 +110,9 @@ def _divided(
     return natively, tuple(image for image in images if image.name in reasons)
 
 
-def _build_with_docker(
+def _through_engine(
     standing: Plan, images: Sequence[Image], settings: Settings, progress: Progress, wish: BuildWish
 ) -> Built:
-    if wish.output:
-        raise UsageError("the docker builder writes no layouts", hint="give --load or --push REGISTRY/PREFIX")
-    import uv
+    from depdoctor.pipeline.engines import build_with_docker
 
-    from depdoctor.adapters import buildx
-    from depdoctor.adapters.docker import DockerEngine
-    from depdoctor.adapters.registry import OciRegistry
-    from depdoctor.build.docker import DockerBuilder
-    from depdoctor.generate import generate
-    from depdoctor.pipeline.scanning import configured
-
-    config, _ = configured(settings)
-    ca_bundle = settings.root / config.image.ca_bundle if config.image.ca_bundle else None
-    baker = buildx.Buildx(
-        uv=Path(os.fsdecode(uv.find_uv_bin())),
-        secrets=buildx.secrets(os.environ, ca_bundle),
-        registry=wish.push or references.LOCAL_PREFIX,
-        tag=references.tag(standing),
-    )
-    engine = DockerEngine(buildx=baker)
-    builder = DockerBuilder(engine=engine, bundle=generate(standing), context=settings.root)
-    made = builder.build(standing, images, progress)
-    if not wish.push:
-        return Built(images=made)
-    registry = OciRegistry(offline=settings.offline)
-    pushed = tuple(engine.publish(one.name, one.reference, registry) for one in made)
-    for one in pushed:
-        manifest, content = registry.manifest(references.by_digest(one.reference, one.digest))
-        for tag in references.tags(standing, settings)[1:]:
-            registry.put_manifest(f"{wish.push}/{one.name}:{tag}", manifest, content)
-    return Built(images=made, pushed=pushed)
+    return build_with_docker(standing, images, settings, progress, wish)

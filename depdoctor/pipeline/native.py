@@ -25,13 +25,18 @@ from depdoctor.pipeline.standing import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildWish:
-    """What to do with the images: write layouts to `output`, `push` to REGISTRY/PREFIX, `load` into the engine."""
+    """What to do with the images: write layouts to `output`, `push` to REGISTRY/PREFIX, `load` into the engine.
+
+    `contexts` (of docker) and `builders` (of buildx) are where the buildx builder builds, all at once.
+    """
 
     output: Path | None = None
     push: str = ""
     load: bool = False
     builder: str = "auto"
     images: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    builders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from depdoctor.model.image import BuiltImage, PushedImage
     from depdoctor.model.installed import InstalledEnvironment
     from depdoctor.model.inventory import Entry, Inventory
+    from depdoctor.model.measurement import Measurement
     from depdoctor.model.memory import Need
     from depdoctor.model.migration import Migration
     from depdoctor.model.plan import Plan
@@ -44,12 +45,16 @@ def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> str:
     )
 
 
-def diagnosis(result: Diagnosis) -> str:
-    """Turn findings alone into JSON."""
+def verified(result: Diagnosis, measured: Sequence[Measurement] = (), shared: Sequence[Measurement] = ()) -> str:
+    """Turn what was found inside images into JSON, with what they cost to run where that was measured."""
+    from depdoctor.report.measurement import values
+
+    figures = {"measured": values(measured), "in_virtual_environment": values(shared)} if measured else {}
     return _text(
         {
             "schema_version": SCHEMA_VERSION,
             "findings": [finding(one) for one in result.findings],
+            **figures,
             "summary": {**counts(result), "rules_run": list(result.rules_run)},
         }
     )

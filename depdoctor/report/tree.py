@@ -119,8 +119,9 @@ def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[Pushe
     table.add_column("where", overflow="fold")
     for one in images:
         push = sent.get(one.name)
-        digest = push.digest if push else one.manifest.digest or one.config.digest
         where = push.reference if push else str(one.layout) if one.layout else one.reference
+        digest = push.digest if push else one.manifest.digest or one.config.digest
+        digest = "" if digest in where else digest
         table.add_row(
             Text(one.name, style="bold"),
             str(len(one.layers)),
