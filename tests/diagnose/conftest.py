@@ -334,7 +334,7 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
                 version=Version(specifier.version),
                 file=file,
                 requires=tuple(known),
-                requires_python=raw.get("requires-python", {}).get(package, ""),
+                requires_python=raw.get("pins-python", {}).get(package, ""),
                 modules=None if modules is None else tuple(modules),
                 used_by_name=package in raw.get("commands", ()),
                 code=_inside(raw.get("inside", {}).get(package)),
