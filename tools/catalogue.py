@@ -6,10 +6,12 @@ With --check it writes nothing, names what is out of date, and ends with 1.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from depdoctor.cli.arguments import whole
 from depdoctor.cli.parser import Parser
@@ -20,6 +22,7 @@ from depdoctor.rules import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = "100"
+SCHEMA = "docs/config-schema.json"
 
 FAMILIES: Mapping[str, str] = {
     "DD1": "Versions",
@@ -51,7 +54,11 @@ def _standing(path: Path) -> str:
 
 def documents() -> dict[str, str]:
     """The text of each document by its path in the repository."""
-    return {"docs/rules/catalogue.md": "\n".join(catalogue()), "docs/commands.md": "\n".join(commands())}
+    return {
+        "docs/rules/catalogue.md": "\n".join(catalogue()),
+        "docs/commands.md": "\n".join(commands()),
+        "docs/configuration.md": "\n".join(configuration()),
+    }
 
 
 def catalogue() -> Iterator[str]:
@@ -92,6 +99,43 @@ def commands() -> Iterator[str]:
     for parser in _parsers(whole()):
         yield from ("", f"## `{parser.prog}`", "", "```text", _help(parser), "```")
     yield ""
+
+
+def configuration() -> Iterator[str]:
+    """Every key of the configuration, as its schema tells."""
+    schema = json.loads((ROOT / SCHEMA).read_text(encoding="utf-8"))
+    yield from ("# Configuration", "", MADE, "", schema["description"], "")
+    yield "`depdoctor init` writes a first one. [config-schema.json](config-schema.json) is its schema: editors with"
+    yield "the Taplo language server complete and check a `depdoctor.toml` that begins with `#:schema PATH`."
+    plain = {name: one for name, one in schema["properties"].items() if "properties" not in _table(one)}
+    yield from ("", *_keys(plain, schema))
+    for name, one in schema["properties"].items():
+        if "properties" in _table(one):
+            title = f"[[{name}]]" if one["type"] == "array" else f"[{name}]"
+            yield from ("", f"## `{title}`", "", *([one["description"], ""] if "description" in one else []))
+            yield from _keys(_table(one)["properties"], schema, _table(one).get("required", ()))
+    yield ""
+
+
+def _table(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a table, or of each table of a list."""
+    return one.get("items", {}) if one.get("type") == "array" else one
+
+
+def _keys(properties: Mapping[str, Any], schema: Mapping[str, Any], required: Sequence[str] = ()) -> Iterator[str]:
+    yield from ("| key | value | |", "| --- | --- | --- |")
+    for name, stated in properties.items():
+        one = {**schema["$defs"].get(stated.get("$ref", "").rpartition("/")[2], {}), **stated}
+        told = [one.get("description", "")]
+        told += [f"Default: `{json.dumps(one['default'])}`."] if "default" in one else []
+        told += ["Needed."] if name in required else []
+        yield f"| `{name}` | {_kind(one)} | {' '.join(filter(None, told))} |"
+
+
+def _kind(one: Mapping[str, Any]) -> str:
+    if "enum" in one:
+        return ", ".join(f"`{choice}`" for choice in one["enum"])
+    return {"array": "list of texts", "integer": "number", "string": "text"}[one["type"]]
 
 
 def _parsers(parser: Parser) -> Iterator[Parser]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from depdoctor.cli.commands import COMMANDS
 from depdoctor.diagnose import RULES
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE, HELP = "docs/rules/catalogue.md", "docs/commands.md"
+CATALOGUE, HELP, KEYS = "docs/rules/catalogue.md", "docs/commands.md", "docs/configuration.md"
 
 
 def catalogue(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -34,8 +37,10 @@ def test_every_rule_and_command_has_its_section() -> None:
 def test_what_is_out_of_date_is_named_and_made_anew(tmp_path: Path) -> None:
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "catalogue.py", tmp_path / "tools")
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "config-schema.json", tmp_path / "docs")
     made = catalogue(tmp_path)
-    assert (made.returncode, made.stdout.split()) == (0, [CATALOGUE, HELP])
+    assert (made.returncode, made.stdout.split()) == (0, [CATALOGUE, HELP, KEYS])
     before = (tmp_path / HELP).read_text(encoding="utf-8")
     with (tmp_path / HELP).open("a", encoding="utf-8") as file:
         file.write("by hand\n")
@@ -43,3 +48,27 @@ def test_what_is_out_of_date_is_named_and_made_anew(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stdout) == (1, f"{HELP}\n")
     assert catalogue(tmp_path).returncode == 0
     assert (tmp_path / HELP).read_text(encoding="utf-8") == before
+
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as services make them."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", *PAGES])
+def test_no_link_is_broken(page: str) -> None:
+    here = ROOT / page
+    for found in LINK.finditer(here.read_text(encoding="utf-8")):
+        path, _, anchor = (found[1] or found[2]).partition("#")
+        if "://" in path:
+            continue
+        there = (here.parent / path).resolve() if path else here
+        assert there.exists(), f"{page}: {path}"
+        if anchor:
+            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{page}: {path}#{anchor}"
