@@ -15,7 +15,7 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import gpus, listed
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.target import Gpu, Target
-from depdoctor.rules import Rules
+from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Architecture, Build
 
 Place = tuple[Target, Gpu]
@@ -39,6 +39,9 @@ def check(context: Context) -> Iterator[Finding]:
         for package in installation.among(context.rules.floors_by_package.keys()):
             left = [place for place in places if place not in blamed.get(package.name, ())]
             yield from _too_old(context, installation, package, left)
+    for base, projects in context.bases:
+        if base.compiled and base.cuda:
+            yield from _of_image(context, base, base.cuda, projects)
 
 
 def _too_old(context: Context, installation: Installation, package: Package, places: list[Place]) -> Iterator[Finding]:
@@ -69,6 +72,39 @@ def _too_old(context: Context, installation: Installation, package: Package, pla
                 evidence=(row.provenance.evidence(f"{package.name} needs compute capability {row.capability}"),),
                 targets=tuple(dict.fromkeys(target.name for target, _ in found)),
             )
+
+
+def _of_image(context: Context, base: Base, cuda: Version, projects: tuple[str, ...]) -> Iterator[Finding]:
+    """An image that is made for a framework holds no machine code for GPUs that its toolkit does not know."""
+    found: dict[Verdict, list[Place]] = {}
+    generations: dict[str, Architecture] = {}
+    for target in context.inventory.targets:
+        for gpu in target.gpus:
+            model = capability(gpu, context.rules)
+            generation = context.rules.architecture(model) if model else None
+            verdict = _by_toolkit(cuda, generation) if generation else None
+            if verdict and generation:
+                found.setdefault(verdict, []).append((target, gpu))
+                generations[generation.name] = generation
+    for (severity, why), places in found.items():
+        yield Finding(
+            kind=Kind.GPU_ARCH,
+            severity=severity,
+            subject=base.reference,
+            message=f"what {base.reference} holds is compiled with CUDA {cuda} for no GPU of {gpus(places)}: {why}",
+            hint="take an image of a CUDA that compiles for the GPU",
+            packages=(base.reference,),
+            projects=projects,
+            causes=context.from_lines(base.reference, projects),
+            evidence=(
+                *((base.provenance.evidence(f"{base.reference} brings CUDA {cuda}"),) if base.provenance else ()),
+                *(
+                    row.provenance.evidence(f"{name}: CUDA {row.first_toolkit} to {row.last_toolkit or 'now'}")
+                    for name, row in sorted(generations.items())
+                ),
+            ),
+            targets=tuple(dict.fromkeys(target.name for target, _ in places)),
+        )
 
 
 def _verdicts(rules: Rules, use: CudaUse, places: list[Place]) -> dict[Verdict, list[Place]]:
@@ -177,6 +213,9 @@ on, and on no other; PTX (`compute_80`) is compiled by the driver for every late
 toolkit that made it. A wheel with neither stops with `no kernel image is available for execution on the device`. It
 happens on new GPUs with old wheels, and on old GPUs since CUDA 13 and some CUDA 12.8 builds left Maxwell, Pascal and
 Volta out.
+
+Images that are made for a framework (NVIDIA's, pytorch/pytorch, tensorflow/tensorflow) are held against the GPUs by the
+toolkit that they were compiled with.
 
 A newer driver does not help. Take a build of another CUDA version, or the nearest release that has the code.""",
     check=check,

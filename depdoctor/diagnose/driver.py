@@ -226,7 +226,8 @@ A wheel that is built for CUDA 12 needs a driver of branch 525 or newer, one for
 newer, whatever its minor: below that floor nothing starts. Above it every minor of the same major runs (minor version
 compatibility), which is therefore no finding. Two things stay: GPU code that is compiled on the fly (PTX) is refused
 by a driver older than the toolkit that made it, and images such as nvidia/cuda make the container runtime compare
-their CUDA version with the driver's.
+their CUDA version with the driver's. Such images also carry a newer user-mode driver (cuda-compat), which data-centre
+GPUs take on some branches of the driver and a GeForce never does (error 804).
 
 Take another build of the same release (the PyTorch index has one per CUDA version), an older release, a base image
 without CUDA, or ask for the driver branch that the hint names.""",

@@ -61,8 +61,9 @@ _GPU_NOISE = re.compile(
 class Base:
     """What the tag of a base image tells. `cuda` is None where it brings none, if `known`.
 
-    A `slim` one has no libraries beyond those of C and C++. `brings` is a package that it has installed already, in
-    `version` where that is told. `demand` is its NVIDIA_REQUIRE_CUDA, "" where nobody has looked.
+    A `slim` one has no libraries beyond those of C and C++; a `compiled` one holds GPU code of its CUDA. `brings` is a
+    package that it has installed already, in `version` where that is told. `demand` is its NVIDIA_REQUIRE_CUDA, ""
+    where nobody has looked.
     """
 
     reference: str
@@ -77,6 +78,7 @@ class Base:
     requires_driver: bool = False
     renamed: tuple[str, ...] = ()
     slim: bool = False
+    compiled: bool = False
     brings: NormalizedName | None = None
     version: Version | None = None
     demand: str = ""
@@ -349,6 +351,7 @@ def _base(rules: Rules, reference: str) -> Base:
             requires_driver=row.requires_driver,
             renamed=system.renamed,
             slim=row.slim,
+            compiled=row.compiled,
             brings=row.brings,
             version=Version(told["version"]) if "version" in told else None,
             packages=packages,

@@ -310,6 +310,8 @@ class BaseImage:
     cudnn: Version | None = None
     requires_driver: bool = False
     slim: bool = False
+    compiled: bool = False
+    """Whether it holds GPU code that was compiled with its CUDA: the framework that it is made for."""
     brings: NormalizedName | None = None
     provenance: Provenance
 
