@@ -47,7 +47,7 @@ def _finding(entry: Entry, one: DeclaredRequirement, row: ErrorPackage) -> Findi
         packages=(one.name,),
         projects=(entry.project.name,),
         causes=(_cause(entry, one),),
-        evidence=(row.provenance.evidence(f"{row.package} {row.versions}: {row.reason}"),),
+        evidence=(row.provenance.evidence(f"{f'{row.package} {row.versions}'.strip()}: {row.reason}"),),
     )
 
 

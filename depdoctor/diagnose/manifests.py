@@ -47,7 +47,7 @@ def check_unreadable(context: Context) -> Iterator[Finding]:
             for problem in manifest.problems:
                 if problem.kind != CREDENTIALS:
                     severity = Severity.NOTE if problem.kind in HARMLESS else Severity.WARNING
-                    yield _problem(entry.project.name, problem, severity, f"{problem.location}: {problem.reason}")
+                    yield _problem(entry.project.name, problem, severity, problem.reason)
 
 
 def check_credentials(context: Context) -> Iterator[Finding]:
@@ -60,7 +60,7 @@ def check_credentials(context: Context) -> Iterator[Finding]:
                         kind=Kind.CREDENTIALS,
                         severity=Severity.ERROR,
                         subject=problem.location.path,
-                        message=f"{problem.location}: {problem.reason}",
+                        message=problem.reason,
                         hint=problem.hint or "take them from the environment, a keyring or netrc, and change them now",
                         projects=(entry.project.name,),
                         causes=(Cause(project=entry.project.name, location=problem.location, requirement=""),),
