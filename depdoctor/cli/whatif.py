@@ -11,7 +11,6 @@ from pathlib import Path
 from depdoctor.cli.parser import BUDGET_S, Parser, add_command, printing, voice
 from depdoctor.cli.settings import moment_of, progress_of, settings
 from depdoctor.errors import UsageError
-from depdoctor.model.target import PLATFORMS
 
 CLEAN = 0
 
@@ -44,7 +43,7 @@ def declare(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
     command.add_argument("--drop", action="append", default=[], metavar="NAME", help="the same as `-NAME`")
     command.add_argument("--project", default="", metavar="NAME", help="only in this project (default: in all)")
     command.add_argument("--python", default="", metavar="X.Y", help="on another Python")
-    command.add_argument("--platform", default="", choices=("", *PLATFORMS), metavar="NAME", help="on another platform")
+    command.add_argument("--platform", default="", metavar="NAME", help="on another platform, such as linux-aarch64")
     command.add_argument("--exclude-newer", metavar="DATE", help="as the index stood then")
     command.add_argument("--since", metavar="DATE", help="say which release since then broke what breaks")
     command.add_argument("--offline", action="store_true", help="use no network; say what could not be known")
@@ -62,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Suppose what is named, and say what would follow."""
     from depdoctor.cli import terminal
     from depdoctor.conflict.suppose import change
+    from depdoctor.model.target import PLATFORMS
     from depdoctor.pipeline import supposing
     from depdoctor.report import explanation, explanation_json
 
@@ -72,6 +72,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(str(error), hint="name it as requirements files do: `transformers>=5`") from None
     if options.python and not _PYTHON.fullmatch(options.python):
         raise UsageError(f"`--python {options.python}` is no minor version", hint="such as `--python 3.12`")
+    if options.platform and options.platform not in PLATFORMS:
+        raise UsageError(
+            f"`--platform {options.platform}` is none that is known", hint=f"one of {', '.join(PLATFORMS)}"
+        )
     moment = moment_of(options.exclude_newer, "--exclude-newer")
     options.exclude_newer = None
     supposition = supposing.Supposition(
