@@ -96,7 +96,7 @@ KINDS: dict[str, Edit] = {
     "no manifest: a text": lambda root: put(root / "NOTES.md", "notes\n"),
     "one line more": lambda root: put(manifests(root)[0], "\npackaging\n", append=True),
     "a line that contradicts another": lambda root: put(manifests(root)[0], "\nsix==1.0\nsix==2.0\n", append=True),
-    "a pin that crosses others": lambda root: put(manifests(root)[0], "\nnumpy==0.9\n", append=True),
+    "a pin that crosses others": lambda root: put(manifests(root)[0], "\nnumpy==2.0\n", append=True),
     "a password in an address": lambda root: put(
         manifests(root)[0], "\n--extra-index-url https://me:secret@index.example/simple\n", append=True
     ),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, explain, hook, images, migrate, rules, whatif
+from depdoctor.cli import cache, completion, explain, hook, images, migrate, rules, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.errors import UsageError
 
@@ -250,6 +250,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "whatif": whatif.run,
     "migrate": migrate.run,
     "hook": hook.run,
+    "completion": completion.run,
     "images": images.run,
     "cache": cache.run,
     "init": init,
