@@ -116,6 +116,11 @@ class Faults:
         store = BlobStore(self.cache / "store")
         self.bad += store.verify()
 
+    def told(self) -> str:
+        killed, times = len(self.killed_at_s), f"{self.took_s:.1f} s"
+        what = f"{len(self.bad)} bad blobs, {self.left} processes left"
+        return f"{killed} runs killed at random moments of {times}, {self.ended} ended before: {what}"
+
 
 def _children(process: int) -> list[int]:
     try:
@@ -154,12 +159,10 @@ def main() -> int:
             if number % ROUNDS_A_RUN == ROUNDS_A_RUN - 1:
                 wrong += faults.whole(prefix) != expected
                 wrong += bool(list((faults.cache / "store" / "drafts").iterdir()))
-        sys.stdout.write(
-            f"{len(faults.killed_at_s)} runs killed at random moments of {faults.took_s:.1f} s, "
-            f"{faults.ended} ended before; "
-            f"{len(faults.bad)} bad blobs, {faults.left} processes left, {wrong} wrong results of "
-            f"{options.rounds // ROUNDS_A_RUN} runs that were let through\n"
-        )
+                sys.stdout.write(
+                    f"{faults.told()}, {wrong} wrong results of {(number + 1) // ROUNDS_A_RUN} whole runs\n"
+                )
+                sys.stdout.flush()
         return bool(faults.bad or faults.left or wrong)
 
 

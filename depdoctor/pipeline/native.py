@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,14 +62,11 @@ def build_natively(
     )
     if not wish.push and not wish.load:
         images = bases.or_layers_alone(images, settings, progress)
-    with tempfile.TemporaryDirectory(prefix="depdoctor-") as scratch:
-        builder = OciBuilder(
-            store=store,
-            fetcher=fetcher,
-            registry=registry,
-            root=settings.root,
-            output=wish.output or (Path(scratch) if wish.load else None),
-        )
+    with ExitStack() as stack:
+        output = wish.output
+        if wish.load and not output:
+            output = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depdoctor-")))
+        builder = OciBuilder(store=store, fetcher=fetcher, registry=registry, root=settings.root, output=output)
         made = builder.build(standing, images, progress)
         if wish.load:
             made = _loaded(made, references.tag(standing), keeps_layouts=wish.output is not None)
