@@ -151,7 +151,7 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
         "--only",
         default="dockerfile,bake",
         metavar="KINDS",
-        help="which files: dockerfile, bake, hcl, split, compose, kubernetes (default: dockerfile,bake)",
+        help="which files: dockerfile, bake, hcl, split, compose, kubernetes, ci (default: dockerfile,bake)",
     )
     command.add_argument(
         "--registry",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from depdoctor.errors import UsageError
 from depdoctor.generate.bake import bake_file, hcl_file
+from depdoctor.generate.ci import ci_files
 from depdoctor.generate.compose import compose_file
 from depdoctor.generate.dockerfile import dockerfile
 from depdoctor.generate.dockerignore import dockerignore
@@ -58,6 +59,7 @@ KINDS: Mapping[str, Callable[[Plan, Wanted], dict[str, str]]] = MappingProxyType
         "hcl": lambda plan, wanted: {"docker-bake.hcl": hcl_file(plan, wanted.projects, wanted.tag)},
         "split": _split,
         "compose": lambda plan, wanted: {"compose.yaml": compose_file(plan, wanted.deployment, wanted.tag)},
+        "ci": lambda plan, _: ci_files(plan),
         "kubernetes": lambda plan, wanted: kubernetes_files(plan, wanted.deployment),
     }
 )

@@ -1,0 +1,158 @@
+"""CI recipes: a scan of every change with its findings beside the lines, the plan's difference, and a push on main.
+
+Images are built without a daemon; what the registry has is not sent again, so only images that changed cost anything.
+"""
+
+from __future__ import annotations
+
+from depdoctor import __version__
+from depdoctor.model.plan import Plan
+
+GITHUB = """\
+# Made by `depdoctor generate`; make it again rather than edit it, except what stands under `env`.
+name: depdoctor
+
+on:
+  pull_request:
+  push:
+    branches: [main]
+
+env:
+  ROOT: .                                # the folder that holds the projects
+  REGISTRY: ${{ vars.DEPDOCTOR_REGISTRY }} # REGISTRY/PREFIX, a variable of the repository
+  DEPDOCTOR_CACHE_DIR: ${{ github.workspace }}/.depdoctor-cache
+
+concurrency:
+  group: depdoctor-${{ github.ref }}
+  cancel-in-progress: ${{ github.event_name == 'pull_request' }}
+
+permissions:
+  contents: read
+
+jobs:
+  scan:
+    runs-on: ubuntu-latest
+    permissions:
+      contents: read
+      security-events: write
+      pull-requests: write
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          persist-credentials: false
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "@PYTHON@"
+      - uses: actions/cache@v4
+        with:
+          path: .depdoctor-cache
+          key: depdoctor-${{ hashFiles('**/depdoctor.plan.json') }}
+          restore-keys: depdoctor-
+      - run: python -m pip install "depdoctor==@VERSION@"
+      - name: Findings beside the lines that cause them
+        run: depdoctor scan "$ROOT" --format sarif --fail-on never > depdoctor.sarif
+      - uses: github/codeql-action/upload-sarif@v3
+        with:
+          sarif_file: depdoctor.sarif
+          category: depdoctor
+      - name: What the change does to the images
+        if: github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository
+        env:
+          GH_TOKEN: ${{ github.token }}
+          PULL_REQUEST: ${{ github.event.pull_request.number }}
+        run: |
+          depdoctor plan "$ROOT" --diff --format markdown > plan.md
+          cat plan.md >> "$GITHUB_STEP_SUMMARY"
+          gh pr comment "$PULL_REQUEST" --repo "$GITHUB_REPOSITORY" --body-file plan.md --edit-last ||
+            gh pr comment "$PULL_REQUEST" --repo "$GITHUB_REPOSITORY" --body-file plan.md
+      - name: Fail on errors, and on a plan out of date
+        run: |
+          depdoctor scan "$ROOT" --fail-on error
+          depdoctor plan "$ROOT" --check
+
+  push:
+    needs: scan
+    if: github.event_name == 'push' && vars.DEPDOCTOR_REGISTRY != ''
+    runs-on: ubuntu-latest
+    permissions:
+      contents: read
+      packages: write
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          persist-credentials: false
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "@PYTHON@"
+      - uses: actions/cache@v4
+        with:
+          path: .depdoctor-cache
+          key: depdoctor-${{ hashFiles('**/depdoctor.plan.json') }}
+          restore-keys: depdoctor-
+      - run: python -m pip install "depdoctor==@VERSION@"
+      - name: Log in
+        env:
+          PASSWORD: ${{ secrets.DEPDOCTOR_REGISTRY_PASSWORD || github.token }}
+          ACCOUNT: ${{ vars.DEPDOCTOR_REGISTRY_USER || github.actor }}
+        run: docker login "${REGISTRY%%/*}" --username "$ACCOUNT" --password-stdin <<< "$PASSWORD"
+      - run: depdoctor push "$ROOT" --to "$REGISTRY"
+"""
+
+GITLAB = """\
+# Made by `depdoctor generate`; include it from .gitlab-ci.yml. DEPDOCTOR_REGISTRY is where images go, by default here.
+variables:
+  ROOT: .
+  DEPDOCTOR_REGISTRY: $CI_REGISTRY_IMAGE
+  DEPDOCTOR_CACHE_DIR: $CI_PROJECT_DIR/.depdoctor-cache
+
+.depdoctor:
+  image: @IMAGE@
+  cache:
+    key:
+      files: [depdoctor.plan.json]
+    paths: [.depdoctor-cache]
+  before_script:
+    - python -m pip install "depdoctor==@VERSION@"
+
+depdoctor-scan:
+  extends: .depdoctor
+  stage: test
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
+  script:
+    - depdoctor scan "$ROOT" --format sarif --fail-on never > depdoctor.sarif
+    - depdoctor plan "$ROOT" --diff --format markdown > plan.md
+    - depdoctor scan "$ROOT" --fail-on error
+    - depdoctor plan "$ROOT" --check
+  artifacts:
+    when: always
+    expose_as: depdoctor
+    paths: [depdoctor.sarif, plan.md]
+
+depdoctor-push:
+  extends: .depdoctor
+  stage: deploy
+  rules:
+    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
+  script:
+    - mkdir -p ~/.docker
+    - AUTH=$(printf '%s:%s' "$CI_REGISTRY_USER" "$CI_REGISTRY_PASSWORD" | base64 -w0)
+    - printf '{"auths":{"%s":{"auth":"%s"}}}' "$CI_REGISTRY" "$AUTH" > ~/.docker/config.json
+    - depdoctor push "$ROOT" --to "$DEPDOCTOR_REGISTRY"
+"""
+
+
+def ci_files(plan: Plan) -> dict[str, str]:
+    """A workflow for GitHub Actions, and a file that a GitLab pipeline includes."""
+    newest = max((image.environment.python for image in plan.images), key=_minor, default="3.11")
+    python = max(newest, "3.11", key=_minor)  # the oldest that depdoctor itself runs on
+    known = {"@VERSION@": __version__, "@PYTHON@": python, "@IMAGE@": f"python:{python}-slim"}
+    files = {".github/workflows/depdoctor.yml": GITHUB, "depdoctor.gitlab-ci.yml": GITLAB}
+    for word, text in known.items():
+        files = {path: recipe.replace(word, text) for path, recipe in files.items()}
+    return files
+
+
+def _minor(python: str) -> int:
+    return int(python.partition(".")[2])
