@@ -108,14 +108,13 @@ def main() -> None:
     result = scanned(settings)
     entries = result.inventory.entries
     own = {entry.project.name: entry.locks[0] for entry in entries}
-    facts = scanning.configured(settings)[1]
     rows: list[tuple[str, Mapping[str, Sequence[Pin]], float]] = [
         ("each alone", {name: one.pins for name, one in own.items()}, 0.0)
     ]
     for mode in (Align.SAFE, Align.DEEP):
         started = time.monotonic()
         end = started + options.budget
-        done = aligned(result, facts, settings, NoProgress(), mode=mode, committed=None, end=end)
+        done = aligned(result, settings, NoProgress(), mode=mode, committed=None, end=end)
         rows.append(
             (
                 f"--align {mode}",

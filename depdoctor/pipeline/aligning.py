@@ -48,7 +48,6 @@ class Aligned:
 
 def aligned(
     result: Scan,
-    facts: Rules,
     settings: Settings,
     progress: Progress,
     *,
@@ -69,7 +68,7 @@ def aligned(
     changed: dict[Key, Lock] = {}
     with asking(settings, lambda: end - time.monotonic()) as resolver:
         movable = _settled(movable, earlier, resolver)
-        judge = _Judge(inventory, facts)
+        judge = _Judge(inventory, result.rules)
         fleets: defaultdict[Environment, list[Movable]] = defaultdict(list)
         for one in movable:
             fleets[one.lock.environment].append(one)
@@ -88,9 +87,9 @@ def aligned(
             wheels=RemoteWheels(settings.cache, offline=settings.offline),
             progress=progress,
             builds_allowed=settings.builds_allowed,
-            rules=facts,
+            rules=result.rules,
         )
-        entries = locking.with_facts([_with(entry, changed) for entry in inventory.entries], ())[0]
+        entries = _known(inventory.entries, changed, locking)
     kept = _kept(committed, {(one.lock.project): one.lock for one in movable if one.settled})
     return Aligned(
         inventory=replace(inventory, entries=entries),
@@ -99,6 +98,14 @@ def aligned(
         before_bytes=before,
         after_bytes=after,
     )
+
+
+def _known(entries: Sequence[Entry], locks: Mapping[Key, Lock], locking: Locking) -> tuple[Entry, ...]:
+    """The entries with these locks; wheels that are new to an entry tell about themselves."""
+    found = [_with(entry, locks) for entry in entries]
+    moved = [new for new, old in zip(found, entries, strict=True) if new != old]
+    told = {entry.project.name: entry for entry in (locking.with_facts(moved, ())[0] if moved else ())}
+    return tuple(told.get(entry.project.name, entry) for entry in found)
 
 
 def _with(entry: Entry, locks: Mapping[Key, Lock]) -> Entry:

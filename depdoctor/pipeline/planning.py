@@ -21,7 +21,7 @@ from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.weights import WeightFile
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
-from depdoctor.pipeline.scanning import Scan, configured, scan
+from depdoctor.pipeline.scanning import Scan, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.pipeline.weighing import weighed
 from depdoctor.plan import base_references
@@ -73,8 +73,7 @@ def plan(
             "`depdoctor scan --list` tells what is one, and `exclude` of the configuration leaves folders out",
         )
     kept = None if fresh or settings.relock else committed
-    facts = configured(settings)[1]
-    shared = aligned(result, facts, settings, progress, mode=mode, committed=kept, end=end)
+    shared = aligned(result, settings, progress, mode=mode, committed=kept, end=end)
     result = replace(result, inventory=shared.inventory)
     weights = weighed(result.inventory, settings, progress)
     made = _made(result, weights, None if fresh else committed, settings, progress, base)
@@ -85,7 +84,7 @@ def plan(
     standing = committed is not None and not fresh
 
     def is_cuda(name: NormalizedName) -> bool:
-        row = facts.cuda_package(name)
+        row = result.rules.cuda_package(name)
         return row is not None and row[0].role == "component"
 
     return Planned(

@@ -49,6 +49,7 @@ class Scan:
     """What a scan found."""
 
     config: Config
+    rules: Rules
     inventory: Inventory
     diagnosis: Diagnosis
     conflicts: Conflicts
@@ -87,6 +88,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         lasts = fleet.settled and _is_whole(fleet) and not elsewhere
         return Scan(
             config=fleet.config,
+            rules=fleet.rules,
             inventory=inventory,
             diagnosis=_without(diagnosis, fleet.config.ignored_rules),
             conflicts=conflicts,
