@@ -23,7 +23,9 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "plan-schema.json").re
 MOVED = Moved(
     package=canonicalize_name("y"), before="", after="1.0", projects=("a",), reason="goes with x 1.0", saved_bytes=-5
 )
-FULL = ProjectConfig(path="a", command=("python", "app.py"), port=80, health="/healthz")
+FULL = ProjectConfig(
+    path="a", command=("python", "app.py"), port=80, health="/healthz", system_packages=("libgomp1", "libgl1=1.6.0-1")
+)
 
 
 def small() -> dict[str, Any]:
@@ -57,6 +59,8 @@ EDITS: list[Callable[[dict[str, Any]], object]] = [
     lambda d: d["images"][0].update(code="a/.."),
     lambda d: d["images"][0].update(port=0),
     lambda d: d["images"][0].update(health="x"),
+    lambda d: d["images"][0].update(system_packages=["-o=APT::x"]),
+    lambda d: d["images"][0].update(system_packages=["a; rm -rf /"]),
     lambda d: d["images"][0].update(platform="windows-x86_64"),
     lambda d: d["images"][0]["base"].update(reference="x\nRUN y"),
     lambda d: d["moves"][0].update(package="X_y"),

@@ -17,7 +17,9 @@ from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
 from depdoctor.plan import plan
 
-SETTINGS = ProjectConfig(path="a", command=("python", "app.py"), port=80, health="/healthz")
+SETTINGS = ProjectConfig(
+    path="a", command=("python", "app.py"), port=80, health="/healthz", system_packages=("libgomp1", "libc++1=1:14")
+)
 MOVED = Moved(
     package=canonicalize_name("x"), before="2.0", after="1.0", projects=("a", "b"), reason="shared", saved_bytes=5
 )
