@@ -32,7 +32,7 @@ def test_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     modules = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "depdoctor").rglob("*")
-        if path.suffix in {".py", ".j2", ".typed"}
+        if path.suffix in {".py", ".j2", ".typed", ".css", ".js"}
     }
     assert names == modules
 
