@@ -133,9 +133,9 @@ def prefix(engine: DockerEngine) -> Iterator[str]:
     prefix = f"depdoctor-tests-{uuid.uuid4().hex[:8]}"
     yield prefix
     for image in engine.client.images.list():
-        for tag in image.tags:
-            if f"/{prefix}/" in f"/{tag}":
-                engine.remove(tag)
+        for name in (*image.tags, *(image.attrs["RepoDigests"] or ())):
+            if f"/{prefix}/" in f"/{name}" and engine.has(name):
+                engine.remove(name)
 
 
 @pytest.fixture(scope="session")
