@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from depdoctor.conflict.asking import Ask
 from depdoctor.conflict.demand import Demand, Element, Place
+from depdoctor.conflict.drift import AGE
 from depdoctor.conflict.nearby import ANYWHERE, admitting, windows
 from depdoctor.model.conflict import Conflict, Edit, Fix
 from depdoctor.model.lock import Answer, Resolved
@@ -65,18 +66,21 @@ def fixes(conflict: Conflict, demands: Mapping[str, Demand], ask: Ask) -> tuple[
     """Up to `MOST_FIXES` ways out, the smallest change first; about a dozen questions.
 
     Each attempt asks for a whole project with another version on one line, and the other lines of the conflict. What is
-    found is written down as a specifier, and that is asked again. Where no line will do by itself, lines that pin other
-    packages of its project may move with it.
+    found is written down as a specifier, and that is asked again. A pre-release, and what is more than a year back, is
+    told only where there is nothing else. Where no line will do by itself, lines that pin other packages of its project
+    may move with it.
     """
     attempts = tuple(_attempts(conflict, demands))
     found: dict[Element, tuple[int, Fix]] = {}
+    poor: dict[Element, tuple[int, Fix]] = {}
     for distance in range(ANYWHERE + 1):
         level = [one for one in attempts if one.distance == distance and one.line not in found]
-        for one, fix in _tried(conflict, demands, level, ask):
-            found.setdefault(one.line, (distance, fix))
+        for one, fix, is_poor in _tried(conflict, demands, level, ask):
+            (poor if is_poor else found).setdefault(one.line, (distance, fix))
+    found = found or poor
     if not found:
         level = [replace(one, moving=True) for one in attempts if one.distance in {1, ANYWHERE} and one.movable]
-        for one, fix in _tried(conflict, demands, level, ask):
+        for one, fix, _ in _tried(conflict, demands, level, ask):
             found.setdefault(one.line, (ANYWHERE, fix))
     ranked = sorted(found.values(), key=lambda one: (len(one[1].edits), one[0], one[1].edits))
     return tuple(fix for _, fix in ranked[:MOST_FIXES])
@@ -100,18 +104,33 @@ def _attempts(conflict: Conflict, demands: Mapping[str, Demand]) -> Iterator[Att
 
 def _tried(
     conflict: Conflict, demands: Mapping[str, Demand], attempts: Sequence[Attempt], ask: Ask
-) -> Iterator[tuple[Attempt, Fix]]:
+) -> Iterator[tuple[Attempt, Fix, bool]]:
+    """The fixes that hold, each with whether it is a poor one."""
     changes = [
-        (attempt, attempt.changed(answer.versions), answer.versions)
+        (attempt, attempt.changed(answer.versions), answer)
         for attempt, answer in zip(attempts, ask([one.asked for one in attempts]), strict=True)
         if isinstance(answer, Resolved)
     ]
-    changes = [(attempt, changed, versions) for attempt, changed, versions in changes if attempt.line in changed]
+    changes = [(attempt, changed, found) for attempt, changed, found in changes if attempt.line in changed]
     written = [attempt.kept | attempt.movable - set(changed) | set(changed.values()) for attempt, changed, _ in changes]
-    for (attempt, changed, versions), answer in zip(changes, ask(written), strict=True):
+    for (attempt, changed, found), answer in zip(changes, ask(written), strict=True):
         if isinstance(answer, Resolved) and not _lacks_extra(answer, attempt.line):
             edits = tuple(sorted(edit for pair in changed.items() for edit in _edits(conflict, demands, *pair)))
-            yield attempt, Fix(edits=edits, name=attempt.line.name, selects=versions[attempt.line.name])
+            fix = Fix(edits=edits, name=attempt.line.name, selects=found.versions[attempt.line.name])
+            yield attempt, fix, _is_poor(attempt, found)
+
+
+def _is_poor(attempt: Attempt, found: Resolved) -> bool:
+    """Whether what is found is a pre-release, or far older than what the project has: before it said what it needs."""
+    pin = next(pin for pin in found.pins if pin.name == attempt.line.name)
+    had = attempt.demand.lock.by_name.get(pin.name) if attempt.demand.lock else None
+    if had is not None and pin.version >= had.version:
+        return pin.version.is_prerelease and not had.version.is_prerelease
+    times = [one.file.upload_time for one in (had, pin) if one and one.file and one.file.upload_time]
+    if len(times) == 2:
+        return times[0] - times[1] > AGE
+    stated = next((one for one in SpecifierSet(attempt.line.specifier) if one.operator == "=="), None)
+    return stated is not None and pin.version.major < Version(stated.version.removesuffix(".*")).major
 
 
 def _lacks_extra(answer: Answer, line: Element) -> bool:

@@ -92,3 +92,34 @@ def test_of_many_only_those_that_fail_where_they_are_meant_to_run(shared: list[s
     mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False, most=5)
     assert [bool(one.fixes) for one in mended.conflicts] == [bool(shared)]
     assert conflict.with_fixes(found, inventory, world, deadline=lambda: False, most=0) == found
+
+
+OLD_AND_NEW: dict[str, dict[str, Sequence[str]]] = {
+    "chain": {"3.0": ["pydantic>=2"]},
+    "pydantic": {"1.0": [], "2.0": []},
+}
+
+
+def mended(releases: Mapping[str, Mapping[str, Sequence[str]]], *, pinned: str) -> list[str]:
+    """What the line of `api` is to be changed to, so that it stands with `chain`."""
+    world = Universe(releases=releases)
+    inventory = world.inventory({"app": [f"api=={pinned}"], "other": ["chain==3.0"]})
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    [one] = conflict.with_fixes(found, inventory, world, deadline=lambda: False).conflicts
+    return [edit.after for fix in one.fixes for edit in fix.edits]
+
+
+def test_no_fix_goes_a_major_version_back_where_there_is_another() -> None:
+    releases = {**OLD_AND_NEW, "api": {"1.1": ["pydantic"], "2.5": ["pydantic<2"], "3.0": ["pydantic>=2"]}}
+    assert mended(releases, pinned="2.5") == ["api==3.0"]
+
+
+def test_a_fix_that_goes_far_back_is_better_than_none() -> None:
+    releases = {**OLD_AND_NEW, "api": {"1.1": ["pydantic"], "2.5": ["pydantic<2"]}}
+    assert mended(releases, pinned="2.5") == ["api==1.1"]
+
+
+def test_a_pre_release_is_told_only_where_there_is_nothing_else() -> None:
+    releases = {**OLD_AND_NEW, "api": {"2.5": ["pydantic<2"], "3.0rc1": ["pydantic>=2"]}}
+    assert mended(releases, pinned="2.5") == ["api==3.0rc1"]
+    assert mended({**releases, "api": {**releases["api"], "4.0": []}}, pinned="2.5") == ["api==4.0"]
