@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
 
-from depdoctor.model.lock import Lock, Question
-from depdoctor.model.project import DeclaredRequirement, Location
+    from depdoctor.model.lock import Lock, Question
+    from depdoctor.model.project import DeclaredRequirement, Location
 
 
 class Align(StrEnum):
