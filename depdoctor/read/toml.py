@@ -11,7 +11,7 @@ from typing import Any
 from depdoctor.read.document import Document, Path
 from depdoctor.read.errors import ManifestError
 
-LONGEST = 5_000_000
+LONGEST = 4_000_000
 """Characters; several times the longest lockfile seen."""
 
 MOST_TABLES = 50_000
