@@ -173,3 +173,17 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         packed(tmp_path / "gone")
     assert "gone" in caught.value.where
+
+
+def test_a_manifest_with_credentials_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "app.py")
+    (tmp_path / "requirements.txt").write_text("numpy\n--index-url https://me:hunter2@index.example/simple\n")
+    with pytest.raises(BuildError, match="credentials") as refused:
+        packed(tmp_path)
+    assert refused.value.where.endswith("requirements.txt:2")
+    assert "hunter2" not in str(refused.value)
+    (tmp_path / ".dockerignore").write_text("requirements.txt\n")
+    assert "requirements.txt" not in members(tmp_path)
+    (tmp_path / ".dockerignore").unlink()
+    (tmp_path / "requirements.txt").write_text("a @ git+https://git@code.example/a.git\n")
+    assert "requirements.txt" in members(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,14 @@ from pathspec import PathSpec
 
 from depdoctor.build.oci.stream import CHUNK_BYTES, LayerStream, WrongContentError
 from depdoctor.errors import BuildError
+from depdoctor.model.address import secret_line
 from depdoctor.model.context import IGNORED
+from depdoctor.model.formats import format_of
 from depdoctor.model.image import APP_ROOT
 
 _ROOT = APP_ROOT.removeprefix("/")
 _IGNORE_FILE = ".dockerignore"
+_LARGEST_MANIFEST = 16 * 1024 * 1024
 _MARKS = ("oci-layout", "pyvenv.cfg")
 """Files that tell that the folder they stand in is an image or an environment, whatever it is called."""
 
@@ -122,12 +126,26 @@ class _Walk:
                 found += below or ()
             elif not left_out and (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                 found.append(self._found(path, entry))
+                _refuse_secrets(path, entry)
         return None if foreign and not found and not top else found
 
     def _found(self, path: str, entry: os.DirEntry[str]) -> Found:
         _check_name(path, entry)
         link = _link(self._project, entry) if entry.is_symlink() else ""
         return Found(path, entry.stat(follow_symlinks=False), link)
+
+
+def _refuse_secrets(path: str, entry: os.DirEntry[str]) -> None:
+    """No layer takes a manifest that holds credentials, though the project may have come to live with it."""
+    if not format_of(path) or not entry.is_file(follow_symlinks=False) or entry.stat().st_size > _LARGEST_MANIFEST:
+        return
+    with suppress(OSError):
+        if line := secret_line(Path(entry.path).read_text(encoding="utf-8", errors="replace")):
+            raise BuildError(
+                "this file holds credentials, which everyone who has the image could read",
+                where=f"{_shown(entry.path)}:{line}",
+                hint="Give them through the environment, a keyring or netrc; or name the file in .dockerignore",
+            )
 
 
 def _check_name(path: str, entry: os.DirEntry[str]) -> None:
