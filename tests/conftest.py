@@ -28,6 +28,12 @@ def make_index() -> ModuleType:
     return _make_index()
 
 
+@pytest.fixture(autouse=True)
+def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of a parallel run have a width of their own in the environment; output is what it is in a pipe."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def index_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small package index as a folder: `files/` with its distributions, `simple/` with its pages."""

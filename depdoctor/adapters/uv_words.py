@@ -111,7 +111,7 @@ class Failure:
 
 def read_failure(stderr: str) -> Failure:
     """The reasons in uv's message for a run that failed."""
-    stderr = stderr.replace(f"{PROJECT_NAME} depends on", "you require")
+    stderr = re.sub(rf"{PROJECT_NAME}\s+depends\s+on", "you require", stderr)  # uv breaks lines where COLUMNS is set
     start = stderr.find("error:")
     explanation, *hints = _HINT.split(stderr[max(start, 0) :])
     text = re.sub(r"\s+", " ", _MARKERS.sub("", explanation)).strip()

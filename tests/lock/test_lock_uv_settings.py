@@ -126,7 +126,11 @@ def test_groups_that_are_never_installed_together_are_refused(package_server: st
     assert outcome.reason.message.startswith("pyproject.toml declares that extra new and extra old")
 
 
-def test_a_refusal_of_a_tied_package_names_it(package_server: str, stale_server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_a_refusal_of_a_tied_package_names_it(
+    columns: str, package_server: str, stale_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     _, settings, _, _ = CASES["source"]
     text = project('["tensorlib>=2.4"]') + settings.format(stale=stale_server)
     outcome = locked(pyproject_toml.parse(text, "pyproject.toml"), package_server, tmp_path, ())
