@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,40 @@ TABLES: tuple[Table[Any], ...] = (
 
 
 def load(extra: Path | None = None) -> Rules:
-    """Read all tables, then those of `extra`: a folder of tables, or one table, named as the one that it adds to.
+    """All tables, and those of `extra`: a folder of tables, or one table, named as the one that it adds to.
 
-    A row of `extra` with the key of a row that is there takes its place. Raises `RulesError` with the file and the key.
+    A row of `extra` with the key of a row that is there takes its place. Tables of the package are read when something
+    is first asked of them: most runs need a few. Raises `RulesError` with the file and the key, for `extra` here.
     """
-    shipped = _folder()
-    found: dict[str, dict[tuple[str, ...], Any]] = {
-        table.stem: {table.key_of(row): row for row in _read(table, shipped / f"{table.stem}.toml")} for table in TABLES
-    }
-    if extra is not None:
-        for table, path in _extra_tables(extra):
-            found[table.stem].update({table.key_of(row): row for row in _read(table, path)})
-    return Rules(**{stem: tuple(rows_of.values()) for stem, rows_of in found.items()})
+    return _Deferred.over({table.stem: _read(table, path) for table, path in _extra_tables(extra)} if extra else {})
+
+
+class _Deferred(Rules):
+    """Rules that read each table of the package when it is first asked for; `added` rows take the place of theirs."""
+
+    added: Mapping[str, tuple[Any, ...]]
+
+    @classmethod
+    def over(cls, added: Mapping[str, tuple[Any, ...]]) -> Rules:
+        facts = object.__new__(cls)
+        object.__setattr__(facts, "added", added)
+        return facts
+
+
+def _defer(table: Table[Any]) -> None:
+    def rows_of(facts: _Deferred) -> tuple[Any, ...]:
+        shipped = _read(table, _folder() / f"{table.stem}.toml")
+        if not (added := facts.added.get(table.stem)):
+            return shipped
+        return tuple({table.key_of(row): row for row in (*shipped, *added)}.values())
+
+    reader = cached_property(rows_of)
+    reader.__set_name__(_Deferred, table.stem)
+    setattr(_Deferred, table.stem, reader)
+
+
+for _table in TABLES:
+    _defer(_table)
 
 
 def _folder() -> Path:

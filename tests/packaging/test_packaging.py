@@ -43,7 +43,10 @@ def test_rules_are_found_in_an_installed_wheel(wheel: Path, tmp_path: Path) -> N
         [
             sys.executable,
             "-c",
-            "from depdoctor import rules; import depdoctor; print(depdoctor.__file__); rules.load()",
+            (
+                "import depdoctor; print(depdoctor.__file__)\n"
+                "from depdoctor import rules; [getattr(rules.load(), table.stem) for table in rules.TABLES]"
+            ),
         ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""},

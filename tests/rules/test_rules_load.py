@@ -44,7 +44,18 @@ def test_the_fields_of_rules_are_the_tables(facts: Rules) -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.stem)
 def test_no_row_hides_another(table: rules.Table[object], facts: Rules) -> None:
     document = tomllib.loads((FOLDER / f"{table.stem}.toml").read_text(encoding="utf-8"))
-    assert len(getattr(facts, table.stem)) == len(document[table.row])
+    keys = {table.key_of(row) for row in getattr(facts, table.stem)}
+    assert len(keys) == len(document[table.row])
+
+
+def test_a_table_is_read_when_it_is_first_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "gpus", HEAD + '[[gpu]]\nname = "Home GPU 1"\ncapability = "8.6"\nmarket = "geforce"\n')
+    stems = {table.stem for table in TABLES}
+    for facts in (rules.load(), rules.load(tmp_path)):
+        assert not stems & vars(facts).keys()
+        assert facts.gpu("Tesla T4") is not None
+        assert stems & vars(facts).keys() == {"gpus"}
+        assert facts.gpus is facts.gpus
 
 
 def test_every_row_tells_where_it_is_from(facts: Rules) -> None:
