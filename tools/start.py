@@ -85,7 +85,7 @@ def test() -> int:
 
 
 def lock() -> int:
-    """Renew requirements/run.txt and requirements/dev.txt: every version and hash, and no address."""
+    """Renew requirements/run.txt, docs.txt and dev.txt: every version and hash, and no address."""
     set_up("dev.txt")
     options = [
         "--universal",
@@ -98,6 +98,7 @@ def lock() -> int:
     ]
     sources = ("pyproject.toml", "requirements/build.in")
     must("uv", "pip", "compile", *sources, *options, "-o", "requirements/run.txt")
+    must("uv", "pip", "compile", "requirements/docs.in", *options, "-o", "requirements/docs.txt")
     return run("uv", "pip", "compile", *sources, "requirements/dev.in", *options, "-o", "requirements/dev.txt")
 
 
