@@ -250,6 +250,7 @@ def finding(one: Finding) -> dict[str, Any]:
         "subject": one.subject,
         "packages": list(one.packages),
         "projects": list(one.projects),
+        "targets": list(one.targets),
         "message": one.message,
         "hint": one.hint,
         "causes": [cause_json(cause) for cause in one.causes],

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator, Draft202012Validator
 
 from depdoctor import cli
 from depdoctor.diagnose import RULES
 from depdoctor.model.finding import CODES, Cause, Confidence, Diagnosis, Evidence, Finding, Kind, Severity
 from depdoctor.model.project import Location
 from depdoctor.report import github, markdown, sarif
+from depdoctor.report.json import finding as finding_json
 
 DATA = Path(__file__).parent / "data"
 FORMATS = ("sarif", "github", "markdown")
@@ -131,3 +132,13 @@ def test_code_and_text_show_as_they_are() -> None:
     assert markdown.code("a`b``c") == "```a`b``c```"
     assert markdown.code("`") == "`` ` ``"
     assert markdown.table(("a",), [("b|`c|d`",)]).splitlines()[2] == "| b\\|\\`c\\|d\\` |"
+
+
+def test_json_names_the_targets_of_a_finding_as_the_schema_has_them() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "scan-schema.json").read_text(encoding="utf-8"))
+    one = Finding(
+        kind=Kind.VERSION_CONFLICT, severity=Severity.ERROR, subject="torch", message="too old", targets=("a100",)
+    )
+    shown = finding_json(one)
+    assert shown["targets"] == ["a100"]
+    Draft202012Validator({"$defs": schema["$defs"], "$ref": "#/$defs/finding"}).validate(shown)
