@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         if done.unknown and not options.quiet:
             names = ", ".join(done.unknown[:MOST_NAMES])
             more = f" and {len(done.unknown) - MOST_NAMES} more" if len(done.unknown) > MOST_NAMES else ""
-            sys.stdout.write(f"not known without network: what {names}{more} resolve to; `depdoctor scan` asks\n")
+            verb = "resolves" if len(done.unknown) == 1 else "resolve"
+            sys.stdout.write(f"not known without network: what {names}{more} {verb} to; `depdoctor scan` asks\n")
     worst = max((one.severity for one in done.diagnosis.findings), default=None)
     if options.fail_on != "never" and worst is not None and worst >= Severity[options.fail_on.upper()]:
         return FOUND
