@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from depdoctor.model.formats import DOCKERFILE
+from depdoctor.model.formats import DOCKERFILE, GENERATED
 
 SMALL_BYTES = 65_536
 """How much of a file is looked at to see what it is for."""
@@ -45,8 +45,10 @@ def why_not(path: Path, format_name: str) -> str:
 
     A symlink may be one: where it leads is for the reader to judge. So may a Dockerfile: what lies around it counts.
     """
-    if format_name == DOCKERFILE or path.is_symlink():
+    if path.is_symlink():
         return ""
+    if format_name == DOCKERFILE:
+        return "was made by depdoctor" if small(path).startswith(GENERATED) else ""
     if format_name in _LOOKS:
         look, reason = _LOOKS[format_name]
         return "" if look.search(small(path)) else reason

@@ -31,6 +31,7 @@ from depdoctor.generate.stages import (
 )
 from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
 from depdoctor.model.distribution import Pin
+from depdoctor.model.formats import GENERATED
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
 from depdoctor.model.label import labels
 from depdoctor.model.plan import Image, Layer, Plan, obstacle
@@ -55,7 +56,7 @@ NAMED = 4
 """Packages and images that a comment names before it counts the rest."""
 
 HEAD = f"""\
-# Made by `depdoctor generate`; make it again rather than edit it.
+{GENERATED}; make it again rather than edit it.
 #
 # To build all images, in this folder, with uv on PATH:
 #

@@ -9,6 +9,9 @@ REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
 NOTEBOOK = ".ipynb"
 
+GENERATED = "# Made by `depdoctor generate`"
+"""How a Dockerfile of ours begins: it is no manifest of anybody's."""
+
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (REQUIREMENTS, r"(?:[\w.]+[-_.])?requirements?(?:[-_.][\w.-]+)?\.(?:txt|in)"),
     ("pyproject.toml", r"pyproject\.toml"),

@@ -282,3 +282,13 @@ def test_a_dockerfile_belongs_to_the_project_whose_files_it_copies(tmp_path: Pat
     assert found["docker"].manifests == ("docker/all.Dockerfile",)
     assert found["fleet"].manifests == ("requirements.txt", "build/Dockerfile")
     assert found["tts"].manifests == ("tts/requirements.txt",)
+
+
+def test_what_was_generated_is_no_project(tmp_path: Path) -> None:
+    tree(tmp_path, "api/requirements.txt")
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "Dockerfile").write_text("# Made by `depdoctor generate`; make it again\nFROM a\nRUN pip\n")
+    (tmp_path / "deploy" / "api.Dockerfile").write_text("# Made by `depdoctor generate`; make it again\nFROM a\n")
+    found = survey(tmp_path)
+    assert [project.name for project in found.projects] == ["api"]
+    assert {one.reason for one in found.passed_over} == {"was made by depdoctor"}
