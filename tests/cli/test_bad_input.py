@@ -133,27 +133,40 @@ def test_registry_that_is_down(root: Path, capsys: pytest.CaptureFixture[str]) -
     assert "Traceback" not in told
 
 
-def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path) -> None:
+def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(root, {f"p{n}/requirements.txt": "numlib\n" for n in range(40)})
     write(root, {"depdoctor.toml": '[image]\nbase = "scratch"\n'})
-    images = tmp_path / "images"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "depdoctor", "build", str(root), "--output", str(images)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-        start_new_session=True,
-    )
-    store = tmp_path / "cache" / "store"
-    end = time.monotonic() + 60
-    while not store.exists() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted" in told
-    assert "Traceback" not in told
-    layouts = list(images.glob("*")) if images.exists() else []
-    assert all((layout / "index.json").exists() for layout in layouts if not layout.name.startswith("."))
-    assert not list(root.glob("depdoctor.plan.json*"))
+
+    def build(name: str, most_s: float | None) -> tuple[int, str, float]:
+        """A build with a cache of its own, interrupted after so many seconds if it has not ended before."""
+        monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / f"cache-{name}"))
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "depdoctor", "build", str(root), "--output", str(tmp_path / name)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            _, told = process.communicate(timeout=most_s or 120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        return process.returncode, told, time.monotonic() - started
+
+    status, told, whole_s = build("whole", None)
+    assert status == 0, told
+    interrupted = 0
+    for number, part in enumerate((0.9, 0.8, 0.7, 0.6, 0.5)):
+        status, told, _ = build(f"cut-{number}", whole_s * part)
+        assert "Traceback" not in told
+        images = tmp_path / f"cut-{number}"
+        layouts = list(images.glob("*")) if images.exists() else []
+        assert all((layout / "index.json").exists() for layout in layouts if not layout.name.startswith("."))
+        assert not list(root.glob("depdoctor.plan.json*"))
+        if status:
+            assert status == 130
+            assert "interrupted" in told
+            interrupted += 1
+    assert interrupted

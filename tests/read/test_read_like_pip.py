@@ -73,7 +73,7 @@ def theirs(text: str, folder: Path) -> list[tuple[int, str, str, str]]:
         hashes = ",".join(
             sorted(f"{name}:{value}" for name, values in (line.opts.hashes or {}).items() for value in values)
         )
-        if line.is_requirement:
+        if getattr(line, "requirement", None):
             kind = "editable" if line.is_editable else "requirement"
             found.append((line.lineno, kind, line.requirement, "" if line.is_editable else hashes))
         for kind, paths in (("requirements", line.opts.requirements), ("constraints", line.opts.constraints)):
