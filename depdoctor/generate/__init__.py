@@ -30,10 +30,15 @@ class Wanted:
     projects: str
     tag: str
     deployment: Deployment
+    ignored: Mapping[str, Sequence[str]]
 
 
-def _dockerfiles(plan: Plan, _: Wanted) -> dict[str, str]:
-    return {"Dockerfile": dockerfile(plan), "Dockerfile.dockerignore": dockerignore(), **_mounted(plan)}
+def _dockerfiles(plan: Plan, wanted: Wanted) -> dict[str, str]:
+    return {"Dockerfile": dockerfile(plan), "Dockerfile.dockerignore": _ignore_file(plan, wanted), **_mounted(plan)}
+
+
+def _ignore_file(plan: Plan, wanted: Wanted) -> str:
+    return dockerignore([image.code for image in plan.images], wanted.ignored)
 
 
 def _mounted(plan: Plan) -> dict[str, str]:
@@ -41,14 +46,14 @@ def _mounted(plan: Plan) -> dict[str, str]:
     return {SETTLE_PATH: SETTLE, **requirement_files(plan)}
 
 
-def _split(plan: Plan, _: Wanted) -> dict[str, str]:
+def _split(plan: Plan, wanted: Wanted) -> dict[str, str]:
     """A Dockerfile for each image alone, which holds what that image stands on and no more."""
     files = _mounted(plan)
     for image in buildable(plan):
         files[f"{image.name}.Dockerfile"] = dockerfile(
             replace(plan, images=(image,)), [one.code for one in plan.images]
         )
-        files[f"{image.name}.Dockerfile.dockerignore"] = dockerignore()
+        files[f"{image.name}.Dockerfile.dockerignore"] = _ignore_file(plan, wanted)
     return files
 
 
@@ -75,18 +80,20 @@ def generate(
     projects: str = "..",
     tag: str = "latest",
     deployment: Deployment | None = None,
+    ignored: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Bundle:
     """The files of these kinds: those to build with, unless others are asked for.
 
     `projects` is the way from the folder they are for to the folder that was scanned, `tag` that of the images where
-    nobody sets another, `deployment` what is known of them where they run.
+    nobody sets another, `deployment` what is known of them where they run, `ignored` the lines of projects' own
+    `.dockerignore` by their folders.
 
     Raises `UsageError` for a kind that there is not.
     """
     for kind in only:
         if kind not in KINDS:
             raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join(KINDS)}")
-    wanted = Wanted(projects=projects, tag=tag, deployment=deployment or Deployment())
+    wanted = Wanted(projects=projects, tag=tag, deployment=deployment or Deployment(), ignored=ignored)
     files: dict[str, str] = {}
     for kind in only:
         files |= KINDS[kind](plan, wanted)

@@ -25,6 +25,7 @@ from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Gpu, Target
 from depdoctor.pipeline import references
+from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.scanning import configured
 from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
 from depdoctor.rules import Rules
@@ -61,6 +62,7 @@ def generate_files(
         projects=Path(os.path.relpath(settings.root, output)).as_posix(),
         tag=references.tag(standing),
         deployment=deployment,
+        ignored=ignored_by_projects(standing, settings.root),
     )
     return files.write(Bundle(files=bundle.files), output)
 

@@ -18,6 +18,7 @@ from depdoctor.generate import generate
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references
+from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.native import BuildWish, Built
 from depdoctor.pipeline.scanning import configured
 from depdoctor.pipeline.standing import Settings
@@ -30,7 +31,11 @@ def build_with_docker(
     if wish.output:
         raise UsageError("the docker builder writes no layouts", hint="give --load or --push REGISTRY/PREFIX")
     engine = DockerEngine(buildx=_baker(standing, settings, wish.push or references.LOCAL_PREFIX))
-    builder = DockerBuilder(engine=engine, bundle=generate(standing), context=settings.root)
+    builder = DockerBuilder(
+        engine=engine,
+        bundle=generate(standing, ignored=ignored_by_projects(standing, settings.root)),
+        context=settings.root,
+    )
     made = builder.build(standing, images, progress)
     if not wish.push:
         return Built(images=made)
@@ -54,7 +59,7 @@ def build_with_buildx(
     builder = BuildxBuilder(
         builders=[_baker(standing, settings, wish.push, push=True, **place) for place in places or [{}]],
         registry=registry,
-        bundle=generate(standing),
+        bundle=generate(standing, ignored=ignored_by_projects(standing, settings.root)),
         context=settings.root,
     )
     made = builder.build(standing, images, progress)

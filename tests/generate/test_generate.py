@@ -13,7 +13,9 @@ from fleets import entry, fleet, inventory, lock, pin, six
 
 from depdoctor.errors import UsageError
 from depdoctor.generate import generate
+from depdoctor.generate.dockerignore import dockerignore
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
+from depdoctor.model.context import IGNORED
 from depdoctor.model.label import section_digest
 from depdoctor.model.plan import Base, Plan
 from depdoctor.plan import plan
@@ -262,3 +264,15 @@ def test_settling_leaves_what_may_run_and_nothing_of_the_machine(tmp_path: Path)
     assert modes.pop("link")
     assert modes == {"run.sh": "0o755", "data": "0o644", "inner": "0o755", "inner/secret": "0o644"}
     assert {path.lstat().st_mtime for path in (folder, *folder.rglob("*"))} == {315532800.0}
+
+
+def test_what_projects_ignore_stays_out_of_the_context() -> None:
+    ignored = {"one": ["# secrets", "secret.txt", "/data/", "!data/keep", "*.log"], "a*b": ["x"]}
+    lines = dockerignore(["one", "one/inner", "two", "a*b"], ignored).splitlines()
+    own = lines[len(IGNORED) :]
+    assert own[0] == r"a\*b/x"
+    assert own[1:5] == ["one/secret.txt", "one/data", "!one/data/keep", "one/*.log"]
+    assert own[5:7] == ["!one/inner", "!one/inner/**"]
+    assert "one/inner/**/.env" in own
+    assert not [line for line in own if "two" in line]
+    assert "secret.txt" in dockerignore(["."], {".": ["secret.txt"]}).splitlines()

@@ -1,0 +1,23 @@
+"""What projects themselves leave out of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from depdoctor.errors import BuildError
+from depdoctor.model.plan import Plan
+
+
+def ignored_by_projects(plan: Plan, root: Path) -> Mapping[str, tuple[str, ...]]:
+    """The lines of the `.dockerignore` of each project that has one, by its folder. Raises `BuildError`."""
+    found = {}
+    for image in plan.images:
+        path = root / image.code / ".dockerignore"
+        try:
+            found[image.code] = tuple(path.read_text("utf-8-sig").splitlines())
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise BuildError(f"cannot read it: {error}", where=str(path)) from error
+    return found
