@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from depdoctor.build.oci.code import refuse_secrets
 from depdoctor.errors import BuildError
 from depdoctor.model.plan import Plan
 
 
 def ignored_by_projects(plan: Plan, root: Path) -> Mapping[str, tuple[str, ...]]:
-    """The lines of the `.dockerignore` of each project that has one, by its folder. Raises `BuildError`."""
+    """The lines of the `.dockerignore` of each project that has one, by its folder.
+
+    Raises `BuildError` where one cannot be read, and where what is left of a project holds credentials.
+    """
     found = {}
     for image in plan.images:
+        refuse_secrets(root / image.code)
         path = root / image.code / ".dockerignore"
         try:
             found[image.code] = tuple(path.read_text("utf-8-sig").splitlines())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from depdoctor.build.oci.code import write_code
+from depdoctor.build.oci.code import refuse_secrets, write_code
 from depdoctor.build.oci.stream import LayerStream
 from depdoctor.errors import BuildError
 
@@ -187,3 +187,14 @@ def test_a_manifest_with_credentials_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".dockerignore").unlink()
     (tmp_path / "requirements.txt").write_text("a @ git+https://git@code.example/a.git\n")
     assert "requirements.txt" in members(tmp_path)
+
+
+def test_credentials_are_found_wherever_an_image_would_take_them(tmp_path: Path) -> None:
+    put(tmp_path, "app.py", ".venv/requirements.txt")
+    leak = "--index-url https://me:hunter2@index.example/simple\n"
+    (tmp_path / ".venv" / "requirements.txt").write_text(leak)
+    refuse_secrets(tmp_path)
+    put(tmp_path, "deep/er/requirements.txt")
+    (tmp_path / "deep" / "er" / "requirements.txt").write_text(leak)
+    with pytest.raises(BuildError, match="credentials"):
+        refuse_secrets(tmp_path)

@@ -126,7 +126,7 @@ class _Walk:
                 found += below or ()
             elif not left_out and (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                 found.append(self._found(path, entry))
-                _refuse_secrets(path, entry)
+                _refuse_secrets(path, Path(entry.path))
         return None if foreign and not found and not top else found
 
     def _found(self, path: str, entry: os.DirEntry[str]) -> Found:
@@ -135,15 +135,27 @@ class _Walk:
         return Found(path, entry.stat(follow_symlinks=False), link)
 
 
-def _refuse_secrets(path: str, entry: os.DirEntry[str]) -> None:
+def refuse_secrets(project: Path) -> None:
+    """Hold every manifest that an image would take against credentials in it. Raises `BuildError`."""
+    kept = kept_by(project)
+    for folder, folders, files in os.walk(project):
+        inside = Path(folder).relative_to(project)
+        folders[:] = [name for name in folders if kept((inside / name).as_posix())]
+        for name in files:
+            path = (inside / name).as_posix()
+            if format_of(path) and kept(path):
+                _refuse_secrets(path, Path(folder, name))
+
+
+def _refuse_secrets(path: str, file: Path) -> None:
     """No layer takes a manifest that holds credentials, though the project may have come to live with it."""
-    if not format_of(path) or not entry.is_file(follow_symlinks=False) or entry.stat().st_size > _LARGEST_MANIFEST:
-        return
     with suppress(OSError):
-        if line := secret_line(Path(entry.path).read_text(encoding="utf-8", errors="replace")):
+        if not format_of(path) or file.is_symlink() or file.stat().st_size > _LARGEST_MANIFEST:
+            return
+        if line := secret_line(file.read_text(encoding="utf-8", errors="replace")):
             raise BuildError(
                 "this file holds credentials, which everyone who has the image could read",
-                where=f"{_shown(entry.path)}:{line}",
+                where=f"{_shown(str(file))}:{line}",
                 hint="Give them through the environment, a keyring or netrc; or name the file in .dockerignore",
             )
 
