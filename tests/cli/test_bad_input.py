@@ -133,6 +133,14 @@ def test_registry_that_is_down(root: Path, capsys: pytest.CaptureFixture[str]) -
     assert "Traceback" not in told
 
 
+LISTENING = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell are born deaf to it
+from depdoctor.__main__ import main
+sys.exit(main())
+"""
+
+
 def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(root, {f"p{n}/requirements.txt": "numlib\n" for n in range(40)})
     write(root, {"depdoctor.toml": '[image]\nbase = "scratch"\n'})
@@ -142,7 +150,7 @@ def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monke
         monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / f"cache-{name}"))
         started = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "depdoctor", "build", str(root), "--output", str(tmp_path / name)],
+            [sys.executable, "-c", LISTENING, "build", str(root), "--output", str(tmp_path / name)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -217,6 +217,8 @@ def test_a_failing_step_is_named(
 
 
 INTERRUPTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
 import json, sys
 from pathlib import Path
 from depdoctor.adapters.buildx import Buildx
