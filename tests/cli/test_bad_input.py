@@ -173,8 +173,9 @@ def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monke
         layouts = list(images.glob("*")) if images.exists() else []
         assert all((layout / "index.json").exists() for layout in layouts if not layout.name.startswith("."))
         assert not list(root.glob("depdoctor.plan.json*"))
-        if status:
-            assert status == 130
+        if status == 130:
             assert "interrupted" in told
             interrupted += 1
+        else:  # it came too late: all was done, or Python itself was about to end
+            assert status in {0, -signal.SIGINT}
     assert interrupted
