@@ -6,8 +6,8 @@ With --check it writes nothing, names what is out of date, and ends with 1.
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,6 @@ from depdoctor.report.rules import OLD_DAYS
 from depdoctor.rules import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH = "100"
 SCHEMA = "docs/config-schema.json"
 
 FAMILIES: Mapping[str, str] = {
@@ -94,11 +93,34 @@ def catalogue() -> Iterator[str]:
 
 
 def commands() -> Iterator[str]:
-    """The help of every command, as a terminal prints it."""
+    """Every command with what it takes: a layout of our own, since argparse's differs from one Python to the next."""
     yield from ("# Commands", "", MADE)
     for parser in _parsers(whole()):
-        yield from ("", f"## `{parser.prog}`", "", "```text", _help(parser), "```")
+        yield from ("", f"## `{parser.prog}`", "", parser.description or "")
+        taken = [action for action in parser.arguments() if action.help != argparse.SUPPRESS]
+        if taken:
+            yield from ("", "| argument | what it does |", "| --- | --- |")
+        for action in taken:
+            yield f"| {_words(action)} | {_cell(action.help or '')} |"
+        if parser.commands():
+            links = (f"[`{name}`](#{of.prog.replace(' ', '-')})" for name, of in parser.commands().items())
+            yield from ("", f"Commands: {', '.join(links)}")
+        if parser.epilog:
+            yield from ("", "```text", parser.epilog.rstrip(), "```")
     yield ""
+
+
+def _words(action: argparse.Action) -> str:
+    """How an argument is written on the command line: its flags with their value, or the name of its place."""
+    choices = "{" + ",".join(map(str, action.choices or ())) + "}"
+    value = str(action.metavar or (choices if action.choices else action.dest.upper()))
+    if not action.option_strings:
+        return f"`{value}`" + {"*": " …", "+": " …"}.get(str(action.nargs), "")
+    return ", ".join(f"`{flag}`" if action.nargs == 0 else f"`{flag} {_cell(value)}`" for flag in action.option_strings)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("%%", "%").split()).replace("|", "\\|")
 
 
 def configuration() -> Iterator[str]:
@@ -142,12 +164,6 @@ def _parsers(parser: Parser) -> Iterator[Parser]:
     yield parser
     for command in parser.commands().values():
         yield from _parsers(command)
-
-
-def _help(parser: Parser) -> str:
-    """The help without colours at one width, which argparse takes from the surroundings."""
-    os.environ.update(COLUMNS=WIDTH, NO_COLOR="1")
-    return parser.format_help().rstrip()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ class Parser(argparse.ArgumentParser):
         """Print the message of a usage error and exit."""
         self.exit(2, f"depdoctor: {message}\n  try `{self.prog} --help`\n")
 
+    def arguments(self) -> Sequence[argparse.Action]:
+        """What the parser takes, its commands aside, in the order of declaration."""
+        return [action for action in self._actions if not isinstance(action.choices, Mapping)]
+
     def commands(self) -> Mapping[str, Parser]:
         """The parsers of the commands of this one by name, none if it is one that has no others."""
         return next((action.choices for action in self._actions if isinstance(action.choices, Mapping)), {})
