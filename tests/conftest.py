@@ -9,6 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: nobody is stopped by what others left. `--hypothesis-profile default` searches anew.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -74,8 +74,9 @@ def theirs(text: str, folder: Path) -> list[tuple[int, str, str, str]]:
             sorted(f"{name}:{value}" for name, values in (line.opts.hashes or {}).items() for value in values)
         )
         if getattr(line, "requirement", None):
-            kind = "editable" if line.is_editable else "requirement"
-            found.append((line.lineno, kind, line.requirement, "" if line.is_editable else hashes))
+            editable = line.requirement in (line.opts.editables or ())  # of `a -e b` pip reads a alone
+            kind = "editable" if editable else "requirement"
+            found.append((line.lineno, kind, line.requirement, "" if editable else hashes))
         for kind, paths in (("requirements", line.opts.requirements), ("constraints", line.opts.constraints)):
             found += [(line.lineno, kind, path, "") for path in paths or ()]
     return found
