@@ -30,7 +30,7 @@ from depdoctor.model.image import (
     PushedImage,
     StoredImage,
 )
-from depdoctor.model.label import PROJECT, SECTION
+from depdoctor.model.label import MODEL_VERSION, PROJECT, SECTION, WEIGHTS, weights_of
 from depdoctor.model.seams import Progress, Registry
 
 if TYPE_CHECKING:
@@ -329,6 +329,8 @@ def _stored(image: Mapping[str, Any], details: Mapping[str, Any], *, shares: boo
         size_bytes=image["Size"],
         shared_bytes=shared if shares and shared >= 0 else None,
         containers=max(image["Containers"], 0),
+        weights=weights_of(labels.get(WEIGHTS, "")),
+        model_version=labels.get(MODEL_VERSION, ""),
     )
 
 

@@ -184,6 +184,7 @@ def _weights(image: Image, files: Sequence[WeightFile]) -> str:
     inside = "" if image.code == "." else f"{image.code}/"
     copies = [f"COPY --link {copy_form(f'{inside}{one.path}', f'{APP_ROOT}/{one.path}')}" for one in files]
     settle = [f"{ENVIRONMENT_ROOT}/bin/python", f"{MOUNT_ROOT}/{SETTLE_PATH}", APP_ROOT]
+    settle += [f"sha256:{one.sha256}:{one.path}" for one in files]
     return "\n".join(
         [
             f"# {_some([one.path for one in files])}",

@@ -12,16 +12,20 @@ from hashlib import sha256
 
 from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on
 from depdoctor.model.deployment import Deployment, Running
-from depdoctor.model.image import USER
+from depdoctor.model.image import APP_ROOT, USER
+from depdoctor.model.label import WEIGHTS, weights_label
 from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.target import Target
+from depdoctor.model.weights import Keep, WeightFile
 
 MADE = "# Made by `depdoctor generate`; change it in a Kustomization of your own, and make it again here.\n"
 
 CPU = "500m"
 START_S, PERIOD_S, START_FAILURES = 10, 10, 60
 """A start may take ten minutes, for weights that are loaded."""
+
+MIB = 1 << 20
 
 LONGEST_NAME = 63
 APPLICATION = "app.kubernetes.io/name"
@@ -60,7 +64,25 @@ def _base(image: Image, running: Running) -> dict[str, object]:
     documents: dict[str, object] = {"deployment.yaml": _deployment(image, running), "network.yaml": _network(image)}
     if image.port:
         documents["service.yaml"] = _service(image)
+    if _mounted(image):
+        documents["weights.yaml"] = _claim(image)
     return {**documents, "kustomization.yaml": {**_kustomization(), "resources": sorted(documents)}}
+
+
+def _mounted(image: Image) -> tuple[WeightFile, ...]:
+    """The files of weights that are mounted into an image."""
+    return image.weights if image.keep is Keep.VOLUME else ()
+
+
+def _claim(image: Image) -> dict[str, object]:
+    """A claim to a volume that holds the weights, by their paths in the project's folder; many pods may read it."""
+    mib = -(-sum(one.size_bytes for one in image.weights) // MIB)
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {**_metadata(image), "annotations": {WEIGHTS: weights_label(image.weights)}},
+        "spec": {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": f"{mib}Mi"}}},
+    }
 
 
 def _kustomization() -> dict[str, object]:
@@ -91,6 +113,9 @@ def _deployment(image: Image, running: Running) -> dict[str, object]:
         "containers": [_container(image, running)],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
+    if _mounted(image):
+        claim = {"claimName": resource_name(image), "readOnly": True}
+        pod["volumes"] = [{"name": "tmp", "emptyDir": {}}, {"name": "weights", "persistentVolumeClaim": claim}]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -118,7 +143,13 @@ def _container(image: Image, running: Running) -> dict[str, object]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a mount point inside the container
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount point inside the container
+            *(
+                {"name": "weights", "mountPath": f"{APP_ROOT}/{one.path}", "subPath": one.path, "readOnly": True}
+                for one in _mounted(image)
+            ),
+        ],
     }
     if image.port:
         probe: dict[str, object] = {"tcpSocket": {"port": "service"}}

@@ -6,12 +6,15 @@ SETTLE_PATH = "settle.py"
 """Where it lies in the bundle."""
 
 SETTLE = '''\
-"""Gives all that a folder holds the modes and times that it has whoever builds it: settle.py FOLDER [LEFT_OUT...].
+"""Gives all that a folder holds the modes and times that it has whoever builds it: settle.py FOLDER [PATH...].
 
-Made by `depdoctor generate`. What may be executed stays so; nothing but its owner may write. LEFT_OUT are paths inside.
+Made by `depdoctor generate`. What may be executed stays so; nothing but its owner may write. PATHs inside are left out;
+one that is written sha256:HEX:PATH must be a file with that digest instead.
 """
 
+import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
@@ -26,9 +29,23 @@ def settle(path):
     os.utime(path, (MOMENT_S, MOMENT_S), follow_symlinks=False)
 
 
+def check(path, planned):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    if digest.hexdigest() != planned:
+        sys.exit(path + ": these weights are not those of the plan. Run `depdoctor plan` to take them in, "
+                 "or bring back the file that was planned")
+
+
 folder = sys.argv[1]
-for left_out in sys.argv[2:]:
-    path = os.path.join(folder, left_out)
+for inside in sys.argv[2:]:
+    planned = re.match("sha256:([0-9a-f]{64}):(.*)", inside, re.DOTALL)
+    if planned:
+        check(os.path.join(folder, planned.group(2)), planned.group(1))
+        continue
+    path = os.path.join(folder, inside)
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)
     elif os.path.lexists(path):

@@ -104,7 +104,8 @@ class StoredImage:
     there; the containerd image store has only the image's own moment for what it built itself. `size_bytes` is what
     the engine counts: unpacked, with the containerd store the compressed layers too. `shared_bytes` of these are in
     another image of that engine as well, None where the engine does not tell. `containers` counts those made from it,
-    running or not.
+    running or not. `weights` are the files of weights that it holds or is started beside ("path@sha256:<hex>"), and
+    `model_version` is what people call them.
     """
 
     identity: str
@@ -116,6 +117,8 @@ class StoredImage:
     size_bytes: int
     shared_bytes: int | None
     containers: int
+    weights: tuple[str, ...] = ()
+    model_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from hashlib import sha256
 
 from depdoctor.model.plan import SCRATCH, Image, Plan
-from depdoctor.model.weights import Keep
+from depdoctor.model.weights import Keep, WeightFile
 
 SECTION = "depdoctor.section"
 PROJECT = "depdoctor.project"
@@ -14,6 +16,8 @@ WEIGHTS = "depdoctor.weights"
 """The files of weights that an image holds, or is started beside: "path@sha256:<hex>", with ", " between them."""
 
 MODEL_VERSION = "depdoctor.model.version"
+
+_WEIGHT = re.compile(r"(.+?@sha256:[0-9a-f]{64})(?:, |$)", re.DOTALL)
 
 
 def section_digest(plan: Plan, image: Image) -> str:
@@ -46,6 +50,16 @@ def labels(plan: Plan, image: Image) -> dict[str, str]:
         found["org.opencontainers.image.base.name"] = image.base.reference
         found["org.opencontainers.image.base.digest"] = image.base.digest
     if image.keep is not Keep.OMIT:
-        found[WEIGHTS] = ", ".join(f"{one.path}@sha256:{one.sha256}" for one in sorted(image.weights))
+        found[WEIGHTS] = weights_label(image.weights)
         found[MODEL_VERSION] = image.model_version
     return {name: found[name] for name in sorted(found) if found[name]}
+
+
+def weights_label(weights: Iterable[WeightFile]) -> str:
+    """What the label says of these files of weights."""
+    return ", ".join(f"{one.path}@sha256:{one.sha256}" for one in sorted(weights))
+
+
+def weights_of(label: str) -> tuple[str, ...]:
+    """The files of weights ("path@sha256:<hex>") that a label names."""
+    return tuple(_WEIGHT.findall(label))

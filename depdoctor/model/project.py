@@ -270,7 +270,8 @@ class Weights:
 
     `tensors`, `parameters` and `dtypes` (name and number of parameters of that type) come from the file's header; None
     and empty where the format does not tell without being run, as with pickles. `sha256` is hex, "" while
-    nobody has needed it.
+    nobody has needed it. `version` is what the file itself, or else the model card above it, calls this version of the
+    model, "" where neither does.
     """
 
     path: str
@@ -280,6 +281,7 @@ class Weights:
     parameters: int | None = None
     dtypes: tuple[tuple[str, int], ...] = ()
     sha256: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -11,12 +11,15 @@ import uv
 from depdoctor.adapters import buildx
 from depdoctor.adapters.docker import DockerEngine
 from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.store import BlobStore
 from depdoctor.build.buildx import BuildxBuilder
 from depdoctor.build.docker import DockerBuilder
+from depdoctor.build.oci.weights import check
 from depdoctor.errors import UsageError
 from depdoctor.generate import generate
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
+from depdoctor.model.weights import Keep
 from depdoctor.pipeline import references
 from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.native import BuildWish, Built
@@ -30,6 +33,7 @@ def build_with_docker(
     """Build images on the engine's own BuildKit, and push them from there."""
     if wish.output:
         raise UsageError("the docker builder writes no layouts", hint="give --load or --push REGISTRY/PREFIX")
+    _check_weights(images, settings)
     engine = DockerEngine(buildx=_baker(standing, settings, wish.push or references.LOCAL_PREFIX))
     builder = DockerBuilder(
         engine=engine,
@@ -54,6 +58,7 @@ def build_with_buildx(
         raise UsageError(
             "builders push what they make, and neither load it nor write layouts", hint="give --push REGISTRY/PREFIX"
         )
+    _check_weights(images, settings)
     places = [{"docker_context": name} for name in wish.contexts] + [{"builder": name} for name in wish.builders]
     registry = OciRegistry(offline=settings.offline)
     builder = BuildxBuilder(
@@ -66,6 +71,14 @@ def build_with_buildx(
     for one in made:
         _tag(registry, one.reference, one.name, standing, settings, wish)
     return Built(images=made)
+
+
+def _check_weights(images: Sequence[Image], settings: Settings) -> None:
+    """Refuse weights that changed after the plan, before anything is sent to an engine. Raises `BuildError`."""
+    store = BlobStore(settings.cache / "store")
+    for image in images:
+        if image.keep is Keep.LAYER:
+            check(settings.root / image.code, image.weights, store)
 
 
 def _baker(

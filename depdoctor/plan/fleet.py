@@ -35,6 +35,9 @@ UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 MAX_REASON = 400
 
+MOST_VERSIONS = 10
+"""Files of weights whose versions are told, where they differ."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
@@ -200,11 +203,21 @@ def _draft(
         system_packages=tuple(sorted(set(settings.system_packages))),
         weights=tuple(sorted(weights)),
         keep=(settings.weights or config.image.weights) if weights else Keep.LAYER,
-        model_version=settings.model_version if weights else "",
+        model_version=(settings.model_version or _stated_version(entry, weights)) if weights else "",
         provided=lock.provided,
         targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
     )
     return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))
+
+
+def _stated_version(entry: Entry, weights: Sequence[WeightFile]) -> str:
+    """What files of weights, or the cards beside them, say of their version; with their paths where they differ."""
+    root = "" if entry.project.root == "." else f"{entry.project.root}/"
+    versions = {one.path.removeprefix(root): one.version for one in entry.reading.weights if one.version}
+    stated = {one.path: versions[one.path] for one in weights if one.path in versions}
+    if len(set(stated.values())) == 1:
+        return next(iter(stated.values()))
+    return ", ".join(f"{path} {stated[path]}" for path in sorted(stated)[:MOST_VERSIONS])
 
 
 def _packages(pins: Iterable[Pin]) -> dict[str, Pin]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.project import Manifest, Project, Reading
+from depdoctor.model.project import Manifest, Project, Reading, Weights
 from depdoctor.read import (
     bentofile_yaml,
     cog_yaml,
@@ -21,6 +21,7 @@ from depdoctor.read import (
     dockerfile,
     imports,
     installed_files,
+    model_card,
     pdm_lock,
     pipfile,
     pipfile_lock,
@@ -91,11 +92,18 @@ def read(
         imports=imports.needed(code.imported),
         imported=code.imported,
         mentioned=code.mentioned,
-        weights=tuple(files.weights(project.weights)),
+        weights=tuple(_with_card(one, project, files) for one in files.weights(project.weights)),
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
         serving=serving.serving(project, files.text_or_none),
     )
+
+
+def _with_card(one: Weights, project: Project, files: ScanFiles) -> Weights:
+    """A file of weights, with the version that the card beside it states where it has none of its own."""
+    if one.version:
+        return one
+    return replace(one, version=model_card.version_beside(one.path, project.root, files.text_or_none))
 
 
 def read_all(

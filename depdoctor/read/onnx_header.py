@@ -9,8 +9,12 @@ from typing import BinaryIO
 MOST_FIELDS = 200_000
 """Of one model, at every level together."""
 
-_GRAPH, _INITIALIZER, _DIMS, _DATA_TYPE = 7, 5, 1, 2
-"""Numbers of fields: of ModelProto, of GraphProto, and of TensorProto."""
+_MODEL_VERSION, _GRAPH, _METADATA, _INITIALIZER, _DIMS, _DATA_TYPE = 5, 7, 14, 5, 1, 2
+_KEY, _CONTENT = 1, 2
+"""Numbers of fields: of ModelProto, of GraphProto, and of TensorProto; of StringStringEntryProto."""
+
+LARGEST_TEXT_BYTES = 4096
+"""Of a text that is read rather than passed over."""
 
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 
@@ -23,24 +27,39 @@ _TYPES = (
 
 
 class OnnxReader:
-    """Walks over the fields of a model. Nothing but dimensions and types is read; all else is passed over."""
+    """Walks over the fields of a model. Nothing but dimensions, types and metadata is read; all else is passed over.
+
+    `version` is the model's own number (`model_version`, "" while it is not set), `metadata` its `metadata_props`; both
+    are whole once all `tensors` have been seen.
+    """
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         self._file = file
         self._size = size_bytes
         self._fields = 0
+        self.version = ""
+        self.metadata: dict[str, str] = {}
 
     def tensors(self) -> Iterator[tuple[str, int]]:
         """The type and number of elements of each initializer. Raises `ValueError` for what is no such model."""
         graphs = 0
-        for number, _, end in self._each(self._size):
-            if number == _GRAPH:
+        for number, value, end in self._each(self._size):
+            if number == _MODEL_VERSION and value:
+                self.version = str(value)
+            elif number == _METADATA:
+                pair = {inner: self._text(inner_end) for inner, _, inner_end in self._each(end)}
+                self.metadata[pair.get(_KEY, "")] = pair.get(_CONTENT, "")
+            elif number == _GRAPH:
                 graphs += 1
                 for inner, _, inner_end in self._each(end):
                     if inner == _INITIALIZER:
                         yield self._tensor(inner_end)
         if not graphs:
             raise ValueError("has no graph")
+
+    def _text(self, end: int) -> str:
+        length = end - self._file.tell()
+        return self._file.read(length).decode("utf-8", "replace") if length <= LARGEST_TEXT_BYTES else ""
 
     def _tensor(self, end: int) -> tuple[str, int]:
         shape: list[int] = []

@@ -1,7 +1,7 @@
 """Files of model weights: what their headers tell. No pickle is loaded, and no tensor is read.
 
-safetensors: its README, "Format". GGUF: the ggml project's `docs/gguf.md`, versions 2 and 3. Git LFS pointers: the Git
-LFS specification. ONNX: see `onnx_header`.
+safetensors: its README, "Format", and ModelSpec for what its metadata may say. GGUF: the ggml project's `docs/gguf.md`,
+versions 2 and 3. Git LFS pointers: the Git LFS specification. ONNX: see `onnx_header`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import math
 import posixpath
 import re
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from depdoctor.model.project import Weights
 from depdoctor.read.onnx_header import OnnxReader
 
 LARGEST_HEADER_BYTES = 32 * 1024 * 1024
+LARGEST_TEXT_BYTES = 4096
+"""Of a text that is read rather than passed over."""
 MOST_ENTRIES = 200_000
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:(?P<sha256>[0-9a-f]{64})\nsize (?P<size>\d{1,18})\n"
@@ -31,13 +33,20 @@ _GGML_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8
 _GGML_TYPES |= {11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 24: "I8", 25: "I16", 26: "I32", 27: "I64"}
 _GGML_TYPES |= {28: "F64", 30: "BF16"}
 
+_VERSION_KEYS = ("modelspec.version", "general.version", "model_version", "version")
+"""Where metadata says which version of a model this is, the most definite first."""
+
+LONGEST_VERSION = 100
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The tensors that a header lists: how many, and the number of parameters of each type."""
+    """The tensors that a header lists: how many, and the number of parameters of each type; the model's version."""
 
     tensors: int
     dtypes: tuple[tuple[str, int], ...]
+    version: str = ""
 
 
 def parse(file: BinaryIO, path: str, size_bytes: int) -> Weights:
@@ -56,7 +65,9 @@ def parse(file: BinaryIO, path: str, size_bytes: int) -> Weights:
         elif format_name == "gguf":
             header = _gguf(file)
         elif format_name == "onnx":
-            header = _counted(OnnxReader(file, size_bytes).tensors())
+            reader = OnnxReader(file, size_bytes)
+            header = _counted(reader.tensors())
+            header = replace(header, version=version_of(reader.metadata) or reader.version)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, struct.error):
         header = None  # what the name promises is not in the file; its size is still known
     if header is None:
@@ -69,7 +80,18 @@ def parse(file: BinaryIO, path: str, size_bytes: int) -> Weights:
         tensors=header.tensors,
         parameters=parameters,
         dtypes=header.dtypes,
+        version=header.version,
     )
+
+
+def version_of(metadata: Mapping[str, object]) -> str:
+    """The version of the model that metadata states, "" for none."""
+    for key in _VERSION_KEYS:
+        value = metadata.get(key)
+        text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+        if text and len(text) <= LONGEST_VERSION and not _CONTROL.search(text):
+            return text
+    return ""
 
 
 def _counted(tensors: Iterable[tuple[str, int]]) -> Header:
@@ -86,20 +108,32 @@ def _safetensors(file: BinaryIO, size_bytes: int) -> Header:
     if length > min(LARGEST_HEADER_BYTES, size_bytes):
         raise ValueError("the header is longer than the file, or than any honest one")
     entries = json.loads(file.read(length))
-    return _counted(
-        (entry["dtype"], math.prod(entry["shape"])) for name, entry in entries.items() if name != "__metadata__"
-    )
+    metadata = entries.pop("__metadata__", {})
+    header = _counted((entry["dtype"], math.prod(entry["shape"])) for entry in entries.values())
+    return replace(header, version=version_of(metadata) if isinstance(metadata, dict) else "")
 
 
 def _gguf(file: BinaryIO) -> Header:
     magic, version, tensors, entries = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF" or version not in {2, 3} or max(tensors, entries) > MOST_ENTRIES:
         raise ValueError("is no GGUF file of version 2 or 3")
+    metadata: dict[str, object] = {}
     for _ in range(entries):
-        _gguf_skip_text(file)
+        key = _gguf_text(file)
         (kind,) = struct.unpack("<I", file.read(4))
-        _gguf_skip(file, kind)
-    return _counted([_gguf_tensor(file) for _ in range(tensors)])
+        if key in _VERSION_KEYS and kind == _GGUF_TEXT:
+            metadata[key] = _gguf_text(file)
+        else:
+            _gguf_skip(file, kind)
+    return replace(_counted([_gguf_tensor(file) for _ in range(tensors)]), version=version_of(metadata))
+
+
+def _gguf_text(file: BinaryIO) -> str:
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > LARGEST_TEXT_BYTES:
+        file.seek(min(length, LARGEST_HEADER_BYTES), 1)
+        return ""
+    return file.read(length).decode("utf-8", "replace")
 
 
 def _gguf_skip_text(file: BinaryIO) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from json import dumps
 from typing import Any, Protocol
 
@@ -42,9 +42,11 @@ class Pruned(Protocol):
 
 
 def held(console: Console, images: Sequence[Held]) -> None:
-    """Print a line for each image, by project."""
+    """Print a line for each image, by project; the model in it, by version and weights, where any has one."""
+    modelled = any(one.image.weights or one.image.model_version for one in images)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("project", "image", "since", "size", "its own", "containers", "state"):
+    headings = ("project", "image", *(["model"] if modelled else []), "since", "size", "its own", "containers", "state")
+    for heading in headings:
         numeric = heading in {"size", "its own", "containers"}
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for one in images:
@@ -53,6 +55,7 @@ def held(console: Console, images: Sequence[Held]) -> None:
         table.add_row(
             Text(image.project, style="bold"),
             Text("\n".join(image.references) or image.identity[:SHORT]),
+            *([Text("\n".join(_model(image)))] if modelled else []),
             image.since.strftime("%Y-%m-%d %H:%M"),
             size(image.size_bytes),
             own,
@@ -62,6 +65,15 @@ def held(console: Console, images: Sequence[Held]) -> None:
     if images:
         console.print(table)
     console.print(f"{many(len(images), 'image')} that depdoctor built")
+
+
+def _model(image: StoredImage) -> Iterator[str]:
+    """The version of an image's model, and its files of weights with the beginning of their digests."""
+    if image.model_version:
+        yield image.model_version
+    for one in image.weights:
+        path, _, digest = one.rpartition("@")
+        yield f"{path} {digest[:SHORT]}"
 
 
 def pruned(console: Console, done: Pruned, *, dry: bool) -> None:
@@ -96,6 +108,8 @@ def _values(one: Held) -> dict[str, Any]:
         "identity": image.identity,
         "section": image.section,
         "revision": image.revision or None,
+        "model_version": image.model_version or None,
+        "weights": list(image.weights),
         "since": image.since.isoformat(),
         "bytes": image.size_bytes,
         "shared_bytes": image.shared_bytes,

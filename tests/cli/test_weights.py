@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from depdoctor import cli, planfile
 from depdoctor.generate import generate
@@ -136,6 +140,65 @@ def test_compose_mounts_what_is_kept_in_a_volume(root: Path) -> None:
     (text,) = [text for name, text in files.items() if name.endswith("compose.yaml")]
     assert "target: /app/models/model.onnx" in text
     assert "asr/models/model.onnx" in text
+
+
+def test_kubernetes_mounts_what_is_kept_in_a_volume(root: Path) -> None:
+    configure(root, 'weights = "volume"\n[[project]]\npath = "asr"\ncommand = ["python", "app.py"]\n')
+    plan_on_a_base(root)
+    files = generate(planfile.load(root / planfile.PLAN_NAME), only=["kubernetes"]).files
+    found = {name.rpartition("/")[2]: yaml.safe_load(text) for name, text in files.items() if "/asr/" in name}
+    claim = found["weights.yaml"]
+    assert claim["kind"] == "PersistentVolumeClaim"
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Mi"
+    assert sha256(SAME).hexdigest() in claim["metadata"]["annotations"]["depdoctor.weights"]
+    assert "weights.yaml" in found["kustomization.yaml"]["resources"]
+    pod = found["deployment.yaml"]["spec"]["template"]["spec"]
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "weights"]
+    assert volume["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"], "readOnly": True}
+    (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "weights"]
+    assert (mount["mountPath"], mount["subPath"]) == ("/app/models/model.onnx", "models/model.onnx")
+    for document in found.values():
+        if not document["apiVersion"].startswith("kustomize"):
+            kubernetes_validate.validate(document, "1.31", strict=True)
+
+
+def test_version_of_a_model_comes_from_its_file_its_card_or_the_configuration(root: Path) -> None:
+    header = json.dumps(
+        {
+            "__metadata__": {"format": "pt", "version": "3.1"},
+            "w": {"dtype": "F32", "shape": [300, 1000], "data_offsets": [0, 1_200_000]},
+        }
+    ).encode()
+    (root / "rag" / "models" / "model.onnx").unlink()
+    (root / "rag" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + OTHER)
+    (root / "rag" / "README.md").write_text("---\nversion: 9\n---\n")
+    (root / "asr" / "models" / "README.md").write_text("---\nlicense: mit\nversion: 1.10\n---\n# Speech\n")
+    (root / "tts" / "README.md").write_text("---\nmodel_version: 1.1\n---\n")
+    configure(root, '[[project]]\npath = "tts"\nmodel-version = "2.0"\n')
+    images = built(root)
+    versions = {name: image["labels"]["depdoctor.model.version"] for name, image in images.items()}
+    assert versions == {"asr": "1.10", "rag": "3.1", "tts": "2.0"}
+    (root / "asr" / "models" / "other.onnx").write_bytes(OTHER)
+    (root / "asr" / "models" / "README.md").unlink()
+    assert "depdoctor.model.version" not in built(root)["asr"]["labels"]
+
+
+def test_bundle_refuses_weights_that_are_not_those_of_the_plan(root: Path, tmp_path: Path) -> None:
+    plan_on_a_base(root)
+    files = generate(planfile.load(root / planfile.PLAN_NAME)).files
+    (line,) = [line for line in files["Dockerfile"].splitlines() if f"sha256:{sha256(SAME).hexdigest()}:" in line]
+    arguments = json.loads(line[line.index("[") :])
+    assert arguments[2] == "/app"
+    (tmp_path / "settle.py").write_text(files["settle.py"])
+    folder = tmp_path / "app" / "models"
+    folder.mkdir(parents=True)
+    command = [sys.executable, str(tmp_path / "settle.py"), str(folder.parent), *arguments[3:]]
+    (folder / "model.onnx").write_bytes(SAME)
+    assert subprocess.run(command, check=False).returncode == 0
+    (folder / "model.onnx").write_bytes(SAME[::-1])
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "not those of the plan" in done.stderr
 
 
 def test_memory_that_a_model_takes_beside_what_a_gpu_has(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

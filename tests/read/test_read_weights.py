@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from depdoctor.discover import discover
 from depdoctor.model.project import Weights
-from depdoctor.read import read
+from depdoctor.read import model_card, read
 from depdoctor.read.weights import parse
 
 
@@ -57,6 +57,67 @@ def test_gguf() -> None:
     content += gguf_text("n") + struct.pack("<I1QIQ", 1, 4, 0, 0)
     found = of("model.gguf", content)
     assert (found.tensors, found.parameters, found.dtypes) == (2, 36, (("F32", 4), ("Q4_K", 32)))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "version"),
+    [
+        ({"version": "2.1"}, "2.1"),
+        ({"version": "2.1", "modelspec.version": "3"}, "3"),
+        ({"model_version": " 4 "}, "4"),
+        ({"format": "pt"}, ""),
+        ({"version": ""}, ""),
+        ({"version": "a\nb"}, ""),
+        ({"version": "9" * 101}, ""),
+        ({"version": True}, ""),
+        ([], ""),
+    ],
+)
+def test_version_in_safetensors(metadata: object, version: str) -> None:
+    tensor = {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}
+    found = of("model.safetensors", safetensors({"__metadata__": metadata, "w": tensor}))
+    assert (found.version, found.parameters) == (version, 2)
+
+
+def test_version_in_gguf() -> None:
+    content = struct.pack("<4sIQQ", b"GGUF", 3, 1, 3)
+    content += gguf_text("x" * 5000) + struct.pack("<I", 8) + gguf_text("passed over")
+    content += gguf_text("general.version") + struct.pack("<I", 8) + gguf_text("v0.3")
+    content += gguf_text("general.file_type") + struct.pack("<II", 4, 1)
+    content += gguf_text("w") + struct.pack("<I2QIQ", 2, 4, 8, 1, 0)
+    found = of("model.gguf", content)
+    assert (found.version, found.dtypes) == ("v0.3", (("F16", 32),))
+
+
+def test_version_in_onnx() -> None:
+    graph = proto((2, b"main"), (5, proto((1, 3), (2, 1))))
+    plain = proto((1, 8), (2, b"pytorch"), (3, b"2.9.1"), (5, 7), (7, graph))
+    assert of("model.onnx", plain).version == "7"
+    stated = plain + proto((14, proto((1, b"author"), (2, b"us"))), (14, proto((1, b"version"), (2, b"1.4.2"))))
+    assert of("model.onnx", stated).version == "1.4.2"
+    unset = proto((1, 8), (3, b"2.9.1"), (7, graph))
+    assert of("model.onnx", unset).version == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("---\nversion: 1.10\n---\n# Model\n", "1.10"),
+        ("---\r\nmodel_version: '2'\r\n---\r\n", "2"),
+        ("---\ntags: [version]\n---\n", ""),
+        ("# version: 1\n\n---\nversion: 2\n---\n", ""),
+        ("---\nversion: [1\n---\n", ""),
+        ("---\nversion: !!python/object/apply:os.getcwd []\n---\n", ""),
+        ("---\nversion: 2\n", ""),
+    ],
+)
+def test_version_in_a_model_card(text: str, found: str) -> None:
+    assert model_card.version(text) == found
+
+
+@given(st.text(max_size=200))
+def test_any_model_card(text: str) -> None:
+    assert isinstance(model_card.version(f"---\nversion: {text}\n---\n"), str)
 
 
 def proto(*fields: tuple[int, int | bytes]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
@@ -35,13 +35,7 @@ def found(project: Path, paths: Sequence[str], store: Store) -> tuple[WeightFile
 
 def weights_blob(project: Path, files: Sequence[WeightFile], store: Store) -> Blob:
     """The layer of these files, made unless it is in the store. Raises `BuildError` if one is not what was planned."""
-    for one in files:
-        if _hash(project / one.path, store) != one.sha256:
-            raise BuildError(
-                "these weights are not those of the plan",
-                where=str(project / one.path),
-                hint="Run `depdoctor plan` to take them in, or bring back the file that was planned",
-            )
+    check(project, files, store)
     key = "weights 1 " + json.dumps([[one.path, one.sha256] for one in files])
     if note := store.recall(key):
         blob = Blob(**json.loads(note))
@@ -64,6 +58,17 @@ def weights_blob(project: Path, files: Sequence[WeightFile], store: Store) -> Bl
             store.keep(draft, blob.digest)
     store.remember(key, json.dumps(asdict(blob)))
     return blob
+
+
+def check(project: Path, files: Iterable[WeightFile], store: Store) -> None:
+    """Raise `BuildError` where a file of weights in a project is not what was planned."""
+    for one in files:
+        if _hash(project / one.path, store) != one.sha256:
+            raise BuildError(
+                "these weights are not those of the plan",
+                where=str(project / one.path),
+                hint="Run `depdoctor plan` to take them in, or bring back the file that was planned",
+            )
 
 
 def _checked(place: Path, file: WeightFile) -> Iterator[bytes]:
