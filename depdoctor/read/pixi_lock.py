@@ -1,6 +1,8 @@
-"""`pixi.lock` (versions 4 to 6): which packages each environment installs on each platform, and what these are.
+"""`pixi.lock` (versions 4 to 7): which packages each environment installs on each platform, and what these are.
 
-`groups` of a package are the environments that install it: "" for `default`, "group:NAME" for others.
+`groups` of a package are the environments that install it: "" for `default`, "group:NAME" for others. Since version 7
+platforms have names of their own, with conda's name of each in `subdir`, and what is built from source has its own key,
+`conda_source: "NAME[HASH] @ LOCATION"`; see https://github.com/conda/rattler/pull/2026.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from depdoctor.read.pixi_toml import PLATFORM_MARKERS
 
 FORMAT = "pixi.lock"
 
-_VERSIONS = frozenset({"4", "5", "6"})
+_VERSIONS = frozenset({"4", "5", "6", "7"})
 
 
 def parse(text: str, path: str) -> Manifest:
@@ -31,7 +33,7 @@ def parse(text: str, path: str) -> Manifest:
     document = yaml.document(text)
     entries = document.data.get("packages")
     if document.data.get("version") not in _VERSIONS or not isinstance(entries, list):
-        raise ManifestError("is no pixi.lock of versions 4 to 6", hint="write it anew with `pixi lock`")
+        raise ManifestError("is no pixi.lock of versions 4 to 7", hint="write it anew with `pixi lock`")
     used = _used(document)
     conda: list[CondaPackage] = []
     packages: list[LockedPackage] = []
@@ -39,7 +41,7 @@ def parse(text: str, path: str) -> Manifest:
         line = document.line("packages", number)
         url = _url(entry)
         uses = used.get(url, {})
-        if isinstance(entry, dict) and (entry.get("kind") == "conda" or "conda" in entry):
+        if isinstance(entry, dict) and (entry.get("kind") == "conda" or "conda" in entry or "conda_source" in entry):
             conda += [_conda(entry, url, platform, line) for platform in sorted(uses)]
         else:
             read = partial(_package, url, uses)
@@ -55,24 +57,38 @@ def parse(text: str, path: str) -> Manifest:
 
 def _url(entry: Any) -> str:
     """The address that identifies a package, and that environments refer to."""
-    values = [entry.get(key) for key in ("conda", "pypi", "url", "path")] if isinstance(entry, dict) else []
+    values = (
+        [entry.get(key) for key in ("conda", "conda_source", "pypi", "url", "path")] if isinstance(entry, dict) else []
+    )
     return next((value for value in values if isinstance(value, str)), "")
 
 
 def _used(document: Document) -> dict[str, dict[str, set[str]]]:
     """The environments that use each package on each platform, by the package's address."""
     used: dict[str, dict[str, set[str]]] = {}
+    subdirs = _subdirs(document)
     for environment in document.table("environments"):
         for platform, listed in document.table("environments", environment, "packages").items():
             for entry in listed if isinstance(listed, list) else ():
-                used.setdefault(_url(entry), {}).setdefault(platform, set()).add(environment)
+                used.setdefault(_url(entry), {}).setdefault(subdirs.get(platform, platform), set()).add(environment)
     return used
 
 
+def _subdirs(document: Document) -> dict[str, str]:
+    """Conda's name of each platform that has a name of its own."""
+    platforms = document.data.get("platforms")
+    tables = [each for each in platforms if isinstance(each, dict)] if isinstance(platforms, list) else []
+    return {str(each.get("name")): str(each["subdir"]) for each in tables if each.get("subdir")}
+
+
 def _conda(entry: Mapping[str, Any], url: str, platform: str, line: int) -> CondaPackage:
-    """A conda package, whose file is called `name-version-build.conda`."""
-    name, _, _ = lockfile.filename_of(url).rpartition("-")
-    name, _, version = name.rpartition("-")
+    """A conda package, whose file is called `name-version-build.conda`, or one that is built from source."""
+    if source := str(entry.get("conda_source") or ""):
+        identity, _, url = source.partition(" @ ")
+        name, version = identity.partition("[")[0], ""
+    else:
+        name, _, _ = lockfile.filename_of(url).rpartition("-")
+        name, _, version = name.rpartition("-")
     return CondaPackage(
         name=str(entry.get("name") or name),
         version=str(entry.get("version") or version),

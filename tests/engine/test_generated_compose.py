@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fleets import fleet
+from ports import free_ports
 
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker import DockerEngine
@@ -38,12 +38,6 @@ class Handler(BaseHTTPRequestHandler):
 
 HTTPServer(("", int(sys.argv[2])), Handler).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ def composed(
     engine: DockerEngine, base: str, prefix: str, uv_binary: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Composed]:
     root = tmp_path_factory.mktemp("served")
-    port = free_port()
+    port = free_ports(2)
     for name in ("alpha", "beta"):
         (root / name).mkdir()
         (root / name / "app.py").write_text(SERVICE)

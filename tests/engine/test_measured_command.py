@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_ports
 
 from depdoctor import cli
 from depdoctor.adapters.docker import DockerEngine
@@ -37,9 +38,7 @@ HTTPServer(("", int(sys.argv[1])), Handler).serve_forever()
 def fleet(tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One project whose name no other fleet has, so that nothing else on this engine is of it."""
     monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports()
     root, name = tmp_path / "fleet", f"measured-{os.getpid()}"
     (root / name).mkdir(parents=True)
     (root / name / "requirements.txt").touch()

@@ -335,6 +335,47 @@ packages:
     assert [str(edge) for edge in manifest.packages[0].requires or ()] == ['b>=1; extra == "x"']
 
 
+def test_pixi_lock_of_named_platforms_and_sources() -> None:
+    manifest = pixi_lock.parse(
+        """version: 7
+platforms:
+- name: gpu-nodes
+  subdir: linux-64
+  virtual-packages:
+  - __cuda=12.0
+- name: osx-arm64
+environments:
+  default:
+    packages:
+      gpu-nodes:
+      - conda: https://conda.example/linux-64/python-3.11.9-h_0.conda
+      - conda_source: "kernels[a1b2c3d4] @ ./kernels"
+      - pypi: .
+      osx-arm64:
+      - pypi: .
+packages:
+- conda: https://conda.example/linux-64/python-3.11.9-h_0.conda
+  sha256: aa
+- conda_source: "kernels[a1b2c3d4] @ ./kernels"
+  version: 0.1.0
+- pypi: .
+  name: ranker
+  requires_dist:
+  - numpy>=1.20
+""",
+        "pixi.lock",
+    )
+    assert [(each.name, each.version, each.platform, each.url) for each in manifest.conda_packages] == [
+        ("python", "3.11.9", "linux-64", "https://conda.example/linux-64/python-3.11.9-h_0.conda"),
+        ("kernels", "0.1.0", "linux-64", "./kernels"),
+    ]
+    assert [(each.name, str(each.version), each.source) for each in manifest.packages] == [("ranker", "0", ".")]
+    assert str(manifest.packages[0].marker) == (
+        '(sys_platform == "linux" and platform_machine == "x86_64")'
+        ' or (sys_platform == "darwin" and platform_machine == "arm64")'
+    )
+
+
 def test_model_servers() -> None:
     cog = cog_yaml.parse(
         "build:\n  gpu: true\n  cuda: '11.8'\n  python_version: 3.10\n  python_requirements: requirements.txt\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -197,3 +198,85 @@ def test_conda_specifications(spec: str) -> None:
         assert stated is None or str(stated) == "*"
     else:
         assert str(rattler.VersionSpec(ours.constraint)) == str(stated)
+
+
+PIXI_LOCK = """\
+version: 6
+environments:
+  default:
+    channels:
+    - url: https://conda.example/conda-forge/
+    indexes:
+    - https://index.example/simple
+    packages:
+      linux-64:
+      - conda: https://conda.example/conda-forge/linux-64/python-3.11.9-hb806964_0_cpython.conda
+      - pypi: https://index.example/files/numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
+      - pypi: .
+      osx-arm64:
+      - conda: https://conda.example/conda-forge/osx-arm64/python-3.11.9-h932a869_0_cpython.conda
+  test:
+    channels:
+    - url: https://conda.example/conda-forge/
+    packages:
+      linux-64:
+      - conda: https://conda.example/conda-forge/linux-64/python-3.11.9-hb806964_0_cpython.conda
+packages:
+- conda: https://conda.example/conda-forge/linux-64/python-3.11.9-hb806964_0_cpython.conda
+  sha256: 177f33a1fb8d3476b38f73c37b42f01c0b014fa0e039a701fd9f83d83aae6d40
+  md5: bd19b3096442ea342f2a5becacd4e1b5
+  depends: []
+  size: 30884494
+- conda: https://conda.example/conda-forge/osx-arm64/python-3.11.9-h932a869_0_cpython.conda
+  sha256: 177f33a1fb8d3476b38f73c37b42f01c0b014fa0e039a701fd9f83d83aae6d41
+  depends: []
+- pypi: .
+  name: ranker
+  version: 0.1.0
+  sha256: 177f33a1fb8d3476b38f73c37b42f01c0b014fa0e039a701fd9f83d83aae6d42
+  requires_dist:
+  - numpy>=1.20
+  editable: true
+- pypi: https://index.example/files/numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
+  name: numpy
+  version: 1.26.4
+  sha256: 666dbfb6ec68962c033a450943ded891bed2d54e6755e35e5835d63f4f6931d5
+  requires_python: '>=3.9'
+"""
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_pixi_lock(version: int, tmp_path: Path) -> None:
+    rattler = pytest.importorskip("rattler", reason="rattler, the library of pixi, is not installed here")
+    path = tmp_path / "pixi.lock"
+    path.write_text(PIXI_LOCK, encoding="utf-8")
+    theirs = rattler.LockFile.from_path(path)
+    if version == 7:
+        theirs.to_path(path)  # as pixi writes it today
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"version: {version}\n")
+    manifest = READERS["pixi.lock"](text, "pixi.lock")
+    for name, environment in theirs.environments():
+        for platform in environment.platforms():
+            packages = environment.packages(platform)
+            wanted = {
+                (each.name, str(each.version), each.location) for each in packages if hasattr(each, "package_record")
+            }
+            ours = {
+                (each.name, each.version, each.url)
+                for each in manifest.conda_packages
+                if each.platform == platform.name
+            }
+            assert wanted == ours or name != "default"
+            assert wanted <= ours
+            wheels = {each.name for each in packages} - {name for name, _, _ in wanted}
+            group = "" if name == "default" else f"group:{name}"
+            locked = [each for each in manifest.packages if group in each.groups]
+            assert wheels == {each.name for each in locked if _installed_on(each.marker, platform.name)}
+
+
+def _installed_on(marker: Marker | None, platform: str) -> bool:
+    system, _, machine = platform.partition("-")
+    machine = {"64": "x86_64"}.get(machine, machine)
+    environment = {"sys_platform": {"osx": "darwin"}.get(system, system), "platform_machine": machine}
+    return marker is None or marker.evaluate(environment)
