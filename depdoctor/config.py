@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import ConfigError
-from depdoctor.model.config import DEFAULT_BASE, DEFAULT_PYTHON, Config, EnvironmentConfig, ImageConfig, ProjectConfig
+from depdoctor.model.config import (
+    DEFAULT_BASE,
+    DEFAULT_PYTHON,
+    MAX_LAYER_BYTES,
+    Config,
+    EnvironmentConfig,
+    ImageConfig,
+    ProjectConfig,
+)
 from depdoctor.model.plan import SYSTEM_PACKAGE
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
@@ -24,6 +32,9 @@ CONFIG_NAME = "depdoctor.toml"
 
 MUSL_VERSION = (1, 2)
 """musl 1.2 is what every Alpine since 3.13 (2021) carries."""
+
+LEAST_LAYER_BYTES = 1_000_000
+"""Wheels of less are bundled, so that splitting them would say the opposite."""
 
 PYTHON = re.compile(r"^3\.\d{1,2}$")
 
@@ -68,6 +79,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Con
         registry=image.take("registry", _text, ""),
         ca_bundle=image.take("ca-bundle", _text, ""),
         weights=image.take("weights", _keep, Keep.LAYER),
+        max_layer_bytes=image.take("max-layer-bytes", _whole(LEAST_LAYER_BYTES, 2**63), None) or MAX_LAYER_BYTES,
     )
     image.end()
     rules = top.table("rules")

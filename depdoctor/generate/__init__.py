@@ -14,7 +14,7 @@ from depdoctor.generate.dockerfile import dockerfile
 from depdoctor.generate.dockerignore import dockerignore
 from depdoctor.generate.kubernetes import kubernetes_files
 from depdoctor.generate.requirements import requirement_files
-from depdoctor.generate.settling import SETTLE, SETTLE_PATH
+from depdoctor.generate.settling import SETTLE, SETTLE_PATH, SPLIT, SPLIT_PATH
 from depdoctor.generate.stages import buildable
 from depdoctor.model.deployment import Deployment
 from depdoctor.model.image import Bundle
@@ -43,7 +43,8 @@ def _ignore_file(plan: Plan, wanted: Wanted) -> str:
 
 def _mounted(plan: Plan) -> dict[str, str]:
     """What a Dockerfile mounts from the folder it lies in."""
-    return {SETTLE_PATH: SETTLE, **requirement_files(plan)}
+    split = {SPLIT_PATH: SPLIT} if any(layer.parts > 1 for node in plan.nodes for layer in node.layers) else {}
+    return {SETTLE_PATH: SETTLE, **split, **requirement_files(plan)}
 
 
 def _split(plan: Plan, wanted: Wanted) -> dict[str, str]:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from depdoctor.generate.bake import BAKE_COMMAND
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
 from depdoctor.generate.requirements import all_wheels, requirements_path
-from depdoctor.generate.settling import SETTLE_PATH
+from depdoctor.generate.settling import SETTLE_PATH, SPLIT_PATH
 from depdoctor.generate.stages import (
     Stage,
     buildable,
@@ -45,6 +45,7 @@ LAYER_ROOT = "/layer"
 
 SETTLE = f"{ENVIRONMENT_ROOT}/bin/python {MOUNT_ROOT}/{SETTLE_PATH}"
 SETTLE_MOUNT = f"--mount=type=bind,from=bundle,source={SETTLE_PATH},target={MOUNT_ROOT}/{SETTLE_PATH}"
+SPLIT_MOUNT = f"--mount=type=bind,from=bundle,source={SPLIT_PATH},target={MOUNT_ROOT}/{SPLIT_PATH}"
 UV_MOUNT = f"--mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv"
 
 PROBE_TIMES = (
@@ -125,6 +126,7 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
             "USER 0:0",
             f"RUN {UV_MOUNT} \\",
             f"    {SETTLE_MOUNT} \\",
+            *([f"    {SPLIT_MOUNT} \\"] if layer.parts > 1 else []),
             f"    --mount=type=bind,from=bundle,source={requirements_path(layer)},target={MOUNT_ROOT}/layer.txt \\",
             f"    --mount=type=cache,id=depdoctor-uv,target={MOUNT_ROOT}/cache \\",
             f"    --mount=type=secret,id=ca,target={MOUNT_ROOT}/ca.pem \\",
@@ -135,16 +137,34 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
             f"        --cache-dir {MOUNT_ROOT}/cache --no-config {flags} \\",
             f"        --requirements {MOUNT_ROOT}/layer.txt \\",
             f"    && rm -f {LAYER_ROOT}/.lock \\",
-            f"    && {SETTLE} {LAYER_ROOT}",
+            *_settled(layer),
         ]
     )
+
+
+def _settled(layer: Layer) -> Iterator[str]:
+    """The end of the command that makes a layer."""
+    if layer.parts > 1:
+        yield f"    && {ENVIRONMENT_ROOT}/bin/python {MOUNT_ROOT}/{SPLIT_PATH} {LAYER_ROOT} {layer.parts} \\"
+    folders = _folders(layer)
+    yield from (f"    && {SETTLE} {folder} \\" for folder in folders[:-1])
+    yield f"    && {SETTLE} {folders[-1]}"
+
+
+def _folders(layer: Layer) -> tuple[str, ...]:
+    """Where the files of a layer lie in its stage: in a folder for each part."""
+    if layer.parts == 1:
+        return (LAYER_ROOT,)
+    return tuple(f"{LAYER_ROOT}_{number}" for number in range(1, layer.parts + 1))
 
 
 def _node(stage: Stage) -> str:
     names = [image.name for image in stage.images]
     heading = f"# For {_some(names)}." if len(names) > 1 else f"# For {names[0]} alone."
     copies = [
-        f"COPY --link --from={layer_name(layer)} {LAYER_ROOT}/ {ENVIRONMENT_ROOT}/" for layer in stage.node.layers
+        f"COPY --link --from={layer_name(layer)} {folder}/ {ENVIRONMENT_ROOT}/"
+        for layer in stage.node.layers
+        for folder in _folders(layer)
     ]
     return "\n".join([heading, f"FROM {stage.on} AS {stage.name}", *copies])
 

@@ -56,3 +56,28 @@ for place, folders, files in os.walk(folder, topdown=False):
 settle(folder)
 '''
 """For any Python 3 alone: the bases have one, and need neither `find` nor a shell for it."""
+
+SPLIT_PATH = "split.py"
+"""Where it lies in the bundle, if any layer is split."""
+
+SPLIT = '''\
+"""Moves what FOLDER holds to FOLDER_1, FOLDER_2 and so on, as many parts of about one size: split.py FOLDER PARTS.
+
+Made by `depdoctor generate`. No file is split.
+"""
+
+import os
+import sys
+
+folder, parts = sys.argv[1], int(sys.argv[2])
+paths = sorted(os.path.join(place, name) for place, _, files in os.walk(folder) for name in files)
+sizes = [os.lstat(path).st_size for path in paths]
+total = max(sum(sizes), 1)
+below = 0
+for number in range(1, parts + 1):
+    os.makedirs(folder + "_" + str(number))
+for path, size in zip(paths, sizes):
+    number = min(below * parts // total, parts - 1) + 1
+    os.renames(path, os.path.join(folder + "_" + str(number), os.path.relpath(path, folder)))
+    below += size
+'''

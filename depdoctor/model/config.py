@@ -12,6 +12,10 @@ from depdoctor.model.weights import Keep
 DEFAULT_PYTHON = "3.11"
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 
+MAX_LAYER_BYTES = 4_000_000_000
+"""A wheel that is larger than this once installed is split across layers: registries cap blobs at 10 GB and less, and
+what breaks off is sent again from its beginning."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentConfig:
@@ -37,12 +41,16 @@ class ProjectConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """`[image]`: the base, where images go, and a private CA bundle (used in builds, never baked in)."""
+    """`[image]`: the base, where images go, and a private CA bundle (used in builds, never baked in).
+
+    Wheels of more than `max_layer_bytes` once installed are split across layers.
+    """
 
     base: str = DEFAULT_BASE
     registry: str = ""
     ca_bundle: str = ""
     weights: Keep = Keep.LAYER
+    max_layer_bytes: int = MAX_LAYER_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

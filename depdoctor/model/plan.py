@@ -57,10 +57,21 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Layer:
-    """Wheels (by SHA-256 of their files) that are one layer, and the key that follows from them."""
+    """Wheels (by SHA-256 of their files) that are one layer, and the key that follows from them.
+
+    One wheel that is too large for one blob is split across so many `parts`, which always stand together.
+    """
 
     key: str
     wheels: tuple[str, ...]
+    parts: int = 1
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The key of each blob that the layer is, bottom first."""
+        if self.parts == 1:
+            return (self.key,)
+        return tuple(f"{self.key} {number} of {self.parts}" for number in range(1, self.parts + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +165,10 @@ def obstacle(image: Image) -> str:
     return "COPY takes the name of its folder for a pattern" if set(image.code) & set("*?") else ""
 
 
-def layer_key(environment: Environment, wheels: Iterable[str]) -> str:
-    """What the bytes of a layer follow from: format, environment root, Python, platform, and the wheels' SHA-256."""
-    return _key([LAYER_FORMAT, ENVIRONMENT_ROOT, environment.python, str(environment.platform), sorted(wheels)])
+def layer_key(environment: Environment, wheels: Iterable[str], parts: int = 1) -> str:
+    """What the bytes of a layer follow from: format, environment root, Python, platform, the wheels' SHA-256, parts."""
+    split = [parts] if parts > 1 else []
+    return _key([LAYER_FORMAT, ENVIRONMENT_ROOT, environment.python, str(environment.platform), sorted(wheels), *split])
 
 
 def node_key(parent: str, base: Base, layers: Iterable[Layer]) -> str:

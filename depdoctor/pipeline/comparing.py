@@ -54,7 +54,8 @@ def compare_images(settings: Settings, progress: Progress, names: Sequence[str],
 def _titles(standing: Plan, image: Image) -> tuple[str, ...]:
     """What each layer of ours holds, in the order in which they lie on the base."""
     pins = standing.by_hash()
-    middle = [title_of(layer, pins) for layer in standing.layers(image)]
+    layers = standing.layers(image)
+    middle = [title_of(layer, pins, number) for layer in layers for number in range(1, layer.parts + 1)]
     return "the virtual environment", *middle, f"the code of `{image.project}`"
 
 

@@ -50,7 +50,11 @@ def rehearse(
 def _made(standing: Plan, image: Image, store: BlobStore, known: set[str]) -> Intent:
     """What making an image takes, but for the keys of layers that are `known`, to which its own are added."""
     pins = standing.by_hash()
-    missing = [one for one in standing.layers(image) if one.key not in known and recalled(store, one.key) is None]
+    missing = [
+        one
+        for one in standing.layers(image)
+        if one.key not in known and any(recalled(store, piece) is None for piece in one.pieces)
+    ]
     known.update(layer.key for layer in missing)
     files = [pins[sha256].file for layer in missing for sha256 in layer.wheels]
     return Intent(
@@ -80,8 +84,10 @@ def _estimated(
     pins = standing.by_hash()
     lacking = 0
     for layer in standing.layers(image):
-        blob = recalled(store, layer.key)
-        if layer.key not in sent and not (blob and registry.has_blob(repository, blob.digest)):
-            lacking += blob.size_bytes if blob else sum(pins[sha256].download_bytes for sha256 in layer.wheels)
-        sent.add(layer.key)
+        for piece in layer.pieces:
+            blob = recalled(store, piece)
+            if piece not in sent and not (blob and registry.has_blob(repository, blob.digest)):
+                whole = sum(pins[sha256].download_bytes for sha256 in layer.wheels)
+                lacking += blob.size_bytes if blob else whole // layer.parts
+            sent.add(piece)
     return lacking

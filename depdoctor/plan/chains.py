@@ -8,13 +8,14 @@ planned together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from depdoctor.model.config import MAX_LAYER_BYTES
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Base, Layer, Node, layer_key, node_key
 from depdoctor.model.target import Environment
-from depdoctor.plan.layers import LAYER_LIMIT, RESERVED_LAYERS, Held, Wheels, cut, flatten
+from depdoctor.plan.layers import LAYER_LIMIT, RESERVED_LAYERS, Held, Wheels, cut, flatten, parts_of
 from depdoctor.plan.sizes import weight
 from depdoctor.plan.tree import Tree, grow
 
@@ -35,29 +36,40 @@ class _Link:
 
 
 def lay_out(
-    sets: Iterable[frozenset[str]], packages: Mapping[str, Pin], standing: Sequence[Chain] = ()
+    sets: Iterable[frozenset[str]],
+    packages: Mapping[str, Pin],
+    standing: Sequence[Chain] = (),
+    most_bytes: int = MAX_LAYER_BYTES,
 ) -> dict[frozenset[str], Chain]:
-    """A chain for each set of wheels. The chains that are `standing` are kept where they fit, and built upon."""
+    """A chain for each set of wheels. The chains that are `standing` are kept where they fit, and built upon.
+
+    Room is left for the parts of wheels that are over `most_bytes` once installed.
+    """
     kept = {frozenset(wheel for layer in chain for wheel in layer): chain for chain in reversed(standing)}
     wanted = list(dict.fromkeys(sets))
+    split = {wheel: parts - 1 for wheel in packages if (parts := parts_of((wheel,), packages, most_bytes)) > 1}
+    limit = max(LIMIT - max((sum(split.get(wheel, 0) for wheel in own) for own in wanted), default=0), 1)
     chains = {own: kept[own] for own in wanted if own in kept}
     known = list(dict.fromkeys(layer for chain in standing for layer in chain))
     links = _links(standing)
     together: defaultdict[Chain, list[frozenset[str]]] = defaultdict(list)
     for own in wanted:
         if own not in chains:
-            together[_beginning(own, links, packages)].append(own)
+            together[_beginning(own, links, packages, limit - ROOM)].append(own)
     for beginning, own_sets in together.items():
         below = frozenset(wheel for layer in beginning for wheel in layer)
-        grown = _grown([own - below for own in own_sets], packages, known, LIMIT - len(beginning))
+        grown = _grown([own - below for own in own_sets], packages, known, limit - len(beginning))
         chains |= {own: (*beginning, *chain) for own, chain in zip(own_sets, grown, strict=True)}
     return {own: chains[own] for own in wanted}
 
 
-def nodes_of(chains: Sequence[Chain], environment: Environment, base: Base) -> tuple[list[Node], dict[Chain, str]]:
+def nodes_of(
+    chains: Sequence[Chain], environment: Environment, base: Base, parts: Callable[[Wheels], int]
+) -> tuple[list[Node], dict[Chain, str]]:
     """The tree of these chains, parents first, and the node that each chain ends with ("" for an empty one).
 
-    A node is as long a run of layers as all chains that begin with it share.
+    A node is as long a run of layers as all chains that begin with it share. `parts` tells how many each is split
+    across.
     """
     nodes: list[Node] = []
     ends: dict[Chain, str] = {}
@@ -69,7 +81,9 @@ def nodes_of(chains: Sequence[Chain], environment: Environment, base: Base) -> t
             ((layer, link),) = link.following.items()
             run.append(layer)
         if run:
-            layers = tuple(Layer(key=layer_key(environment, own), wheels=own) for own in run)
+            layers = tuple(
+                Layer(key=layer_key(environment, own, parts(own)), wheels=own, parts=parts(own)) for own in run
+            )
             nodes.append(Node(key=node_key(parent, base, layers), parent=parent, layers=layers))
             chain, parent = (*chain, *run), nodes[-1].key
         if link.is_end:
@@ -88,8 +102,8 @@ def _links(chains: Iterable[Chain]) -> _Link:
     return root
 
 
-def _beginning(own: frozenset[str], links: _Link, packages: Mapping[str, Pin]) -> Chain:
-    """The heaviest beginning of a chain of which a set has every wheel."""
+def _beginning(own: frozenset[str], links: _Link, packages: Mapping[str, Pin], longest: int) -> Chain:
+    """The heaviest beginning of a chain of which a set has every wheel, of no more than so many layers."""
     best: Chain = ()
     most = -1
     stack: list[tuple[_Link, Chain, int]] = [(links, (), 0)]
@@ -97,7 +111,7 @@ def _beginning(own: frozenset[str], links: _Link, packages: Mapping[str, Pin]) -
         link, chain, mass = stack.pop()
         if mass > most:
             best, most = chain, mass
-        if len(chain) < LIMIT - ROOM:
+        if len(chain) < longest:
             for layer, after in link.following.items():
                 if own.issuperset(layer):
                     stack.append((after, (*chain, layer), mass + sum(weight(packages[wheel]) for wheel in layer)))

@@ -102,7 +102,7 @@ def _image(
     heaviest = sorted(pins, key=lambda pin: (-weight(pin), pin.name))[:LARGEST]
     return ImageCost(
         name=image.name,
-        layers=sum(len(node.layers) for node in path),
+        layers=sum(layer.parts for node in path for layer in node.layers),
         download_bytes=sum(pin.download_bytes for pin in pins),
         unpacked_bytes=sum(map(weight, pins)),
         own_download_bytes=sum(pin.download_bytes for pin in own),

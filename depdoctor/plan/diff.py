@@ -41,7 +41,7 @@ def _image(before: Plan, old: Image | None, after: Plan, new: Image, pushed: set
         name=new.name,
         change="changed" if old else "added",
         moves=_moves(_versions(before, old) if old else {}, _versions(after, new)),
-        new_layers=sum(layer.key not in held for layer in chain),
+        new_layers=sum(layer.parts for layer in chain if layer.key not in held),
         push_bytes=_bytes((layer for layer in chain if layer.key not in pushed), packages),
         fetch_bytes=_bytes((layer for layer in chain if layer.key not in held), packages),
         pull_bytes=_bytes(chain[shared:], packages),

@@ -28,6 +28,7 @@ from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.plan.bases import base_of
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
+from depdoctor.plan.layers import parts_of
 from depdoctor.plan.serving import started
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -89,12 +90,15 @@ def plan(
     skipped += unnamed
     used = {wheel for draft in drafts for wheel in draft.wheels}
     packages = _packages(pin for pin in pins if pin.file and pin.file.sha256 in used)
+    most_bytes = config.image.max_layer_bytes
     nodes: list[Node] = []
     images: list[Image] = []
     for cohort in _cohorts(drafts):
         environment, base = cohort[0].image.environment, cohort[0].image.base
-        chains = lay_out((draft.wheels for draft in cohort), packages, _standing(previous, environment))
-        tree, ends = nodes_of(list(chains.values()), environment, base)
+        chains = lay_out((draft.wheels for draft in cohort), packages, _standing(previous, environment), most_bytes)
+        tree, ends = nodes_of(
+            list(chains.values()), environment, base, lambda wheels: parts_of(wheels, packages, most_bytes)
+        )
         nodes += tree
         images += [replace(draft.image, node=ends[chains[draft.wheels]]) for draft in cohort]
     return Plan(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from depdoctor.model.distribution import Pin
+from depdoctor.plan.sizes import weight
 
 OWN_LAYER_BYTES = 1_000_000
 """A wheel of this size (as downloaded) or more is a layer of its own."""
@@ -22,6 +23,16 @@ RESERVED_LAYERS = 8
 
 Wheels = tuple[str, ...]
 """The wheels of one layer, by SHA-256, sorted."""
+
+MOST_PARTS = 20
+"""Layers that one wheel is split across at most."""
+
+
+def parts_of(wheels: Wheels, packages: Mapping[str, Pin], most_bytes: int) -> int:
+    """How many layers these wheels are split across: one, but for a wheel that is over `most_bytes` once installed."""
+    if len(wheels) > 1:
+        return 1
+    return min(-(-weight(packages[wheels[0]]) // most_bytes), MOST_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

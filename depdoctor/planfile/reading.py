@@ -38,6 +38,7 @@ KEEP = re.compile("|".join(Keep))
 MAX_BYTES = 64 << 20
 MAX_FILE_BYTES = 1 << 50
 MAX_TEXT = 8192
+MOST_PARTS = 100
 HEX = re.compile(r"[0-9a-f]{64}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
@@ -216,14 +217,19 @@ def _read_node(value: _Value, files: Mapping[str, str]) -> Node:
 
 
 def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
-    fields = value.fields("key wheels")
+    fields = value.fields("key wheels", "parts")
     wheels = fields["wheels"].members()
     for filename, wheel in wheels.items():
         if files.get(wheel.text(HEX)) != filename:
             wheel.fail("is not among `packages`")
     if not wheels:
         value.fail("has no wheels")
-    return Layer(key=fields["key"].text(HEX), wheels=tuple(sorted(wheel.text() for wheel in wheels.values())))
+    parts = fields["parts"].whole(2, MOST_PARTS) if "parts" in fields else 1
+    if parts > 1 < len(wheels):
+        value.fail("splits more than one wheel")
+    return Layer(
+        key=fields["key"].text(HEX), wheels=tuple(sorted(wheel.text() for wheel in wheels.values())), parts=parts
+    )
 
 
 def _read_image(value: _Value) -> Image:
@@ -312,7 +318,7 @@ def _check_tree(plan: Plan, nodes: _Value, images: _Value) -> None:
             here.fail("would install a package twice")
         for node in plan.path(image):
             checked.add(node.key)
-            keys = [layer_key(image.environment, layer.wheels) for layer in node.layers]
+            keys = [layer_key(image.environment, layer.wheels, layer.parts) for layer in node.layers]
             right = node_key(node.parent, image.base, node.layers)
             if keys != [layer.key for layer in node.layers] or right != node.key:
                 here.fail(f"stands on a node whose keys are not those of its wheels: {node.key}")

@@ -64,7 +64,14 @@ def _package(pin: Pin) -> dict[str, object]:
 
 
 def _node(node: Node, files: Mapping[str, str]) -> dict[str, object]:
-    layers = [{"key": layer.key, "wheels": {files[wheel]: wheel for wheel in layer.wheels}} for layer in node.layers]
+    layers = [
+        _filled(
+            key=layer.key,
+            wheels={files[wheel]: wheel for wheel in layer.wheels},
+            parts=layer.parts if layer.parts > 1 else None,
+        )
+        for layer in node.layers
+    ]
     return _filled(key=node.key, parent=node.parent, layers=layers)
 
 

@@ -183,9 +183,9 @@ def _label(node: Node, users: Sequence[Image], files: Mapping[str, Pin]) -> Text
     own = [image.name for image in users if image.node == node.key]
     who = (", ".join(own), "bold green") if len(users) == len(own) else (f"shared by {len(users)}", "cyan")
     extra = [(f"  = {', '.join(own)}", "bold green")] if own and len(users) != len(own) else []
-    many = "layer" if len(node.layers) == 1 else "layers"
+    count = sum(layer.parts for layer in node.layers)
     bytes_of_all = size(sum(pin.download_bytes for pin in pins))
-    return Text.assemble(who, *extra, f"  {bytes_of_all} in {len(node.layers)} {many}  ", (names + more, "dim"))
+    return Text.assemble(who, *extra, f"  {bytes_of_all} in {many(count, 'layer')}  ", (names + more, "dim"))
 
 
 def _images(costs: Costs) -> Table:
@@ -247,13 +247,13 @@ def _distance(planned: LayoutCost, afresh: LayoutCost) -> str:
 def _costs(costs: Costs) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("all images, without base and code")
-    for column in ("as planned", "one layer each", "saved", "at least"):
+    for column in ("as planned", "at least", "by popularity", "one layer each", "saved"):
         table.add_column(column, justify="right")
-    rows = (
-        ("in the registry", costs.planned.registry_bytes, costs.single.registry_bytes, costs.least.registry_bytes),
-        ("on a disk that holds them all", costs.planned.disk_bytes, costs.single.disk_bytes, costs.bound_bytes),
-    )
-    for label, planned, single, least in rows:
+    for label, part, least in (
+        ("in the registry", "registry_bytes", costs.least.registry_bytes),
+        ("on a disk that holds them all", "disk_bytes", costs.bound_bytes),
+    ):
+        planned, popular, single = (getattr(way, part) for way in (costs.planned, costs.popularity, costs.single))
         saved = f"{1 - planned / single:.0%}" if single else ""
-        table.add_row(label, size(planned), size(single), saved, size(least))
+        table.add_row(label, size(planned), size(least), size(popular), size(single), saved)
     return table

@@ -446,3 +446,27 @@ def test_source_date_epoch_is_the_moment(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     built, _ = build(two(Base(reference=SCRATCH), wheels), store, root)
     assert config_of(built, store)["created"] == "2023-11-14T22:13:20Z"
+
+
+def test_a_wheel_that_is_too_large_is_split_across_layers(tmp_path: Path, store: BlobStore, root: Path) -> None:
+    contents = {f"large/part{number}.py": f"x = {number}\n".encode() * 500 for number in range(9)}
+    whole = a_plan(Base(reference=SCRATCH), {"a": [[a_pin(make_wheel(tmp_path, "large", files=contents))]]})
+    (node,) = whole.nodes
+    (layer,) = node.layers
+    split = replace(layer, key=layer_key(ENVIRONMENT, layer.wheels, 3), parts=3)
+    key = node_key("", Base(reference=SCRATCH), [split])
+    plan = replace(
+        whole,
+        nodes=(replace(node, key=key, layers=(split,)),),
+        images=(replace(whole.images[0], node=key),),
+    )
+    (one,), (other,) = build(whole, store, root), build(plan, store, root)
+    assert len(other.layers) == len(one.layers) + 2
+    assert files_of(other, store).keys() == files_of(one, store).keys()
+    sizes = []
+    for blob in other.layers[1:4]:
+        with tarfile.open(store.path(blob.digest)) as archive:
+            sizes.append(sum(member.size for member in archive))
+    assert max(sizes) <= 1.4 * sum(sizes) / 3
+    again = build(plan, BlobStore(tmp_path / "elsewhere"), root)
+    assert again[0].manifest == other.manifest

@@ -8,6 +8,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -231,3 +232,19 @@ def test_code_has_the_modes_that_the_native_builder_gives(
     assert found == engine.run(f"{prefix}/modes:v1", listing)
     assert "('app.py', '0o100644')" in found
     assert "('run.sh', '0o100755')" in found
+
+
+def test_a_wheel_that_is_too_large_is_split_across_layers(
+    fleet: Path, plan: Plan, prefix: str, uv_binary: Path, built: dict[str, BuiltImage], engine: DockerEngine
+) -> None:
+    root = plan.nodes[0]
+    layer = replace(root.layers[0], key=layer_key(ENVIRONMENT, root.layers[0].wheels, 2), parts=2)
+    image = replace(plan.images[0], node=node_key("", plan.images[0].base, [layer]), imports=("alpha",))
+    split = replace(plan, nodes=(Node(key=image.node, parent="", layers=(layer,)),), images=(image,))
+    buildx = Buildx(uv=uv_binary, registry=prefix, tag="split")
+    builder = DockerBuilder(engine=DockerEngine(buildx=buildx), bundle=generate(split), context=fleet)
+    (one,) = builder.build(split, split.images, NoProgress())
+    assert len(one.layers) == len(built["left"].layers)  # beta less, a part more
+    assert engine.run(one.reference) == "left ok\n"
+    assert verify(split, image, engine.inspect(one.reference, image.imports)).findings == ()
+    engine.remove(one.reference)

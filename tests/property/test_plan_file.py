@@ -23,7 +23,9 @@ SETTINGS = ProjectConfig(
 MOVED = Moved(
     package=canonicalize_name("x"), before="2.0", after="1.0", projects=("a", "b"), reason="shared", saved_bytes=5
 )
-PLAN = plan(fleet({"a": [pin("x", unpacked_bytes=5), pin("y")], "b": [pin("x")]}), Config(projects=(SETTINGS,)), {})
+PLAN = plan(
+    fleet({"a": [pin("x", unpacked_bytes=9_000_000_000), pin("y")], "b": [pin("x")]}), Config(projects=(SETTINGS,)), {}
+)
 TEXT = planfile.dumps(replace(PLAN, moves=(MOVED,)))
 VALUES = st.recursive(
     st.none()

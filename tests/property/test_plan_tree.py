@@ -12,7 +12,8 @@ from fleets import fleet, pin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depdoctor.model.config import Config
+from depdoctor import planfile
+from depdoctor.model.config import MAX_LAYER_BYTES, Config
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Plan
 from depdoctor.plan import plan
@@ -117,6 +118,24 @@ def test_no_image_exceeds_the_layer_budget(heavy: int, light: int) -> None:
     made = plan(fleet({"one": pins, "two": pins[: len(pins) // 2]}), Config(), {})
     for image in made.images:
         assert len(made.layers(image)) <= LAYER_LIMIT - RESERVED_LAYERS
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(1, 25_000_000_000), min_size=1, max_size=120))
+def test_wheels_over_the_limit_are_split_within_the_budget(sizes: list[int]) -> None:
+    pins = [pin(f"p{number}", size_bytes=2_000_000, unpacked_bytes=size) for number, size in enumerate(sizes)]
+    made = plan(fleet({"one": pins, "two": pins[: len(pins) // 2]}), Config(), {})
+    files = made.by_hash()
+    for image in made.images:
+        layers = made.layers(image)
+        assert sum(len(layer.pieces) for layer in layers) <= LAYER_LIMIT - RESERVED_LAYERS
+        assert len(made.pins(image)) == sum(len(layer.wheels) for layer in layers)
+        for layer in layers:
+            unpacked = sum(files[wheel].unpacked_bytes or 0 for wheel in layer.wheels)
+            assert len(layer.wheels) > 1 or unpacked <= layer.parts * MAX_LAYER_BYTES
+            assert layer.parts == 1 or unpacked > (layer.parts - 1) * MAX_LAYER_BYTES
+    assert planfile.loads(planfile.dumps(made)) == made
+    assert plan(fleet({"one": pins, "two": pins[: len(pins) // 2]}), Config(), {}, made) == made
 
 
 @settings(deadline=None, max_examples=10)

@@ -76,24 +76,29 @@ class OciBuilder:
             return tuple(pool.map(finish, images))
 
     def _layers(self, plan: Plan, images: Sequence[Image], progress: Progress) -> Mapping[str, Blob]:
-        """The blob of each layer by its key; those not in the store yet are made."""
-        wanted = {layer.key: (layer, image) for image in reversed(images) for layer in plan.layers(image)}
+        """The blob of each piece of a layer by its key; those not in the store yet are made."""
+        wanted = {
+            piece: (layer, number, image)
+            for image in reversed(images)
+            for layer in plan.layers(image)
+            for number, piece in enumerate(layer.pieces, 1)
+        }
         blobs: dict[str, Blob] = {}
-        missing: list[tuple[Layer, Image]] = []
-        for key, (layer, image) in wanted.items():
+        missing: list[tuple[Layer, int, Image]] = []
+        for key, one in wanted.items():
             blob = recalled(self._store, key)
             if blob:
                 blobs[key] = blob
             else:
-                missing.append((layer, image))
+                missing.append(one)
         if not missing:
             return blobs
         from depdoctor.build.oci.making import run
 
         pins = plan.by_hash()
-        files = {sha256: _wheel(pins[sha256], image).file for layer, image in missing for sha256 in layer.wheels}
+        files = {sha256: _wheel(pins[sha256], image).file for layer, _, image in missing for sha256 in layer.wheels}
         paths = self._fetcher.fetch([file for file in files.values() if file], progress)
-        jobs = [self._job(layer, image, pins, paths) for layer, image in missing]
+        jobs = [self._job(layer, number, image, pins, paths) for layer, number, image in missing]
         task = "Making layers"
         progress.start(task, sum(job.size_bytes for job in jobs), "B")
         for job, blob in run(jobs, self._workers):
@@ -102,7 +107,7 @@ class OciBuilder:
         progress.finish(task)
         return blobs
 
-    def _job(self, layer: Layer, image: Image, pins: Mapping[str, Pin], paths: Mapping[str, Path]) -> Job:
+    def _job(self, layer: Layer, number: int, image: Image, pins: Mapping[str, Pin], paths: Mapping[str, Path]) -> Job:
         from depdoctor.build.oci.layer import WheelFile
         from depdoctor.build.oci.making import Job
 
@@ -112,19 +117,24 @@ class OciBuilder:
             if (file := pins[sha256].file)
         )
         return Job(
-            key=layer.key,
-            title=title_of(layer, pins),
+            key=layer.pieces[number - 1],
+            title=title_of(layer, pins, number),
             python=image.environment.python,
             wheels=wheels,
-            size_bytes=sum(wheel.path.stat().st_size for wheel in wheels),
+            size_bytes=sum(wheel.path.stat().st_size for wheel in wheels) // layer.parts,
             store=self._store,
+            part=(number, layer.parts),
         )
 
     def _image(self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob]) -> BuiltImage:
         python = image.environment.python
         pins = plan.by_hash()
         steps = [Step(blob=self._environment(base.interpreter, image), title=f"virtual environment, Python {python}")]
-        steps += [Step(blob=layers[layer.key], title=title_of(layer, pins)) for layer in plan.layers(image)]
+        steps += [
+            Step(blob=layers[piece], title=title_of(layer, pins, number))
+            for layer in plan.layers(image)
+            for number, piece in enumerate(layer.pieces, 1)
+        ]
         steps += self._weights(image)
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
         configuration, text = config(image, base, steps, labels(plan, image), _created())

@@ -39,14 +39,17 @@ class MadeLayer:
     owned: Mapping[str, str]
 
 
-def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO) -> MadeLayer:
+def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO, part: tuple[int, int] = (1, 1)) -> MadeLayer:
     """Write the layer that installs these wheels for one Python minor version; the same bytes on every machine.
+
+    Of several parts it is the first, second and so on, all of about one size; no file is split.
 
     Raises `UnsafeWheelError` for a wheel that breaks a rule, `BuildError` if two wheels own one path.
     """
     with ExitStack() as stack:
         opened = [stack.enter_context(_opened(wheel, python)) for wheel in wheels]
         files = sorted(((file, wheel) for wheel in opened for file in wheel.files()), key=lambda pair: pair[0].path)
+        files = list(_share(files, *part))
         stream = LayerStream(out)
         owned: dict[str, str] = {}
         owner: dict[str, Wheel] = {}
@@ -69,6 +72,16 @@ def _opened(wheel: WheelFile, python: str) -> Iterator[Wheel]:
         yield Wheel(Archive(descriptor, wheel.filename), wheel.filename, python)
     finally:
         os.close(descriptor)
+
+
+def _share(files: Sequence[tuple[Installed, Wheel]], number: int, parts: int) -> Iterator[tuple[Installed, Wheel]]:
+    """The files that begin in this part of all bytes, in the order given."""
+    sizes = [file.entry.size_bytes if file.entry else len(file.content) for file, _ in files]
+    below = 0
+    for pair, size in zip(files, sizes, strict=True):
+        if min(below * parts // max(sum(sizes), 1), parts - 1) == number - 1:
+            yield pair
+        below += size
 
 
 def _sign(file: Installed) -> str:

@@ -23,7 +23,7 @@ LARGE_BYTES = 24 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A layer that is to be made. Everything in it can be sent to another process."""
+    """A layer that is to be made, or the part of one. Everything in it can be sent to another process."""
 
     key: str
     title: str
@@ -31,6 +31,7 @@ class Job:
     wheels: tuple[WheelFile, ...]
     size_bytes: int
     store: Store
+    part: tuple[int, int] = (1, 1)
 
 
 def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
@@ -56,7 +57,7 @@ def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
 def make(job: Job) -> Blob:
     """Make one layer, in this process or another, and note what it is."""
     with job.store.draft() as draft:
-        made = make_layer(job.wheels, job.python, draft)
+        made = make_layer(job.wheels, job.python, draft, job.part)
         if not job.store.has(made.blob.digest):
             job.store.keep(draft, made.blob.digest)
     note(job.store, job.key, made.blob, made.owned)

@@ -39,7 +39,7 @@ def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
         for layer in layers:
             title = title_of(layer, pins)
             if layer.key not in known:
-                known[layer.key] = _owned(store, layer.key)
+                known[layer.key] = {path: sign for key in layer.pieces for path, sign in _owned(store, key).items()}
             for path, sign in known[layer.key].items():
                 if signs.setdefault(path, sign) != sign:
                     with naming(image):
@@ -83,9 +83,10 @@ def note(store: Store, key: str, blob: Blob, owned_paths: Mapping[str, str]) -> 
     store.remember(f"made {key}", json.dumps(asdict(blob)))
 
 
-def title_of(layer: Layer, pins: Mapping[str, Pin]) -> str:
-    """A layer in words."""
-    return ", ".join(sorted(str(pins[sha256]) for sha256 in layer.wheels))
+def title_of(layer: Layer, pins: Mapping[str, Pin], number: int = 1) -> str:
+    """A layer in words; which piece of it this is, where it has several."""
+    title = ", ".join(sorted(str(pins[sha256]) for sha256 in layer.wheels))
+    return f"{title}, part {number} of {layer.parts}" if layer.parts > 1 else title
 
 
 @contextmanager
