@@ -1,4 +1,7 @@
-"""What a plan costs before anything is built, in bytes. Bases and code are left out: they cost the same anyway."""
+"""What a plan costs before anything is built, in bytes: packages, and weights that images hold.
+
+Bases and code are left out: they cost the same anyway.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,9 @@ class LayoutCost:
 class ImageCost:
     """One image: all of it, and what no other image shares; `largest` are its heaviest packages as installed.
 
-    `cuda_bytes` (as downloaded) are the CUDA libraries among it. `pulls` tells how many bytes a node has yet to pull
-    with a classic engine that holds so many of the other images already, on average over which of them.
+    `weights_bytes` are the model weights among it, `cuda_bytes` (as downloaded) the CUDA libraries. `pulls` tells how
+    many bytes a node has yet to pull with a classic engine that holds so many of the other images already, on average
+    over which of them.
     """
 
     name: str
@@ -36,6 +40,7 @@ class ImageCost:
     own_unpacked_bytes: int
     largest: tuple[tuple[NormalizedName, int], ...]
     cuda_bytes: int = 0
+    weights_bytes: int = 0
     pulls: tuple[tuple[int, int], ...] = ()
 
 
@@ -43,8 +48,8 @@ class ImageCost:
 class Costs:
     """A plan's layout beside others: one layer for each image, and a layer per package in order of popularity.
 
-    `least` is every package stored once, which no chain of layers reaches on disks; `bound_bytes` is a tighter bound on
-    the disk. `sizes_unknown` counts packages of which nobody said how large they are.
+    `least` is every package and file of weights stored once, which no chain of layers reaches on disks; `bound_bytes`
+    is a tighter bound on the disk. `sizes_unknown` counts packages of which nobody said how large they are.
     """
 
     planned: LayoutCost

@@ -143,6 +143,7 @@ def plan(
                     "own_download_bytes": cost.own_download_bytes,
                     "own_unpacked_bytes": cost.own_unpacked_bytes,
                     "cuda_bytes": cost.cuda_bytes,
+                    "weights_bytes": cost.weights_bytes,
                     "largest": [{"package": name, "unpacked_bytes": count} for name, count in cost.largest],
                     "pulls": [{"others_present": count, "bytes": left} for count, left in cost.pulls],
                 }

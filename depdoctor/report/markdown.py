@@ -86,14 +86,14 @@ def _planned(made: Plan, costs: Costs, change: PlanDiff) -> Iterator[str]:
     else:
         yield "No image changes."
     layouts = (
-        ("in the registry", costs.planned.registry_bytes, costs.single.registry_bytes),
-        ("on a disk that holds them all", costs.planned.disk_bytes, costs.single.disk_bytes),
+        ("in a registry", costs.planned.registry_bytes, costs.least.registry_bytes, costs.single.registry_bytes),
+        ("on a disk that holds them all", costs.planned.disk_bytes, costs.bound_bytes, costs.single.disk_bytes),
     )
     saved = (
-        (name, _bytes(ours), _bytes(single), f"{1 - ours / single:.0%}" if single else "")
-        for name, ours, single in layouts
+        (name, _bytes(ours), _bytes(least), _bytes(single), f"{1 - ours / single:.0%}" if single else "")
+        for name, ours, least, single in layouts
     )
-    yield table(("all images", "as planned", "one layer each", "saved"), saved)
+    yield table(("all images", "as planned", "at least", "one layer each", "saved"), saved)
     if made.moves:
         yield _aligned(made.moves)
     if made.skipped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,7 @@ from rich.tree import Tree
 
 from depdoctor.model.alignment import Advice
 from depdoctor.model.cohort import cohorts
-from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
+from depdoctor.model.cost import Costs, ImageCost, LayoutCost, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.memory import Need
@@ -22,6 +23,9 @@ from depdoctor.report.console import many, size
 MOST_NAMES = 4
 MOST_MOVES = 8
 MOST_IMAGES = 12
+
+LEAST_LARGEST = 24
+"""Columns that the largest packages of an image are worth showing in."""
 
 PULL_BYTES_PER_S = 100_000_000
 """What a link of 1 Gbit/s brings."""
@@ -49,7 +53,7 @@ def plan(
     console.print()
     _aligned(console, made, advice)
     if costs.images:
-        console.print(_images(costs))
+        console.print(_images(costs, console.width))
         console.print()
     _memory(console, needs)
     console.print(_costs(costs))
@@ -188,29 +192,54 @@ def _label(node: Node, users: Sequence[Image], files: Mapping[str, Pin]) -> Text
     return Text.assemble(who, *extra, f"  {bytes_of_all} in {many(count, 'layer')}  ", (names + more, "dim"))
 
 
-def _images(costs: Costs) -> Table:
-    """What each image takes, the largest first, and how long a node has to pull it."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim", caption_justify="left")
-    table.caption = "s: seconds to pull at 1 Gbit/s for a node that has none, one or all of the other images"
-    table.add_column("image", overflow="fold")
-    for column in ("to pull", "its own", "CUDA", "on disk", "s, alone", "beside 1", "beside all"):
-        table.add_column(column, justify="right")
-    table.add_column("largest", overflow="fold")
+def _images(costs: Costs, width: int) -> Table:
+    """What each image takes, the largest first, and how long a node has to pull it; no name broken that has room."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", caption_justify="left")
+    table.caption = "s to pull: at 1 Gbit/s, for a node that has none, one or all of the other images"
     ordered = sorted(costs.images, key=lambda one: (-one.download_bytes, one.name))
-    for one in ordered[:MOST_IMAGES]:
-        left = dict(one.pulls)
-        table.add_row(
-            Text(one.name, style="bold"),
-            size(one.download_bytes),
-            size(one.own_download_bytes),
-            f"{one.cuda_bytes / one.download_bytes:.0%}" if one.cuda_bytes else "",
-            size(one.unpacked_bytes),
-            *(_seconds(left[count]) if count in left else "" for count in (0, 1, max(left, default=0))),
-            Text(", ".join(f"{name} {size(count)}" for name, count in one.largest[:2]), style="dim"),
-        )
+    some = {
+        "CUDA": any(one.cuda_bytes for one in ordered),
+        "weights": any(one.weights_bytes for one in ordered),
+    }
+    numbers = [_numbers(one) for one in ordered[:MOST_IMAGES]]
+    headings = [heading for heading in numbers[0] if some.get(heading, True)]
+    rows = [[row[heading] for heading in headings] for row in numbers]
+    taken = sum(max(len(cell) for cell in column) + 2 for column in zip(headings, *rows, strict=True))
+    longest = max(len(one.name) for one in ordered[:MOST_IMAGES])
+    room = width - taken
+    with_largest = room >= longest + 2 + LEAST_LARGEST
+    left = room - longest - 2
+    table.add_column("image", overflow="fold", min_width=min(longest, max(room, len("image"))))
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    if with_largest:
+        table.add_column("largest", overflow="ellipsis", no_wrap=True)
+    for one, cells in zip(ordered, rows, strict=False):
+        largest = [Text(_largest(one, left), style="dim")] if with_largest else []
+        table.add_row(Text(one.name, style="bold"), *cells, *largest)
     if len(ordered) > MOST_IMAGES:
-        table.add_row(Text(f"and {len(ordered) - MOST_IMAGES} more, in --format json", style="dim"))
+        table.caption = f"and {len(ordered) - MOST_IMAGES} more, in --format json; {table.caption}"
     return table
+
+
+def _largest(one: ImageCost, width: int) -> str:
+    """The largest packages of an image, as many as there is room for, and two at most."""
+    first, *others = [f"{name} {size(count)}" for name, count in one.largest[:2]] or [""]
+    both = ", ".join([first, *others])
+    return both if len(both) <= width else first
+
+
+def _numbers(one: ImageCost) -> dict[str, str]:
+    left = dict(one.pulls)
+    seconds = [_seconds(left[count]) for count in dict.fromkeys((0, 1, max(left, default=0))) if count in left]
+    return {
+        "to pull": size(one.download_bytes) or "0 B",
+        "its own": size(one.own_download_bytes) or "0 B",
+        "CUDA": f"{one.cuda_bytes / one.download_bytes:.0%}" if one.cuda_bytes else "",
+        "weights": size(one.weights_bytes),
+        "on disk": size(one.unpacked_bytes) or "0 B",
+        "s to pull": " / ".join(seconds),
+    }
 
 
 def _memory(console: Console, needs: Sequence[Need]) -> None:
@@ -245,15 +274,28 @@ def _distance(planned: LayoutCost, afresh: LayoutCost) -> str:
 
 
 def _costs(costs: Costs) -> Table:
+    """All images together, by how layers could be cut, beside what no way of cutting can beat."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("all images, without base and code")
-    for column in ("as planned", "at least", "by popularity", "one layer each", "saved"):
-        table.add_column(column, justify="right")
-    for label, part, least in (
-        ("in the registry", "registry_bytes", costs.least.registry_bytes),
-        ("on a disk that holds them all", "disk_bytes", costs.bound_bytes),
+    for column in ("in a registry", "to pull", "on a disk"):
+        table.add_column(column, justify="right", no_wrap=True)
+    least = replace(costs.least, disk_bytes=costs.bound_bytes)
+    for label, way in (
+        ("as planned", costs.planned),
+        ("at least", least),
+        ("a layer per package, by popularity", costs.popularity),
+        ("one layer each", costs.single),
     ):
-        planned, popular, single = (getattr(way, part) for way in (costs.planned, costs.popularity, costs.single))
-        saved = f"{1 - planned / single:.0%}" if single else ""
-        table.add_row(label, size(planned), size(least), size(popular), size(single), saved)
+        table.add_row(label, *(size(count) or "0 B" for count in _bytes(way)))
+    table.add_row(
+        "saved against one layer each",
+        *(
+            f"{1 - ours / single:.0%}" if single else ""
+            for ours, single in zip(_bytes(costs.planned), _bytes(costs.single), strict=True)
+        ),
+    )
     return table
+
+
+def _bytes(way: LayoutCost) -> tuple[int, int, int]:
+    return way.registry_bytes, way.pull_bytes, way.disk_bytes
