@@ -19,7 +19,7 @@ def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
     if options.format == "json":
         from depdoctor.report import json
 
-        return json.scan(inventory, diagnosis, elapsed_s)
+        return json.scan(inventory, diagnosis, elapsed_s, result.conflicts.groupings)
     if options.format == "sarif":
         from depdoctor.diagnose import RULES
         from depdoctor.report import sarif

@@ -73,36 +73,47 @@ def with_fixes(
     oracle: Oracle,
     *,
     deadline: Callable[[], bool],
+    spare: Callable[[], bool] = lambda: False,
     indexes: IndexOptions | None = None,
     builds_allowed: bool = False,
-    most: int | None = None,
 ) -> Conflicts:
     """The conflicts, with edits that were tried, as long as there is time; about a dozen questions each.
 
-    At most `most` of them are looked at, and then only such as fail already: those inside a project or between projects
-    that are declared to share. A conflict whose projects have no resolution for another reason gets no fix.
+    Those come first that fail already: inside a project, or between projects that are declared to share. The others are
+    looked at until `spare()` is true, those first that concern the fewest lines and projects, and `untried` counts what
+    is left. A conflict whose projects have no resolution for another reason gets no fix.
     """
-    failing = [one for one in conflicts.conflicts if _fails(one, inventory)]
-    chosen = conflicts.conflicts if most is None else failing[:most]
     pool = ThreadPoolExecutor(AT_ONCE)
+    configured = indexes or IndexOptions()
+    environments = {one.environment for one in conflicts.conflicts}
+    demands = {one: {each.project: each for each in demands_of(inventory, one, configured)} for one in environments}
 
-    def mended(conflict: Conflict) -> Conflict:
-        demands = {
-            demand.project: demand
-            for demand in demands_of(inventory, conflict.environment, indexes or IndexOptions())
-            if demand.project in conflict.projects
-        }
+    def late() -> bool:
+        return deadline() or spare()
+
+    def mended(conflict: Conflict, until: Callable[[], bool]) -> Conflict:
+        known = demands[conflict.environment]
         touched = sorted({cause.project for cause in conflict.causes})
-        joined = reduce(IndexOptions.joined, (demands[project].indexes for project in touched))
+        joined = reduce(IndexOptions.joined, (known[project].indexes for project in touched))
         question = _empty(inventory, conflict.environment, joined, builds_allowed=builds_allowed)
-        asking = Asking(oracle, question, deadline, pool, exactly=True)
-        return replace(conflict, fixes=fixes(conflict, demands, asking))
+        return replace(conflict, fixes=fixes(conflict, known, Asking(oracle, question, until, pool, exactly=True)))
 
+    told = list(conflicts.conflicts)
+    failing = [_fails(one, inventory) for one in told]
+    untried = 0
     try:
-        told = tuple(mended(one) if one in chosen else one for one in conflicts.conflicts)
+        for place in sorted(range(len(told)), key=lambda place: (not failing[place], _size(told[place]), place)):
+            until = deadline if failing[place] else late
+            if not until():
+                told[place] = mended(told[place], until)
+            untried += until()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return replace(conflicts, conflicts=told)
+    return replace(conflicts, conflicts=tuple(told), untried=untried)
+
+
+def _size(conflict: Conflict) -> tuple[int, int]:
+    return len(conflict.causes), len(conflict.projects)
 
 
 def _fails(conflict: Conflict, inventory: Inventory) -> bool:

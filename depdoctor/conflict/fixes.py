@@ -62,28 +62,42 @@ class Attempt:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A fix that holds, the line that it starts from, and how many projects with that line it does not serve.
+
+    It is `is_poor` if it takes a pre-release, or goes far back.
+    """
+
+    line: Element
+    fix: Fix
+    is_poor: bool
+    left_out: int
+
+
 def fixes(conflict: Conflict, demands: Mapping[str, Demand], ask: Ask) -> tuple[Fix, ...]:
     """Up to `MOST_FIXES` ways out, the smallest change first; about a dozen questions.
 
     Each attempt asks for a whole project with another version on one line, and the other lines of the conflict. What is
-    found is written down as a specifier, and that is asked again. A pre-release, and what is more than a year back, is
-    told only where there is nothing else. Where no line will do by itself, lines that pin other packages of its project
-    may move with it.
+    found is written down as a specifier, and that is asked again, of every project that holds the line: those with
+    which it does not resolve get no edit, and a way that serves all comes first. A pre-release, and what is more than a
+    year back, is told only where there is nothing else. Where no line will do by itself, lines that pin other packages
+    of its project may move with it.
     """
     attempts = tuple(_attempts(conflict, demands))
-    found: dict[Element, tuple[int, Fix]] = {}
-    poor: dict[Element, tuple[int, Fix]] = {}
+    found: dict[Element, tuple[int, Tried]] = {}
+    poor: dict[Element, tuple[int, Tried]] = {}
     for distance in range(ANYWHERE + 1):
         level = [one for one in attempts if one.distance == distance and one.line not in found]
-        for one, fix, is_poor in _tried(conflict, demands, level, ask):
-            (poor if is_poor else found).setdefault(one.line, (distance, fix))
+        for one in _tried(conflict, demands, level, ask):
+            (poor if one.is_poor else found).setdefault(one.line, (distance, one))
     found = found or poor
     if not found:
         level = [replace(one, moving=True) for one in attempts if one.distance in {1, ANYWHERE} and one.movable]
-        for one, fix, _ in _tried(conflict, demands, level, ask):
-            found.setdefault(one.line, (ANYWHERE, fix))
-    ranked = sorted(found.values(), key=lambda one: (len(one[1].edits), one[0], one[1].edits))
-    return tuple(fix for _, fix in ranked[:MOST_FIXES])
+        for one in _tried(conflict, demands, level, ask):
+            found.setdefault(one.line, (ANYWHERE, one))
+    ranked = sorted(found.values(), key=lambda one: (one[1].left_out, len(one[1].fix.edits), one[0], one[1].fix.edits))
+    return tuple(one.fix for _, one in ranked[:MOST_FIXES])
 
 
 def _attempts(conflict: Conflict, demands: Mapping[str, Demand]) -> Iterator[Attempt]:
@@ -102,22 +116,41 @@ def _attempts(conflict: Conflict, demands: Mapping[str, Demand]) -> Iterator[Att
                 yield Attempt(line=line, demand=demand, rest=rest, distance=distance, window=window)
 
 
-def _tried(
-    conflict: Conflict, demands: Mapping[str, Demand], attempts: Sequence[Attempt], ask: Ask
-) -> Iterator[tuple[Attempt, Fix, bool]]:
-    """The fixes that hold, each with whether it is a poor one."""
+def _tried(conflict: Conflict, demands: Mapping[str, Demand], attempts: Sequence[Attempt], ask: Ask) -> Iterator[Tried]:
+    """The fixes that hold."""
     changes = [
         (attempt, attempt.changed(answer.versions), answer)
         for attempt, answer in zip(attempts, ask([one.asked for one in attempts]), strict=True)
         if isinstance(answer, Resolved)
     ]
     changes = [(attempt, changed, found) for attempt, changed, found in changes if attempt.line in changed]
-    written = [attempt.kept | attempt.movable - set(changed) | set(changed.values()) for attempt, changed, _ in changes]
+    written = [_written(attempt.demand, changed) | attempt.rest for attempt, changed, _ in changes]
     for (attempt, changed, found), answer in zip(changes, ask(written), strict=True):
         if isinstance(answer, Resolved) and not _lacks_extra(answer, attempt.line):
-            edits = tuple(sorted(edit for pair in changed.items() for edit in _edits(conflict, demands, *pair)))
+            holders = [demands[one] for one in conflict.projects if attempt.line in demands[one].places]
+            served = [attempt.demand, *_served(attempt, changed, holders, ask)]
+            edits = tuple(sorted(edit for demand in served for edit in _edits(demand, changed)))
             fix = Fix(edits=edits, name=attempt.line.name, selects=found.versions[attempt.line.name])
-            yield attempt, fix, _is_poor(attempt, found)
+            yield Tried(
+                line=attempt.line, fix=fix, is_poor=_is_poor(attempt, found), left_out=len(holders) - len(served)
+            )
+
+
+def _written(demand: Demand, changed: Mapping[Element, Element]) -> frozenset[Element]:
+    """What a project demands once its lines are changed."""
+    return frozenset(changed.get(one, one) for one in demand.elements)
+
+
+def _served(
+    attempt: Attempt, changed: Mapping[Element, Element], holders: Sequence[Demand], ask: Ask
+) -> Iterator[Demand]:
+    """The other projects with the line that resolve with the change, too; where all do together one question tells."""
+    others = [demand for demand in holders if demand is not attempt.demand]
+    sets = [_written(demand, changed) | attempt.rest for demand in others]
+    if others and isinstance(ask([frozenset().union(*sets)])[0], Resolved):
+        yield from others
+    elif len(others) > 1:
+        yield from (demand for demand, answer in zip(others, ask(sets), strict=True) if isinstance(answer, Resolved))
 
 
 def _is_poor(attempt: Attempt, found: Resolved) -> bool:
@@ -126,6 +159,8 @@ def _is_poor(attempt: Attempt, found: Resolved) -> bool:
     had = attempt.demand.lock.by_name.get(pin.name) if attempt.demand.lock else None
     if had is not None and pin.version >= had.version:
         return pin.version.is_prerelease and not had.version.is_prerelease
+    if had is not None and pin.version.major < had.version.major:
+        return True
     times = [one.file.upload_time for one in (had, pin) if one and one.file and one.file.upload_time]
     if len(times) == 2:
         return times[0] - times[1] > AGE
@@ -139,12 +174,15 @@ def _lacks_extra(answer: Answer, line: Element) -> bool:
     return bool(line.extras) and any(line.name in warning and "extra" in warning for warning in warnings)
 
 
-def _edits(conflict: Conflict, demands: Mapping[str, Demand], before: Element, after: Element) -> Iterator[Edit]:
-    """The same change wherever a project of the conflict holds the line."""
-    for project in conflict.projects:
-        for place in demands[project].places.get(before, ()):
+def _edits(demand: Demand, changed: Mapping[Element, Element]) -> Iterator[Edit]:
+    """The change wherever a project holds a line of it."""
+    for before, after in changed.items():
+        for place in demand.places.get(before, ()):
             yield Edit(
-                project=project, location=place.location, before=place.text, after=_rewritten(place, after.specifier)
+                project=demand.project,
+                location=place.location,
+                before=place.text,
+                after=_rewritten(place, after.specifier),
             )
 
 

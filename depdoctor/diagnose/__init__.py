@@ -95,4 +95,5 @@ def _folded(findings: Iterable[Finding]) -> Iterator[Finding]:
             projects=tuple(sorted({project for finding in group for project in finding.projects})),
             causes=tuple(sorted(causes)),
             evidence=tuple(dict.fromkeys(fact for finding in group for fact in finding.evidence)),
+            conflicts=tuple(each for finding in group for each in finding.conflicts),
         )

@@ -59,6 +59,12 @@ def remarks(context: Context) -> Iterator[str]:
     for grouping in groupings:
         where = f" for {grouping.environment}" if len(groupings) > 1 else ""
         yield f"fewest environments{where}{_part(context, grouping)}: {_grouped(grouping)}"
+    if untried := context.conflicts.untried:
+        count = len(context.conflicts.conflicts)
+        yield (
+            f"edits were tried for {count - untried} of {count} conflicts in the time there was; a longer `--budget` "
+            "tries more, `depdoctor explain ONE OTHER` those of two projects"
+        )
 
 
 def _part(context: Context, grouping: Grouping) -> str:
@@ -105,6 +111,7 @@ def _finding(context: Context, conflicts: list[Conflict], kind: Kind, severity: 
         projects=tuple(sorted({project for conflict in conflicts for project in conflict.projects})),
         causes=causes,
         evidence=tuple(_evidence(context, conflict) for conflict in conflicts if conflict.proof),
+        conflicts=tuple(conflicts),
     )
 
 
@@ -123,9 +130,24 @@ def _hint(kind: Kind, severity: Severity, conflicts: Sequence[Conflict]) -> str:
     if severity is Severity.ERROR:
         edit = tried or "loosen or move one of these lines"
         return f"{edit}; or keep the projects apart: `depdoctor plan` gives each its own image"
-    apart = "they cannot share an environment: `depdoctor plan` gives each its own image"
+    apart = "`depdoctor plan` gives each project its own image"
+    if edit := tried or _lifting_most(conflicts):
+        return f"to share an environment: {edit}; else {apart}"
     one, other = _two(conflicts[0])
-    return f"{apart}; to share one: {tried or f'`depdoctor explain {one} {other}` tries edits'}"
+    return f"they cannot share an environment: {apart}; `depdoctor explain {one} {other}` tries edits"
+
+
+def _lifting_most(conflicts: Sequence[Conflict]) -> str:
+    """The edit that lifts most of several conflicts, in words; "" where none is known."""
+    lifted: dict[tuple[tuple[str, str], ...], list[Fix]] = defaultdict(list)
+    for conflict in conflicts:
+        for fix in conflict.fixes:
+            lifted[tuple(sorted({(edit.before, edit.after) for edit in fix.edits}))].append(fix)
+    if not lifted:
+        return ""
+    most = max(lifted.values(), key=lambda fixes: (len(fixes), -len(fixes[0].edits)))
+    widest = max(most, key=lambda fix: len(fix.edits))
+    return f"{_edited(widest)} lifts {len(most)} of {len(conflicts)} such sets"
 
 
 def _two(conflict: Conflict) -> tuple[str, str]:

@@ -95,10 +95,12 @@ class Drift:
 class Conflicts:
     """What the search found: conflicts, and why it could not look further where it could not.
 
-    `groupings` are there for the environments in which all could be decided.
+    `groupings` are there for the environments in which all could be decided. Of `untried` conflicts no way out was
+    looked for, or not to the end.
     """
 
     conflicts: tuple[Conflict, ...] = ()
     incomplete: tuple[str, ...] = ()
     groupings: tuple[Grouping, ...] = ()
     drifts: tuple[Drift, ...] = ()
+    untried: int = 0

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
 from depdoctor.model.project import Location
+
+if TYPE_CHECKING:
+    from depdoctor.model.conflict import Conflict
 
 
 class Severity(IntEnum):
@@ -130,6 +134,7 @@ class Finding:
 
     `subject` is the package (or `cudnn`, `driver`, an image reference) to blame; `packages` are all that a user must
     look at to act, and no more; `targets` names the targets that it concerns, none where it concerns every one.
+    `conflicts` are the minimal sets of lines that it tells of, where it does.
     """
 
     kind: Kind
@@ -142,6 +147,7 @@ class Finding:
     causes: tuple[Cause, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     targets: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def code(self) -> str:

@@ -30,8 +30,6 @@ from depdoctor.pipeline.standing import Settings
 FAMILY = "DD1"
 """The codes of findings about versions."""
 
-MOST_MENDED = 8
-
 MOST_PROBES = 64
 """Moments that are looked at before the search for a break is given up; thirty halve a decade down to a second."""
 
@@ -99,7 +97,7 @@ def _pair(fleet: LockedFleet, one: Entry, other: Entry) -> Pair:
 
 def judged(fleet: LockedFleet, inventory: Inventory, kept: Collection[NormalizedName] = ()) -> Diagnosis:
     """What is wrong there with versions. No way out is told that changes what is required of the packages `kept`."""
-    conflicts = fleet.conflicts(inventory, MOST_MENDED)
+    conflicts = fleet.conflicts(inventory)
     conflicts = replace(conflicts, conflicts=tuple(_keeping(one, kept) for one in conflicts.conflicts))
     found = diagnose(inventory, conflicts, fleet.rules)
     return replace(found, findings=tuple(one for one in found.findings if one.code.startswith(FAMILY)))
@@ -180,7 +178,7 @@ def _state(fleet: LockedFleet, reading: Reading, moment: datetime) -> _State:
     locking = replace(fleet.locking, moment=moment)
     entries, _, _ = locking.with_facts(locking.locked([reading]), ())
     inventory = replace(fleet.inventory, entries=entries, shared=(), index_date=moment)
-    diagnosis = diagnose(inventory, fleet.conflicts(inventory, MOST_MENDED), fleet.rules)
+    diagnosis = diagnose(inventory, fleet.conflicts(inventory), fleet.rules)
     return _State(moment=moment, entry=entries[0], diagnosis=diagnosis)
 
 

@@ -37,8 +37,8 @@ from depdoctor.pipeline.locking import Locking, shared_of
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.rules import Rules
 
-MOST_MENDED = 8
-"""Conflicts for which a scan tries edits, those first that fail where the projects are meant to run."""
+SPARE = 1 / 3
+"""The share of the budget that edits may take for projects that fail nowhere, and only could not share."""
 
 _ELSEWHERE = {"missing", "outside", "remote", "cycle"}
 """The kinds of problems with files of which nobody would see that they have changed."""
@@ -102,7 +102,8 @@ def scan(settings: Settings, progress: Progress) -> Scan:
 class LockedFleet:
     """The projects as they are locked, and whom to ask more about them.
 
-    `facts_known` says whether all wheels could be looked into that could be at all; `locking` locks others alike.
+    `facts_known` says whether all wheels could be looked into that could be at all; `locking` locks others alike;
+    `spare_s` is how long edits may be tried that nothing needs to run.
     """
 
     config: Config
@@ -113,8 +114,9 @@ class LockedFleet:
     builds_allowed: bool
     facts_known: bool
     locking: Locking
+    spare_s: float
 
-    def conflicts(self, inventory: Inventory | None = None, most_mended: int = MOST_MENDED) -> Conflicts:
+    def conflicts(self, inventory: Inventory | None = None) -> Conflicts:
         """What cannot stand together there, in the fleet if nothing else is named, with edits that were tried."""
         inventory = inventory or self.inventory
         found = conflict.find(
@@ -124,14 +126,15 @@ class LockedFleet:
             indexes=self.config.indexes,
             builds_allowed=self.builds_allowed,
         )
+        end = time.monotonic() + self.spare_s
         return conflict.with_fixes(
             found,
             inventory,
             self.oracle,
             deadline=self.out_of_time,
+            spare=lambda: time.monotonic() >= end,
             indexes=self.config.indexes,
             builds_allowed=self.builds_allowed,
-            most=most_mended,
         )
 
     @property
@@ -203,6 +206,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             builds_allowed=settings.builds_allowed,
             facts_known=facts_known and not closed and not untold,
             locking=locking,
+            spare_s=settings.budget_s * SPARE,
         )
 
 

@@ -197,7 +197,8 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
             "fine in an image each, not in one environment",
         )
     )
-    for subject, group in groupby(sorted(crossings, key=lambda one: one.subject), key=lambda one: one.subject):
+    for subject, found in groupby(sorted(crossings, key=lambda one: one.subject), key=lambda one: one.subject):
+        group = list(found)
         wanted: dict[str, set[str]] = {}
         for one in group:
             for cause in one.causes:
@@ -209,6 +210,9 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
         for text, places in wanted.items():
             line = Text.assemble(f"{text:{column}}  ", (_few(sorted(places), 2), "cyan"))
             _print(console, _wrapped(console, line, indent=4), indent=4)
+        for one in group:
+            if any(each.fixes for each in one.conflicts):
+                _print(console, _wrapped(console, Text(one.hint, style="green"), indent=4, most=FIX_LINES), indent=4)
     console.print()
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from depdoctor.model.explanation import Consequence, Contents, History, Move, Pair, Wanted, WhatIf
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
-from depdoctor.report.json import SCHEMA_VERSION, cause_json, finding
+from depdoctor.report.conflict_json import cause
+from depdoctor.report.json import SCHEMA_VERSION, finding
 
 
 def wanted(found: Wanted) -> str:
@@ -23,7 +24,7 @@ def wanted(found: Wanted) -> str:
                     "environment": str(want.environment),
                     "version": str(want.version) if want.version else None,
                     "published": want.published.isoformat() if want.published else None,
-                    "causes": [cause_json(cause) for cause in want.causes],
+                    "causes": [cause(each) for each in want.causes],
                 }
                 for want in found.wants
             ],
@@ -46,7 +47,7 @@ def contents(found: Contents) -> str:
                     "version": str(one.version),
                     "bytes": one.size_bytes,
                     "other_images": one.others,
-                    "causes": [cause_json(cause) for cause in one.causes],
+                    "causes": [cause(each) for each in one.causes],
                 }
                 for one in found.purposes
             ],

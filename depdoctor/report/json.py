@@ -8,10 +8,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from depdoctor.report.conflict_json import cause, conflict, grouping
+
 if TYPE_CHECKING:
     from depdoctor.model.alignment import Advice
+    from depdoctor.model.conflict import Grouping
     from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
-    from depdoctor.model.finding import Cause, Diagnosis, Finding
+    from depdoctor.model.finding import Diagnosis, Finding
     from depdoctor.model.image import BuiltImage, PushedImage
     from depdoctor.model.installed import InstalledEnvironment
     from depdoctor.model.inventory import Entry, Inventory
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> str:
+def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float, groupings: Sequence[Grouping] = ()) -> str:
     """Turn a scan into its JSON document."""
     return _text(
         {
@@ -34,6 +37,7 @@ def scan(inventory: Inventory, diagnosis: Diagnosis, elapsed_s: float) -> str:
             "weights": _weights(inventory),
             "environments": [_environment(one) for one in inventory.installed],
             "findings": [finding(one) for one in diagnosis.findings],
+            "groupings": [grouping(one) for one in groupings],
             "summary": {
                 **counts(diagnosis),
                 "rules_run": list(diagnosis.rules_run),
@@ -254,22 +258,12 @@ def finding(one: Finding) -> dict[str, Any]:
         "targets": list(one.targets),
         "message": one.message,
         "hint": one.hint,
-        "causes": [cause_json(cause) for cause in one.causes],
+        "causes": [cause(each) for each in one.causes],
         "evidence": [
             {"fact": fact.fact, "source": fact.source, "date": fact.date, "confidence": str(fact.confidence)}
             for fact in one.evidence
         ],
-    }
-
-
-def cause_json(cause: Cause) -> dict[str, Any]:
-    """Turn one cause into its JSON object."""
-    return {
-        "project": cause.project,
-        "path": cause.location.path,
-        "line": cause.location.line or None,
-        "requirement": cause.requirement,
-        "chain": list(cause.chain),
+        "conflicts": [conflict(each) for each in one.conflicts],
     }
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from universe import Universe
@@ -81,17 +82,45 @@ def test_only_in_time() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]})
     found = conflict.find(inventory, world, deadline=lambda: False)
-    assert conflict.with_fixes(found, inventory, world, deadline=lambda: True) == found
+    assert conflict.with_fixes(found, inventory, world, deadline=lambda: True) == replace(found, untried=1)
 
 
 @pytest.mark.parametrize("shared", [[], ["app", "serve"]])
-def test_of_many_only_those_that_fail_where_they_are_meant_to_run(shared: list[str]) -> None:
+def test_without_time_to_spare_only_those_that_fail_where_they_are_meant_to_run(shared: list[str]) -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]}, shared=shared)
     found = conflict.find(inventory, world, deadline=lambda: False)
-    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False, most=5)
+    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False, spare=lambda: True)
     assert [bool(one.fixes) for one in mended.conflicts] == [bool(shared)]
-    assert conflict.with_fixes(found, inventory, world, deadline=lambda: False, most=0) == found
+    assert mended.untried == (0 if shared else 1)
+
+
+def test_those_that_fail_come_first_and_then_the_smallest() -> None:
+    world = Universe(releases=WORLD)
+    lines = {"a": ["tokenizers<0.20"], "b": ["tokenizers>=0.20", "rag==1.0"], "c": ["vllm==0.6.4"]}
+    inventory = world.inventory(lines, shared=["b", "c"])
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    mended = conflict.with_fixes(found, inventory, MemoOracle(world), deadline=lambda: False)
+    assert all(one.fixes for one in mended.conflicts)
+    [failing] = [one for one in mended.conflicts if one.projects == ("b",)]
+    only = conflict.with_fixes(found, inventory, MemoOracle(world), deadline=lambda: False, spare=lambda: True)
+    assert [one for one in only.conflicts if one.fixes] == [failing]
+
+
+def test_an_edit_is_told_only_of_projects_that_resolve_with_it() -> None:
+    """Projects b and c hold the same line; c holds another one that keeps it where it is."""
+    releases: dict[str, dict[str, Sequence[str]]] = {
+        "x": {"1.1": [], "1.2": []},
+        "z": {"1": ["x==1.2"]},
+    }
+    world = Universe(releases=releases)
+    inventory = world.inventory({"a": ["x==1.1"], "b": ["x==1.2"], "c": ["x==1.2", "z==1"]})
+    found = conflict.find(inventory, world, deadline=lambda: False)
+    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False)
+    [direct] = [one for one in mended.conflicts if {cause.requirement for cause in one.causes} == {"x==1.1", "x==1.2"}]
+    whole, partial = direct.fixes
+    assert edits(whole) == [("a/requirements.txt:1", "x==1.1", "x==1.2")]
+    assert edits(partial) == [("b/requirements.txt:1", "x==1.2", "x==1.1")]
 
 
 OLD_AND_NEW: dict[str, dict[str, Sequence[str]]] = {
