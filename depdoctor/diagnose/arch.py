@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
@@ -10,16 +12,25 @@ from packaging.version import Version
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.offer import Cover, at_least, capability, cover
+from depdoctor.diagnose.outcomes import Told, by_target, worst
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import gpus, listed
-from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
+from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity, State
 from depdoctor.model.target import Gpu, Target
 from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Architecture, Build
 
 Place = tuple[Target, Gpu]
-Verdict = tuple[Severity, str]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Verdict:
+    """What speaks against running some code on a GPU: how bad, in the words of a message, and in a few of a table."""
+
+    severity: Severity
+    why: str
+    short: str
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -27,15 +38,16 @@ def check(context: Context) -> Iterator[Finding]:
     if not any(target.gpus for target in context.inventory.targets):
         return
     for installation in context.installations:
-        places = [(target, gpu) for target in context.targets(installation) for gpu in target.gpus]
+        targets = context.targets(installation)
+        places = [(target, gpu) for target in targets for gpu in target.gpus]
         blamed: dict[NormalizedName, list[Place]] = {}
         for use in sorted(context.uses(installation), key=lambda use: use.binding.follows is not None):
             told = blamed.get(use.binding.follows, []) if use.binding.follows else []
             left = [place for place in places if place not in told]
             verdicts = _verdicts(context.rules, use, left) if use.compiled else {}
             blamed[use.name] = [place for found in verdicts.values() for place in found]
-            for (severity, why), found in verdicts.items():
-                yield _finding(context, installation, use, found, (severity, why))
+            if verdicts:
+                yield _finding(context, installation, use, verdicts)
         for package in installation.among(context.rules.floors_by_package.keys()):
             left = [place for place in places if place not in blamed.get(package.name, ())]
             yield from _too_old(context, installation, package, left)
@@ -71,40 +83,81 @@ def _too_old(context: Context, installation: Installation, package: Package, pla
                 causes=installation.causes(package.name),
                 evidence=(row.provenance.evidence(f"{package.name} needs compute capability {row.capability}"),),
                 targets=tuple(dict.fromkeys(target.name for target, _ in found)),
+                outcomes=by_target(
+                    context.targets(installation), partial(_row, partial(_above, context.rules, row.capability))
+                ),
             )
+
+
+def _above(rules: Rules, floor: Version, _: Target, gpu: Gpu) -> Told:
+    """What becomes of a package that needs a compute capability at least."""
+    model = capability(gpu, rules)
+    if model is None:
+        return State.UNKNOWN, "its compute capability is not known"
+    return (State.FAILS, f"needs {floor} or newer") if model < floor else (State.RUNS, f"{floor} is enough")
 
 
 def _of_image(context: Context, base: Base, cuda: Version, projects: tuple[str, ...]) -> Iterator[Finding]:
     """An image that is made for a framework holds no machine code for GPUs that its toolkit does not know."""
-    found: dict[Verdict, list[Place]] = {}
+    verdicts: dict[Verdict, list[Place]] = {}
     generations: dict[str, Architecture] = {}
     for target in context.inventory.targets:
         for gpu in target.gpus:
             model = capability(gpu, context.rules)
             generation = context.rules.architecture(model) if model else None
-            verdict = _by_toolkit(cuda, generation) if generation else None
+            verdict = _by_toolkit(context.rules, cuda, model) if model else None
             if verdict and generation:
-                found.setdefault(verdict, []).append((target, gpu))
+                verdicts.setdefault(verdict, []).append((target, gpu))
                 generations[generation.name] = generation
-    for (severity, why), places in found.items():
-        yield Finding(
-            kind=Kind.GPU_ARCH,
-            severity=severity,
-            subject=base.reference,
-            message=f"what {base.reference} holds is compiled with CUDA {cuda} for no GPU of {gpus(places)}: {why}",
-            hint="take an image of a CUDA that compiles for the GPU",
-            packages=(base.reference,),
-            projects=projects,
-            causes=context.from_lines(base.reference, projects),
-            evidence=(
-                *((base.provenance.evidence(f"{base.reference} brings CUDA {cuda}"),) if base.provenance else ()),
-                *(
-                    row.provenance.evidence(f"{name}: CUDA {row.first_toolkit} to {row.last_toolkit or 'now'}")
-                    for name, row in sorted(generations.items())
-                ),
+    if not verdicts:
+        return
+
+    def told(_: Target, gpu: Gpu) -> Told:
+        model = capability(gpu, context.rules)
+        generation = context.rules.architecture(model) if model else None
+        if model is None or generation is None:
+            return State.UNKNOWN, "its compute capability is not known"
+        verdict = _by_toolkit(context.rules, cuda, model)
+        return _state(verdict) if verdict else (State.RUNS, f"CUDA {cuda} compiles for {generation.name}")
+
+    yield Finding(
+        kind=Kind.GPU_ARCH,
+        severity=max(verdict.severity for verdict in verdicts),
+        subject=base.reference,
+        message=f"what {base.reference} holds is compiled with CUDA {cuda} for no GPU of {_reasons(verdicts)}",
+        hint="take an image of a CUDA that compiles for the GPU",
+        packages=(base.reference,),
+        projects=projects,
+        causes=context.from_lines(base.reference, projects),
+        evidence=(
+            *((base.provenance.evidence(f"{base.reference} brings CUDA {cuda}"),) if base.provenance else ()),
+            *(
+                row.provenance.evidence(f"{name}: CUDA {row.first_toolkit} to {row.last_toolkit or 'now'}")
+                for name, row in sorted(generations.items())
             ),
-            targets=tuple(dict.fromkeys(target.name for target, _ in places)),
-        )
+        ),
+        targets=_names(verdicts),
+        outcomes=by_target(context.inventory.targets, partial(_row, told)),
+    )
+
+
+def _names(verdicts: Mapping[Verdict, list[Place]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(target.name for found in verdicts.values() for target, _ in found))
+
+
+def _reasons(verdicts: Mapping[Verdict, list[Place]]) -> str:
+    """Where and why, the worst first."""
+    ranked = sorted(verdicts.items(), key=lambda item: -item[0].severity)
+    return "; nor of ".join(f"{gpus(found)}: {verdict.why}" for verdict, found in ranked)
+
+
+def _row(tell: Callable[[Target, Gpu], Told], target: Target) -> Told:
+    """What becomes of code on a target with all its GPUs."""
+    return worst([tell(target, gpu) for gpu in target.gpus]) if target.gpus else (State.UNKNOWN, "no GPU is declared")
+
+
+def _state(verdict: Verdict) -> Told:
+    return State.FAILS if verdict.severity is Severity.ERROR else State.MAY_FAIL, verdict.short
 
 
 def _verdicts(rules: Rules, use: CudaUse, places: list[Place]) -> dict[Verdict, list[Place]]:
@@ -118,53 +171,82 @@ def _verdicts(rules: Rules, use: CudaUse, places: list[Place]) -> dict[Verdict, 
 
 
 def _finding(
-    context: Context, installation: Installation, use: CudaUse, found: list[Place], verdict: Verdict
+    context: Context, installation: Installation, use: CudaUse, verdicts: Mapping[Verdict, list[Place]]
 ) -> Finding:
-    severity, why = verdict
-    models = [model for _, gpu in found if (model := capability(gpu, context.rules))]
+    rules = context.rules
+    places = [place for found in verdicts.values() for place in found]
+    models = [model for _, gpu in places if (model := capability(gpu, rules))]
 
     def fits(build: Build) -> bool:
         return bool(build.targets) and all(cover(build.targets, model) is Cover.MACHINE_CODE for model in models)
 
+    def told(target: Target, gpu: Gpu) -> Told:
+        model = capability(gpu, rules)
+        if model is None:
+            return State.UNKNOWN, "its compute capability is not known"
+        if verdict := _verdict(rules, use, target, model):
+            return _state(verdict)
+        if not use.targets:
+            return State.UNKNOWN, "not known what it is compiled for"
+        return State.RUNS, "machine code" if cover(use.targets, model) is Cover.MACHINE_CODE else "PTX, compiled there"
+
     return Finding(
         kind=Kind.GPU_ARCH,
-        severity=severity,
+        severity=max(verdict.severity for verdict in verdicts),
         subject=use.name,
-        message=f"{use.package} has no code for the GPU of {gpus(found)}: {why}",
-        hint=ways(other_builds(use, context.rules, installation.platform, fits)),
+        message=f"{use.package} has no code for the GPU of {_reasons(verdicts)}",
+        hint=ways(other_builds(use, rules, installation.platform, fits)),
         packages=(use.name,),
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name),
-        evidence=(*use.evidence, *_evidence(context.rules, use, models, context.date)),
-        targets=tuple(dict.fromkeys(target.name for target, _ in found)),
+        evidence=(*use.evidence, *_evidence(rules, use, models, context.date)),
+        targets=_names(verdicts),
+        outcomes=by_target(context.targets(installation), partial(_row, told)),
     )
 
 
 def _verdict(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> Verdict | None:
     if use.targets:
         return _by_targets(rules, use, target, gpu)
-    generation = rules.architecture(gpu)
-    return _by_toolkit(use.cuda, generation) if use.cuda and generation else None
+    return _by_toolkit(rules, use.cuda, gpu) if use.cuda else None
 
 
 def _by_targets(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> Verdict | None:
     covered = cover(use.targets, gpu)
     if covered is Cover.NONE:
         codes = listed(str(code) for code in use.targets)
-        return Severity.ERROR, f"`no kernel image is available for execution on the device` (it has {codes})"
+        why = f"`no kernel image is available for execution on the device` (it has {codes})"
+        return Verdict(Severity.ERROR, why, f"no code for compute capability {gpu}")
     if covered is Cover.PTX and use.cuda and _older_than_toolkit(rules, use.cuda, target):
-        return Severity.ERROR, f"only PTX serves it, which CUDA {use.cuda} made and the older driver refuses"
+        why = f"only PTX serves it, which CUDA {use.cuda} made and the older driver refuses"
+        return Verdict(Severity.ERROR, why, f"only PTX of CUDA {use.cuda}, newer than the driver")
     return None
 
 
-def _by_toolkit(cuda: Version, generation: Architecture) -> Verdict | None:
-    """What follows from the toolkit alone: it cannot have compiled for a generation it does not know."""
-    first, last = generation.first_toolkit, generation.last_toolkit
+def _by_toolkit(rules: Rules, cuda: Version, gpu: Version) -> Verdict | None:
+    """What follows from the toolkit alone: it cannot have compiled for a generation it does not know.
+
+    Code for an older GPU of the same major, which the toolkit may know, serves as well.
+    """
+    generation = rules.architecture(gpu)
+    if generation is None:
+        return None
+    last = generation.last_toolkit
     if last and _comparable(cuda, last) and _minor(cuda) > _minor(last):
-        return Severity.ERROR, f"CUDA {last} was the last to compile for {generation.name}"
-    if first and _comparable(cuda, first) and _minor(cuda) < _minor(first):
-        return Severity.WARNING, f"CUDA {first} was the first to compile for {generation.name}: PTX may serve"
+        why = f"CUDA {last} was the last to compile for {generation.name}"
+        return Verdict(Severity.ERROR, why, why)
+    known = [row.first_toolkit for row in rules.architectures for each in row.capabilities if _serves(each, gpu)]
+    if not known or any(first is None or not _comparable(cuda, first) for first in known):
+        return None
+    first = min(first for first in known if first)
+    if _minor(cuda) < _minor(first):
+        why = f"CUDA {first} was the first to compile for {generation.name}"
+        return Verdict(Severity.WARNING, f"{why}: PTX may serve", why)
     return None
+
+
+def _serves(code: Version, gpu: Version) -> bool:
+    return code.major == gpu.major and code <= gpu
 
 
 def _comparable(cuda: Version, other: Version) -> bool:

@@ -10,13 +10,13 @@ from depdoctor.diagnose.environments import overwritten
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
-from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.rules import Rules
 from depdoctor.rules.rows import SharedFiles
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Every set of distributions in one environment that tables know to share files."""
+    """Every set of distributions in one environment that tables know to share files, and what file lists show."""
     yield from overwritten(context)
     for installation in context.installations:
         if installation.standing:
@@ -24,6 +24,7 @@ def check(context: Context) -> Iterator[Finding]:
         for row, present in overlaps(installation, context.rules):
             if not is_cuda(row, context.rules):
                 yield _finding(installation, row, present)
+        yield from _unforeseen(context, installation)
 
 
 def overlaps(installation: Installation, rules: Rules) -> Iterator[tuple[SharedFiles, tuple[NormalizedName, ...]]]:
@@ -40,6 +41,36 @@ def overlaps(installation: Installation, rules: Rules) -> Iterator[tuple[SharedF
             yield row, present
 
 
+def _unforeseen(context: Context, installation: Installation) -> Iterator[Finding]:
+    """Wheels whose file lists overlap, of which no table says anything."""
+    for overlap in installation.overlaps:
+        one, other = overlap.packages
+        if any(other in row.packages for row in context.rules.files_by_package.get(one, ())):
+            continue
+        more = f" and {overlap.files - 1} more" if overlap.files > 1 else ""
+        yield Finding(
+            kind=Kind.CLOBBER,
+            severity=Severity.WARNING,
+            subject=one,
+            message=(
+                f"{listed(str(installation.packages[name]) for name in overlap.packages)} both install "
+                f"`{overlap.example}`{more}: the one that is installed last wins"
+            ),
+            hint=_hint((one, other)),
+            packages=overlap.packages,
+            projects=installation.projects_with(overlap.packages),
+            causes=installation.causes(*overlap.packages),
+            evidence=(
+                Evidence(
+                    fact=f"{overlap.files} file{'s' if overlap.files > 1 else ''} of code in the lists of both wheels",
+                    source="the wheels themselves",
+                    date=context.date,
+                    confidence=Confidence.PRIMARY,
+                ),
+            ),
+        )
+
+
 def is_cuda(row: SharedFiles, rules: Rules) -> bool:
     """Whether the files are libraries of CUDA itself, whose clash is one of frameworks."""
     bound = [rules.cuda_package(name) for name in row.packages]
@@ -53,7 +84,7 @@ def _finding(installation: Installation, row: SharedFiles, present: tuple[Normal
         severity=Severity.ERROR if seen else Severity.WARNING,
         subject=present[0],
         message=f"{listed(sorted(present))} install the same files (`{row.module}`): {row.effect}",
-        hint=f"keep one of them, and override the others away where something else requires them: {_override(present)}",
+        hint=_hint(present),
         packages=tuple(sorted(present)),
         projects=installation.projects_with(present),
         causes=installation.causes(*present),
@@ -61,8 +92,9 @@ def _finding(installation: Installation, row: SharedFiles, present: tuple[Normal
     )
 
 
-def _override(present: tuple[NormalizedName, ...]) -> str:
-    return f"`{present[-1]}; sys_platform == 'never'` under `override-dependencies` of uv"
+def _hint(present: tuple[NormalizedName, ...]) -> str:
+    override = f"`{present[-1]}; sys_platform == 'never'` under `override-dependencies` of uv"
+    return f"keep one of them, and override the others away where something else requires them: {override}"
 
 
 RULE = Rule(

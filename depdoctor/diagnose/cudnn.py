@@ -10,15 +10,15 @@ from packaging.version import Version
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.extensions import extensions
 from depdoctor.diagnose.installation import Installation
-from depdoctor.diagnose.provider import Provider, host_cuda, of_major
+from depdoctor.diagnose.outcomes import Told, by_target
+from depdoctor.diagnose.provider import CUDNN, Provider, host_cuda, host_cudnn, of_major
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
-from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.finding import Evidence, Finding, Kind, Severity, State
 from depdoctor.model.target import Target
 from depdoctor.rules.rows import Build
 
-CUDNN = "cudnn"
 CUDNN_WHEEL = "nvidia-cudnn-"
 
 
@@ -41,27 +41,41 @@ def _toolkit(context: Context, installation: Installation, use: CudaUse) -> Iter
     unsaid = [target for target in context.targets(installation) if host_cuda(base, target) is None]
     if any(map(_has_gpu, unsaid)):
         yield from _other_wheels(context, installation, use)
-    for target in context.targets(installation):
-        host = host_cuda(base, target)
-        if host is None or host.version.major == use.cuda.major:
-            continue
-        yield Finding(
-            kind=Kind.CUDNN_TOOLKIT_MISMATCH,
-            severity=Severity.ERROR,
-            subject=use.name,
-            message=(
-                f"{use.package} loads the libraries of CUDA {use.cuda.major}, but {host.words}: "
-                f"`libcublasLt.so.{use.cuda.major}: cannot open shared object file`, and it runs on the CPU"
-            ),
-            hint=ways(
-                other_builds(use, context.rules, installation.platform, of_major(host.version.major)),
-                f"take a base image with CUDA {use.cuda.major}",
-            ),
-            packages=tuple(sorted((use.name, *host.names))),
-            projects=installation.projects_with([use.name]),
-            causes=installation.causes(use.name),
-            evidence=(*use.evidence, *host.evidence),
-        )
+    hosts = {target.name: host_cuda(base, target) for target in context.targets(installation)}
+    wrong = {name: host for name, host in hosts.items() if host and host.version.major != use.cuda.major}
+    if not wrong:
+        return
+    found = list(wrong.values())
+    library = f"libcublasLt.so.{use.cuda.major}"
+
+    def told(target: Target) -> Told:
+        host = hosts[target.name]
+        if host is None:
+            return State.UNKNOWN, "no toolkit is declared"
+        state = State.FAILS if target.name in wrong else State.RUNS
+        return state, f"CUDA {host.version}{f': no `{library}`' if target.name in wrong else ''}"
+
+    majors = {host.version.major for host in found}
+    yield Finding(
+        kind=Kind.CUDNN_TOOLKIT_MISMATCH,
+        severity=Severity.ERROR,
+        subject=use.name,
+        message=(
+            f"{use.package} loads the libraries of CUDA {use.cuda.major}, but "
+            f"{listed(dict.fromkeys(host.words for host in found))}: "
+            f"`{library}: cannot open shared object file`, and it runs on the CPU"
+        ),
+        hint=ways(
+            other_builds(use, context.rules, installation.platform, of_major(majors.pop())) if len(majors) == 1 else "",
+            f"take a base image with CUDA {use.cuda.major}",
+        ),
+        packages=tuple(sorted({use.name, *(name for host in found for name in host.names)})),
+        projects=installation.projects_with([use.name]),
+        causes=installation.causes(use.name),
+        evidence=tuple(dict.fromkeys((*use.evidence, *(fact for host in found for fact in host.evidence)))),
+        targets=tuple(wrong),
+        outcomes=by_target(context.targets(installation), told),
+    )
 
 
 def _other_wheels(context: Context, installation: Installation, use: CudaUse) -> Iterator[Finding]:
@@ -113,41 +127,63 @@ def _cudnn(
     """The cuDNN that a package was built with, against the one that it will find."""
     if use.cudnn is None:
         return
-    for found in _cudnn_providers(context, installation, uses, use):
-        wrong = found.version.major != use.cudnn.major
-        old = use.binding.strict and _older(found.version, use.cudnn)
-        if not wrong and not old:
-            continue
-        effect = (
-            f"`libcudnn.so.{use.cudnn.major}: cannot open shared object file`"
-            if wrong
-            else f"`Loaded runtime CuDNN library: {found.version} but source was compiled with: {use.cudnn}`"
-        )
-
-        def fits(build: Build, cudnn: Version = found.version) -> bool:
-            return build.cudnn is not None and build.cudnn.major == cudnn.major and not _older(cudnn, build.cudnn)
-
-        yield Finding(
-            kind=Kind.CUDNN_TOOLKIT_MISMATCH,
-            severity=_severity(context, installation, use, found),
-            subject=use.name,
-            message=f"{use.package} is built for cuDNN {use.cudnn}, but {found.words}: {effect}",
-            hint=ways(
-                other_builds(use, context.rules, installation.platform, fits),
-                f"provide cuDNN {use.cudnn.major}" if wrong else f"provide cuDNN {use.cudnn} or newer",
-            ),
-            packages=tuple(sorted({use.name, *found.names})),
-            projects=installation.projects_with([use.name]),
-            causes=installation.causes(use.name, *(name for name in found.names if name in installation.packages)),
-            evidence=(*_built(use), *found.evidence),
-        )
+    beside = list(_beside(installation, uses, use))
+    targets = context.targets(installation)
+    base = context.base(*installation.projects)
+    hosts = {} if beside else {target.name: host_cudnn(base, target) for target in targets}
+    offered = beside or [host for host in hosts.values() if host]
+    found = next((each for each in offered if _mismatch(use, each.version)), None)
+    if found is None:
         return
+    wrong = found.version.major != use.cudnn.major
+
+    def fits(build: Build) -> bool:
+        return (
+            build.cudnn is not None
+            and build.cudnn.major == found.version.major
+            and not _older(found.version, build.cudnn)
+        )
+
+    def told(target: Target) -> Told:
+        host = hosts.get(target.name)
+        if host is None:
+            return State.UNKNOWN, "no cuDNN is declared"
+        effect = _mismatch(use, host.version)
+        return (State.FAILS, f"cuDNN {host.version}: {effect}") if effect else (State.RUNS, f"cuDNN {host.version}")
+
+    failing = {name: host for name, host in hosts.items() if host and _mismatch(use, host.version)}
+    words = listed(dict.fromkeys(host.words for host in failing.values())) if failing else found.words
+    yield Finding(
+        kind=Kind.CUDNN_TOOLKIT_MISMATCH,
+        severity=_severity(context, installation, use, found),
+        subject=use.name,
+        message=f"{use.package} is built for cuDNN {use.cudnn}, but {words}: {_mismatch(use, found.version)}",
+        hint=ways(
+            other_builds(use, context.rules, installation.platform, fits),
+            f"provide cuDNN {use.cudnn.major}" if wrong else f"provide cuDNN {use.cudnn} or newer",
+        ),
+        packages=tuple(sorted({use.name, *found.names})),
+        projects=installation.projects_with([use.name]),
+        causes=installation.causes(use.name, *(name for name in found.names if name in installation.packages)),
+        evidence=(*_built(use), *found.evidence),
+        targets=tuple(failing),
+        outcomes=() if beside else by_target(targets, told),
+    )
 
 
-def _cudnn_providers(
-    context: Context, installation: Installation, uses: dict[NormalizedName, CudaUse], use: CudaUse
-) -> Iterator[Provider]:
-    """What brings cuDNN into the process: wheels and the frameworks that require them, else the target or the base."""
+def _mismatch(use: CudaUse, found: Version) -> str:
+    """What a package says to the cuDNN that it finds; "" if that is right."""
+    if use.cudnn is None:
+        return ""
+    if found.major != use.cudnn.major:
+        return f"`libcudnn.so.{use.cudnn.major}: cannot open shared object file`"
+    if use.binding.strict and _older(found, use.cudnn):
+        return f"`Loaded runtime CuDNN library: {found} but source was compiled with: {use.cudnn}`"
+    return ""
+
+
+def _beside(installation: Installation, uses: dict[NormalizedName, CudaUse], use: CudaUse) -> Iterator[Provider]:
+    """What brings cuDNN into the process from beside a package: wheels, else a framework that requires them."""
     wheels = [
         (package, package.version)
         for package in installation.among([name for name in installation.packages if name.startswith(CUDNN_WHEEL)])
@@ -157,24 +193,18 @@ def _cudnn_providers(
         parents = [name for name in installation.parents(package.name) if name in uses and name != use.name]
         by = f" (for {listed(parents)})" if parents else ""
         yield Provider(version=version, words=f"{package}{by} is loaded", names=(package.name, *parents), beside=True)
-    if not wheels:
-        base = context.base(*installation.projects)
-        for other in uses.values():
-            if other.binding.libraries == "wheels" and other.cudnn and other.name != use.name:
-                yield Provider(
-                    version=other.cudnn,
-                    words=f"{other.package} brings cuDNN {other.cudnn}",
-                    names=(CUDNN, other.name),
-                    evidence=_built(other),
-                    beside=True,
-                )
-                return
-        for target in context.targets(installation):
-            if target.cudnn is not None:
-                yield Provider(version=target.cudnn, words=f"`{target.name}` has cuDNN {target.cudnn}", names=(CUDNN,))
-            elif base.cudnn is not None:
-                words = f"{base.reference} brings cuDNN {base.cudnn}"
-                yield Provider(version=base.cudnn, words=words, names=(CUDNN, base.reference))
+    if wheels:
+        return
+    for other in uses.values():
+        if other.binding.libraries == "wheels" and other.cudnn and other.name != use.name:
+            yield Provider(
+                version=other.cudnn,
+                words=f"{other.package} brings cuDNN {other.cudnn}",
+                names=(CUDNN, other.name),
+                evidence=_built(other),
+                beside=True,
+            )
+            return
 
 
 def _severity(context: Context, installation: Installation, use: CudaUse, found: Provider) -> Severity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 
 from packaging.version import Version
 
@@ -11,10 +12,11 @@ from depdoctor.diagnose.container import forward_compatible, markets_of, starts
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.offer import Shortfall, cuda_of, shortfall
+from depdoctor.diagnose.outcomes import NOT_DECLARED, Told, by_target, runs
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import drivers, listed, numbered, shortened
-from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.finding import Evidence, Finding, Kind, Severity, State
 from depdoctor.model.target import Target
 from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Build
@@ -76,7 +78,20 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
             causes=installation.causes(leading.name),
             evidence=(*leading.evidence, *short[0][1].evidence),
             targets=tuple(target.name for target in lacking),
+            outcomes=by_target(targets, partial(_told, leading.cuda, base, rules)),
         )
+
+
+def _told(cuda: Version | None, base: Base, rules: Rules, target: Target) -> Told:
+    """What becomes of programs of a CUDA version on a target."""
+    if cuda is None or not (target.driver or target.driver_cuda):
+        return NOT_DECLARED
+    lack = shortfall(cuda, target, rules)
+    if lack is None:
+        return runs(cuda, target, rules)
+    if _carried(cuda, base, target, rules):
+        return State.RUNS, f"by the newer driver libraries that {base.reference} carries"
+    return State.FAILS, f"driver too old: needs {numbered(lack.floor)} or newer"
 
 
 def _candidates(context: Context, installation: Installation) -> list[CudaUse]:
@@ -145,7 +160,18 @@ def _compiled_on_the_fly(
                         *toolkit.evidence,
                     ),
                     targets=tuple(target.name for target in older),
+                    outcomes=by_target(targets, partial(_hands_over, toolkit.cuda, context.rules)),
                 )
+
+
+def _hands_over(cuda: Version | None, rules: Rules, target: Target) -> Told:
+    """What becomes of PTX that a toolkit made on a target."""
+    offered = cuda_of(target, rules)
+    if offered is None or cuda is None:
+        return NOT_DECLARED
+    if offered < cuda:
+        return State.MAY_FAIL, f"CUDA {offered} driver, older than {cuda}"
+    return runs(cuda, target, rules)
 
 
 def _carried(cuda: Version, base: Base, target: Target, rules: Rules) -> bool:
@@ -157,8 +183,7 @@ def _base(context: Context, base: Base, projects: tuple[str, ...]) -> Iterator[F
     """The CUDA of a base image against the driver: the container runtime refuses to start, or programs do not."""
     if not base.reference or (base.known and not base.cuda):
         return
-    refused: list[Target] = []
-    perhaps: list[Target] = []
+    verdicts: dict[str, tuple[Target, bool | None]] = {}
     cuda = base.cuda
     for target in context.inventory.targets:
         brought = base.cuda or target.cuda
@@ -166,33 +191,44 @@ def _base(context: Context, base: Base, projects: tuple[str, ...]) -> Iterator[F
         if brought is None or offered is None or offered.release[:2] >= brought.release[:2]:
             continue
         verdict = _runs(base, brought, target, context.rules)
+        verdicts[target.name] = (target, verdict)
         if verdict is not True:
             cuda = brought
-            (perhaps if verdict is None else refused).append(target)
-    for targets, severity in ((refused, Severity.ERROR), (perhaps, Severity.WARNING)):
-        if not targets or cuda is None:
-            continue
-        wanted = Version(f"{cuda.major}.{cuda.minor}")
-        toolkit = context.rules.toolkit(wanted)
-        first = toolkit.linux_driver if toolkit else None
-        yield Finding(
-            kind=Kind.DRIVER_TOO_OLD,
-            severity=severity,
-            subject=base.reference,
-            message=(
-                f"{base.reference} brings CUDA {wanted}, newer than {drivers(targets)}: "
-                f"`unsatisfied condition: cuda>={wanted}`, or error 804 on hardware without forward compatibility"
-            ),
-            hint=ways(
-                "take a base image with the CUDA of the driver or none, since wheels bring their own",
-                f"ask for a driver of branch {first.major}" if first else "ask for a newer driver",
-            ),
-            packages=(base.reference,),
-            projects=projects,
-            causes=context.from_lines(base.reference, projects),
-            evidence=_base_evidence(context, base, wanted),
-            targets=tuple(target.name for target in targets),
-        )
+    older = [target for target, verdict in verdicts.values() if verdict is not True]
+    if not older or cuda is None:
+        return
+    wanted = Version(f"{cuda.major}.{cuda.minor}")
+    toolkit = context.rules.toolkit(wanted)
+    first = toolkit.linux_driver if toolkit else None
+    refused = f"the container does not start: `unsatisfied condition: cuda>={wanted}`"
+
+    def told(target: Target) -> Told:
+        if target.name not in verdicts:
+            return runs(wanted, target, context.rules) if cuda_of(target, context.rules) else NOT_DECLARED
+        runs_there = verdicts[target.name][1]
+        if runs_there is None:
+            return State.MAY_FAIL, "not known whether its GPUs take the newer driver libraries that the image carries"
+        return runs(wanted, target, context.rules) if runs_there else (State.FAILS, refused)
+
+    yield Finding(
+        kind=Kind.DRIVER_TOO_OLD,
+        severity=Severity.ERROR if any(verdict is False for _, verdict in verdicts.values()) else Severity.WARNING,
+        subject=base.reference,
+        message=(
+            f"{base.reference} brings CUDA {wanted}, newer than {drivers(older)}: "
+            f"`unsatisfied condition: cuda>={wanted}`, or error 804 on hardware without forward compatibility"
+        ),
+        hint=ways(
+            "take a base image with the CUDA of the driver or none, since wheels bring their own",
+            f"ask for a driver of branch {first.major}" if first else "ask for a newer driver",
+        ),
+        packages=(base.reference,),
+        projects=projects,
+        causes=context.from_lines(base.reference, projects),
+        evidence=_base_evidence(context, base, wanted),
+        targets=tuple(target.name for target in older),
+        outcomes=by_target(context.inventory.targets, told),
+    )
 
 
 def _runs(base: Base, cuda: Version, target: Target, rules: Rules) -> bool | None:

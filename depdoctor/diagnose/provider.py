@@ -12,6 +12,9 @@ from depdoctor.model.target import Target
 from depdoctor.rules import Base
 from depdoctor.rules.rows import Build
 
+CUDNN = "cudnn"
+"""What findings call the library."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
@@ -37,6 +40,16 @@ def host_cuda(base: Base, target: Target) -> Provider | None:
         names=(base.reference,),
         evidence=(base.provenance.evidence(f"{base.reference} brings CUDA {base.cuda}"),) if base.provenance else (),
     )
+
+
+def host_cudnn(base: Base, target: Target) -> Provider | None:
+    """The cuDNN that stands on a target: as declared, else that of the base image."""
+    if target.cudnn is not None:
+        return Provider(version=target.cudnn, words=f"`{target.name}` has cuDNN {target.cudnn}", names=(CUDNN,))
+    if base.cudnn is None:
+        return None
+    words = f"{base.reference} brings cuDNN {base.cudnn}"
+    return Provider(version=base.cudnn, words=words, names=(CUDNN, base.reference))
 
 
 def of_major(major: int) -> Callable[[Build], bool]:

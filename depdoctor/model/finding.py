@@ -128,6 +128,25 @@ class Cause:
     chain: tuple[str, ...] = ()
 
 
+class State(StrEnum):
+    """What becomes of something on one target. Where it cannot be told, it is unknown, and never said to run."""
+
+    FAILS = "fails"
+    MAY_FAIL = "may-fail"
+    RUNS = "runs"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Outcome:
+    """What happens on one target: its name, what it offers in a few words, the state, and why or with which words."""
+
+    target: str
+    machine: str
+    state: State
+    effect: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong or worth knowing.
@@ -135,6 +154,8 @@ class Finding:
     `subject` is the package (or `cudnn`, `driver`, an image reference) to blame; `packages` are all that a user must
     look at to act, and no more; `targets` names the targets that it concerns, none where it concerns every one.
     `conflicts` are the minimal sets of lines that it tells of, where it does.
+    `outcomes` are one for each target, in the order of the configuration; none where there is but one target, or where
+    targets make no difference.
     """
 
     kind: Kind
@@ -148,6 +169,7 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     targets: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def code(self) -> str:

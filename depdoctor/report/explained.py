@@ -28,9 +28,10 @@ class Explained(Protocol):
 
 
 def told(one: Finding) -> str:
-    """A finding in a few lines: what, why it is believed, and what to do."""
+    """A finding in a few lines: what, what of it on each target, why it is believed, and what to do."""
     facts = [f"because {fact.fact} ({fact.source}, {fact.date})" for fact in one.evidence]
-    return "\n".join([f"{one.subject}: {one.message}", *facts, *([f"fix: {one.hint}"] if one.hint else [])])
+    places = [f"- {each.target} ({each.machine}): {each.effect}" for each in one.outcomes]
+    return "\n".join([f"{one.subject}: {one.message}", *places, *facts, *([f"fix: {one.hint}"] if one.hint else [])])
 
 
 def chain(cause: Cause) -> tuple[str, ...]:

@@ -256,6 +256,10 @@ def finding(one: Finding) -> dict[str, Any]:
         "packages": list(one.packages),
         "projects": list(one.projects),
         "targets": list(one.targets),
+        "outcomes": [
+            {"target": each.target, "machine": each.machine, "state": each.state.value, "effect": each.effect}
+            for each in one.outcomes
+        ],
         "message": one.message,
         "hint": one.hint,
         "causes": [cause(each) for each in one.causes],

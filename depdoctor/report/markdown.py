@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import indent
 
 from depdoctor.model.alignment import Moved
 from depdoctor.model.cost import Costs, ImageDiff, PlanDiff
 from depdoctor.model.finding import Diagnosis, Finding, Severity
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan
-from depdoctor.report.console import many, size
+from depdoctor.report.console import STATES, many, size
 from depdoctor.report.explained import chain
 
 MOST_CHARACTERS = 60_000
@@ -60,6 +61,9 @@ def _line(one: Finding) -> str:
 
 def _finding(one: Finding) -> str:
     lines = [f"- **{one.code} {one.public_kind}** {code(one.subject)}: {text(one.message)}"]
+    if one.outcomes:
+        rows = ((each.target, each.machine, f"{STATES[each.state][0]} {each.effect}") for each in one.outcomes)
+        lines += ["", indent(table(("target", "has", "what happens"), rows), "  "), ""]
     lines += [f"  - {code(str(cause.location))} {code(' → '.join(chain(cause)))}" for cause in one.causes[:MOST_CAUSES]]
     if len(one.causes) > MOST_CAUSES:
         lines.append(f"  - and {len(one.causes) - MOST_CAUSES} more")

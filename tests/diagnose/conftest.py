@@ -26,7 +26,7 @@ from depdoctor.model.finding import Cause, Diagnosis, Kind
 from depdoctor.model.formats import format_of
 from depdoctor.model.installed import DamagedFile, InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import BaseConfig, Entry, Inventory, SharedEnvironment
-from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Unknown, Unresolvable, Why
+from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Overlap, Unknown, Unresolvable, Why
 from depdoctor.model.project import (
     DeclaredRequirement,
     Import,
@@ -340,9 +340,14 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
                 code=_inside(raw.get("inside", {}).get(package)),
             )
         )
+    overlaps = tuple(
+        Overlap(packages=tuple(map(canonicalize_name, one["packages"])), files=one["files"], example=one["example"])
+        for one in raw.get("overlaps", ())
+    )
     origin = Location(path=f"{name}/uv.lock") if raw.get("lockfile") else None
     return Lock(
         project=name,
+        overlaps=overlaps,
         environment=environment,
         pins=tuple(sorted(pins, key=str)),
         origin=origin,

@@ -43,6 +43,10 @@ def check(finding: Finding, expect: Mapping[str, Any]) -> None:
         assert list(finding.projects) == expect["projects"]
     if "causes" in expect:
         assert [f"{cause.location} {' > '.join(cause.chain)}" for cause in finding.causes] == expect["causes"]
+    if "outcomes" in expect:
+        assert [f"{one.target} ({one.machine}) {one.state}: {one.effect}" for one in finding.outcomes] == expect[
+            "outcomes"
+        ]
     for words in expect.get("message", ()):
         assert words in finding.message
     for words in expect.get("hint", ()):

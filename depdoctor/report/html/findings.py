@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from depdoctor.model.finding import Diagnosis, Evidence, Finding, Severity
+from collections.abc import Sequence
+
+from depdoctor.model.finding import Diagnosis, Evidence, Finding, Outcome, Severity, State
 from depdoctor.model.inventory import Inventory
 from depdoctor.report.console import MARKS, many, size
+from depdoctor.report.console import STATES as TARGET_STATES
 from depdoctor.report.explained import chain
 from depdoctor.report.html.elements import Markup, joined, phrase, tag
 
 STATES = tuple(str(severity) for severity in sorted(Severity, reverse=True))
 """The severities, worst first, as the page filters by them."""
+
+CLASSES = {State.FAILS: "no", State.MAY_FAIL: "other", State.RUNS: "yes", State.UNKNOWN: "dunno"}
 
 MOST_CAUSES = 40
 
@@ -39,7 +44,7 @@ def _finding(one: Finding) -> Markup:
     ]
     if len(one.causes) > MOST_CAUSES:
         causes.append(tag("li", f"and {len(one.causes) - MOST_CAUSES} more"))
-    parts: list[Markup] = []
+    parts: list[Markup] = [_outcomes(one.outcomes)] if one.outcomes else []
     if causes:
         parts.append(tag("ul", causes, class_="causes"))
     if one.evidence:
@@ -49,6 +54,20 @@ def _finding(one: Finding) -> Markup:
     if one.projects:
         parts.append(tag("p", f"{many(len(one.projects), 'project')}: {', '.join(one.projects)}", class_="dim"))
     return tag("details", summary, parts, class_="finding", data_state=name, open=one.severity is Severity.ERROR)
+
+
+def _outcomes(outcomes: Sequence[Outcome]) -> Markup:
+    """What becomes of it target by target."""
+    rows = [
+        tag(
+            "tr",
+            tag("th", each.target, scope="row"),
+            tag("td", each.machine, class_="dim"),
+            tag("td", f"{TARGET_STATES[each.state][0]} ", phrase(each.effect), class_=CLASSES[each.state]),
+        )
+        for each in outcomes
+    ]
+    return tag("table", tag("tbody", rows), class_="list outcomes")
 
 
 def _fact(fact: Evidence) -> Markup:
