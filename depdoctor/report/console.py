@@ -13,24 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Outcome, Severity, State
+from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
 from depdoctor.report.explained import chain
+from depdoctor.report.outcomes import fit, table
 
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-
-STATES = {
-    State.FAILS: ("✖", "red"),
-    State.MAY_FAIL: ("▲", "yellow"),
-    State.RUNS: ("✓", "green"),
-    State.UNKNOWN: ("?", ""),
-}
-
-MOST_TARGETS = 6
-"""Targets of one finding that its table shows."""
 
 MOST_LINES = 12
 """Lines of one finding, and of all notes."""
@@ -139,16 +130,16 @@ def _finding(console: Console, one: Finding) -> None:
             Text(f"because {fact.fact} ({fact.source}, {fact.date})", style="dim"),
             indent=2,
             most=EVIDENCE_LINES,
-            tail=f" ... ({_fit(fact.source, console.width // 2)}, {fact.date})",
+            tail=f" ... ({fit(fact.source, console.width // 2)}, {fact.date})",
         )
         for fact in one.evidence[:2]
     ]
-    table = _outcomes(console, one.outcomes)
+    rows = table(one.outcomes, console.width - 4)
     room = MOST_LINES - 1 - len(message) - len(ends)
     causes = _causes(console, one.causes, max(room - sum(map(len, facts)), min(CAUSE_LINES, room)))
     console.print(head)
     _print(console, message, indent=2)
-    _print(console, table, indent=4)
+    _print(console, rows, indent=4)
     _print(console, causes, indent=4)
     room -= len(causes)
     for fact in facts:
@@ -157,31 +148,6 @@ def _finding(console: Console, one: Finding) -> None:
             room -= len(fact)
     _print(console, ends, indent=2)
     console.print()
-
-
-def _outcomes(console: Console, outcomes: Sequence[Outcome]) -> list[Text]:
-    """A line for each target, those that fail first."""
-    ranked = sorted(outcomes, key=lambda one: list(STATES).index(one.state))
-    shown = ranked[:MOST_TARGETS]
-    if not shown:
-        return []
-    name = min(max(len(one.target) for one in shown), console.width // 4)
-    machine = min(max(len(one.machine) for one in shown), console.width // 3)
-    lines = []
-    for one in shown:
-        mark, style = STATES[one.state]
-        line = Text.assemble(
-            (f"{mark} ", style), f"{_fit(one.target, name)}  ", (f"{_fit(one.machine, machine)}  ", "dim"), one.effect
-        )
-        line.truncate(max(console.width - 4, 1), overflow="ellipsis")
-        lines.append(line)
-    if len(ranked) > len(shown):
-        lines.append(Text(f"and {many(len(ranked) - len(shown), 'more target')}", style="dim"))
-    return lines
-
-
-def _fit(text: str, width: int) -> str:
-    return f"{text:{width}}" if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _causes(console: Console, causes: Iterable[Cause], most: int) -> list[Text]:

@@ -11,8 +11,9 @@ from depdoctor.model.cost import Costs, ImageDiff, PlanDiff
 from depdoctor.model.finding import Diagnosis, Finding, Severity
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan
-from depdoctor.report.console import STATES, many, size
+from depdoctor.report.console import many, size
 from depdoctor.report.explained import chain
+from depdoctor.report.outcomes import STATES
 
 MOST_CHARACTERS = 60_000
 """Services refuse a comment of more than 65,536."""
