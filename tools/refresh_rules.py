@@ -17,7 +17,7 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,14 @@ from urllib.parse import urljoin
 
 from packaging.requirements import Requirement
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion, Version
 
 from depdoctor import rules
@@ -43,28 +50,40 @@ from depdoctor.rules import Rules
 
 ROOT = Path(__file__).resolve().parent.parent
 JSON = "application/vnd.pypi.simple.v1+json"
-TABLES = ("wheels", "metadata", "builds")
+HEADERS = {"wheels": "wheels", "metadata": "metadata", "builds": "build"}
+OLDEST_MINOR = 7
+"""Wheels for nothing newer than this minor of Python 3 are left out: nobody asks for them."""
+
 PARALLEL = 8
 LIMIT_S = 60.0
 
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
-_GLIBC = re.compile(r"manylinux_(\d+)_(\d+)_x86_64$")
+_LIBC = re.compile(r"(many|musl)linux_(\d+)_(\d+)_")
 _LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
+_MACHINES = ("x86_64", "aarch64")
 _CPYTHON = re.compile(r"cp3(\d+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A release as the index lists it: its wheels for Linux on x86_64, the plain ones of every platform among them."""
+    """A release as the index lists it: its wheels for Linux, the plain ones of every platform among them."""
 
     package: NormalizedName
     version: Version
     wheels: tuple[tuple[DistributionFile, frozenset[Tag]], ...]
+    sdist: bool
+    requires_python: str
 
     @property
     def newest(self) -> DistributionFile | None:
-        """The wheel for the newest CPython."""
-        return max((file for file, _ in self.wheels), key=lambda file: file.filename, default=None)
+        """The wheel for the newest CPython, glibc and x86_64."""
+        here = [
+            file
+            for file, tags in self.wheels
+            if any(tag.platform == "any" or tag.platform.endswith("x86_64") for tag in tags)
+            and "musllinux" not in file.filename
+        ]
+        return max(here, key=lambda file: file.filename, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +94,7 @@ class _Ask:
     cache: Path
     requires: re.Pattern[str]
     extras: bool
+    head: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +109,10 @@ class Row:
 def main(arguments: Sequence[str]) -> int:
     """Print the diff, and write it where that is asked for. 1 if the index cannot be asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", choices=TABLES, action="append", help="only this table (default: wheels, metadata)")
+    parser.add_argument("--table", choices=HEADERS, action="append", help="only this table (default: wheels, metadata)")
     parser.add_argument("--package", action="append", help="only this package, which the table need not know yet")
     parser.add_argument("--since", type=Version, help="releases from this one on (default: newer than the table)")
+    parser.add_argument("--anew", action="store_true", help="all releases again, instead of rows made before")
     parser.add_argument("--until", type=Version, help="and none after this one")
     parser.add_argument("--requires", default="", help="of METADATA only what requires names that begin so (a pattern)")
     parser.add_argument("--no-extras", action="store_true", help="of METADATA only what is always required")
@@ -104,10 +125,19 @@ def main(arguments: Sequence[str]) -> int:
     if not index:
         print("uv names no index that can be asked without credentials", file=sys.stderr)
         return 1
-    known = rules.load(options.folder)
-    ask = _Ask(known=known, cache=cache, requires=re.compile(options.requires), extras=not options.no_extras)
+    known = rules.load(shipped=options.folder)
     for table in options.table or ("wheels", "metadata"):
         names = [canonicalize_name(name) for name in options.package or _names(known, table)]
+        path = options.folder / f"{table}.toml"
+        old = path.read_text(encoding="utf-8")
+        kept = _without(old, HEADERS[table], names) if options.anew else old
+        ask = _Ask(
+            known=known,
+            cache=cache,
+            requires=re.compile(options.requires),
+            extras=not options.no_extras,
+            head=_head(old),
+        )
         with ThreadPoolExecutor(PARALLEL) as pool:
             pages = pool.map(lambda name: _releases(index, name), names)
             found = [
@@ -115,9 +145,7 @@ def main(arguments: Sequence[str]) -> int:
                 for name, releases in zip(names, pages, strict=True)
                 for row in _proposed(ask, table, _wanted(known, table, name, releases, options))
             ]
-        path = options.folder / f"{table}.toml"
-        old = path.read_text(encoding="utf-8")
-        new = old.rstrip("\n") + "\n" + "".join(f"\n{row}" for row in found) if found else old
+        new = kept.rstrip("\n") + "\n" + "".join(f"\n{row}" for row in found) if found else old
         sys.stdout.writelines(
             difflib.unified_diff(
                 old.splitlines(keepends=True), new.splitlines(keepends=True), path.name, path.name, n=1
@@ -125,7 +153,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         if options.write and new != old:
             path.write_text(new, encoding="utf-8")
-            rules.load(options.folder)
+            getattr(rules.load(shipped=options.folder), table)  # raises if it is no table any more
     return 0
 
 
@@ -142,7 +170,7 @@ def _wanted(
         for release in releases
         if (options.since is None or release.version >= options.since)
         and (options.until is None or release.version <= options.until)
-        and (options.since is not None or newest is None or release.version > newest)
+        and (options.anew or options.since is not None or newest is None or release.version > newest)
     ]
 
 
@@ -154,21 +182,40 @@ def _releases(index: str, name: NormalizedName) -> list[Release]:
         print(f"{name}: the index has no page of it that a program can read", file=sys.stderr)
         return []
     wheels: dict[Version, list[tuple[DistributionFile, frozenset[Tag]]]] = {}
+    sources: set[Version] = set()
+    requires: dict[Version, str] = {}
     for file in json.loads(answer.text)["files"]:
-        try:
-            _, version, _, tags = parse_wheel_filename(file["filename"])
-        except (InvalidWheelFilename, InvalidVersion):
+        if file.get("yanked"):
             continue
-        here = any(
-            (tag.platform.endswith("x86_64") and "linux" in tag.platform) or tag.platform == "any" for tag in tags
-        )
-        if file.get("yanked") or version.is_prerelease or not here or "musllinux" in file["filename"]:
+        try:
+            if not file["filename"].endswith(".whl"):
+                sources.add(parse_sdist_filename(file["filename"])[1])
+                continue
+            _, version, _, tags = parse_wheel_filename(file["filename"])
+        except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+            continue
+        here = any(tag.platform == "any" or ("linux" in tag.platform and _machine(tag)) for tag in tags)
+        if version.is_prerelease or not here:
             continue
         sha256 = file.get("hashes", {}).get("sha256", "")
         url = urljoin(answer.url, file["url"])
         found = DistributionFile(filename=file["filename"], url=url, sha256=sha256, size_bytes=file.get("size"))
         wheels.setdefault(version, []).append((found, tags))
-    return [Release(package=name, version=version, wheels=tuple(found)) for version, found in sorted(wheels.items())]
+        requires[version] = file.get("requires-python") or ""
+    return [
+        Release(
+            package=name,
+            version=version,
+            wheels=tuple(found),
+            sdist=version in sources,
+            requires_python=requires[version],
+        )
+        for version, found in sorted(wheels.items())
+    ]
+
+
+def _machine(tag: Tag) -> str:
+    return next((machine for machine in _MACHINES if tag.platform.endswith(machine)), "")
 
 
 def _proposed(ask: _Ask, table: str, releases: Sequence[Release]) -> Iterator[str]:
@@ -177,40 +224,72 @@ def _proposed(ask: _Ask, table: str, releases: Sequence[Release]) -> Iterator[st
         return
     make = {"wheels": _of_wheels, "metadata": _of_metadata, "builds": _of_builds}[table]
     rows = list(make(ask, releases))
-    header = {"wheels": "wheels", "metadata": "metadata", "builds": "build"}[table]
     place = {release.version: number for number, release in enumerate(releases)}
-    for extra in dict.fromkeys(_extra_of(row) for _, row in rows):
-        own = [(place[release.version], release, row) for release, row in rows if _extra_of(row) == extra]
+    proposed: list[tuple[Version, str]] = []
+    for strand in dict.fromkeys(_strand(row) for _, row in rows):
+        own = [(place[release.version], release, row) for release, row in rows if _strand(row) == strand]
         # A release that says nothing ends a run: the rows of a table hold for all releases from first to last.
         for _, group in groupby(enumerate(own), key=lambda pair: (pair[1][0] - pair[0], pair[1][2])):
             run = [(release.version, row) for _, (_, release, row) in group]
-            yield _toml(header, run[0][1], run[0][0], run[-1][0])
+            proposed.append((run[0][0], _toml(ask.head, HEADERS[table], run[0][1], run[0][0], run[-1][0])))
+    yield from (text for _, text in sorted(proposed, key=lambda pair: pair[0]))
 
 
-def _extra_of(row: Row) -> object:
-    return dict(row.fields).get("extra", "")
+def _strand(row: Row) -> object:
+    """Rows of different extras or platforms go side by side."""
+    return dict(row.fields).get("extra", dict(row.fields).get("platforms", ""))
 
 
 def _of_wheels(_: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Release, Row]]:
+    """For whom each release has wheels; nothing of one that has a plain wheel, which serves everybody."""
     for release in releases:
-        tags = {tag for _, found in release.wheels for tag in found if tag.platform.endswith("x86_64")}
-        minors = {
-            int(match.group(1)) for tag in tags if (match := _CPYTHON.match(tag.interpreter)) and tag.abi != "abi3"
-        }
-        glibc = [version for tag in tags if (version := _glibc(tag.platform))]
-        fields: list[tuple[str, object]] = []
-        if minors:
-            fields.append(("pythons", [f"3.{minor}" for minor in sorted(minors)]))
-        if glibc and min(glibc) > Version("2.17"):
-            fields.append(("glibc", str(min(glibc))))
-        if fields:
-            yield release, Row(package=release.package, fields=_frozen(fields), source="file lists of the index")
+        tags = {tag for _, found in release.wheels for tag in found}
+        if any(tag.platform == "any" for tag in tags):
+            continue
+        platforms: dict[tuple[tuple[str, object], ...], list[str]] = {}
+        for machine in _MACHINES:
+            if fields := _for_whom(release, {tag for tag in tags if _machine(tag) == machine}):
+                platforms.setdefault(_frozen(fields), []).append(f"linux-{machine}")
+        for alike, names in platforms.items():
+            usual = names == [f"linux-{_MACHINES[0]}"]
+            row = alike if usual else (("platforms", tuple(names)), *alike)
+            yield release, Row(package=release.package, fields=row, source="file lists of the index")
 
 
-def _glibc(platform: str) -> Version | None:
-    legacy = _LEGACY.get(platform.removesuffix("_x86_64"))
-    match = _GLIBC.match(platform)
-    return Version(legacy) if legacy else Version(f"{match.group(1)}.{match.group(2)}") if match else None
+def _for_whom(release: Release, tags: Iterable[Tag]) -> list[tuple[str, object]]:
+    every = False
+    own: set[int] = set()
+    onward: set[int] = set()
+    glibc: set[Version] = set()
+    musl: set[Version] = set()
+    for tag in tags:
+        match = _CPYTHON.match(tag.interpreter)
+        every = every or (not match and tag.interpreter.startswith("py3"))
+        if match:
+            (onward if tag.abi == "abi3" else own).add(int(match.group(1)))
+        if libc := _libc(tag.platform):
+            (musl if libc[0] == "musl" else glibc).add(libc[1])
+    least = min(onward, default=None)
+    fields: list[tuple[str, object]] = []
+    if not every:
+        if least is None and max(own, default=0) < OLDEST_MINOR:
+            return []
+        fields += [("pythons", [f"3.{minor}" for minor in sorted(own) if least is None or minor < least])]
+        fields += [("onward", f"3.{least}")] if least is not None else []
+    fields += [("glibc", str(min(glibc)))] if glibc and min(glibc) > Version("2.17") else []
+    fields += [("musl", str(min(musl)))] if musl else []
+    fields += [("sdist", True)] if release.sdist else []
+    bounded = release.sdist and "<" in release.requires_python
+    fields += [("requires-python", release.requires_python)] if bounded else []
+    return [(name, value) for name, value in fields if value != []]
+
+
+def _libc(platform: str) -> tuple[str, Version] | None:
+    """The C library that a platform tag asks for (PEP 600, PEP 656 and the names before them), and its version."""
+    if match := _LIBC.match(platform):
+        return match.group(1), Version(f"{match.group(2)}.{match.group(3)}")
+    legacy = _LEGACY.get(platform.partition("_")[0])
+    return ("many", Version(legacy)) if legacy else None
 
 
 def _of_metadata(ask: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Release, Row]]:
@@ -278,12 +357,32 @@ def _frozen(fields: Iterable[tuple[str, object]]) -> tuple[tuple[str, object], .
     return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in fields)
 
 
-def _toml(header: str, row: Row, first: Version, last: Version) -> str:
+def _toml(head: Mapping[str, str], header: str, row: Row, first: Version, last: Version) -> str:
+    """A row, without what the head of the table says for all of them."""
     lines = [f"[[{header}]]", f"package = {json.dumps(row.package)}"]
     lines += [f'first = "{first}"', f'last = "{last}"']
     lines += [f"{name} = {json.dumps(value)}" for name, value in row.fields]
-    lines += [f"source = {json.dumps(row.source)}", f"date = {datetime.now(UTC).date().isoformat()}"]
-    return "\n".join([*lines, 'confidence = "primary"']) + "\n"
+    heads = {
+        "source": json.dumps(row.source),
+        "date": datetime.now(UTC).date().isoformat(),
+        "confidence": json.dumps("primary"),
+    }
+    lines += [f"{name} = {text}" for name, text in heads.items() if head.get(name) != text]
+    return "\n".join(lines) + "\n"
+
+
+def _head(text: str) -> dict[str, str]:
+    """The keys above the first row of a table, as they are written."""
+    lines = (line.partition(" = ") for line in text.partition("[[")[0].splitlines())
+    return {key: value for key, _, value in lines if value}
+
+
+def _without(text: str, header: str, packages: Iterable[str]) -> str:
+    """A table without the rows that this tool made of some packages; those with a source of their own stay."""
+    names = {f"package = {json.dumps(name)}" for name in packages}
+    head, *rows = re.split(rf"(?m)^(?=\[\[{header}\]\])", text)
+    by_hand = re.compile(r'(?m)^source = (?!"file lists of the index"|"METADATA of wheels")|^note = ')
+    return head + "".join(row for row in rows if not names & set(row.splitlines()) or by_hand.search(row))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
@@ -26,6 +27,8 @@ from depdoctor.model.lock import Lock, LockOutcome, Overlap
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement
 from depdoctor.model.target import Environment
 from depdoctor.rules import Rules
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,10 @@ class Installation:
         """The packages here that require a package."""
         found = {parent for part in self.parts for parent in part.parents.get(name, ())}
         return tuple(sorted(found & self.packages.keys()))
+
+    def nearest(self, found: Mapping[NormalizedName, Found]) -> list[Found]:
+        """What was found of packages that no other one of them asks for: the rest follows from it."""
+        return [each for name, each in found.items() if found.keys().isdisjoint(self.parents(name))]
 
     def among(self, names: Collection[NormalizedName]) -> list[Package]:
         """Those of its packages that have one of these names, by name."""

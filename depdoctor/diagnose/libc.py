@@ -21,49 +21,58 @@ def check(context: Context) -> Iterator[Finding]:
     yield from refusals(context, Kind.GLIBC)
     for installation in context.installations:
         platform = installation.environment.platform
-        if platform.system != "linux" or platform.machine != "x86_64" or installation.shared or installation.standing:
+        if platform.system != "linux" or installation.shared or installation.standing:
             continue
-        for package in installation.wheels(context.rules.wheels_by_package.keys()):
+        files = {pin.name for part in installation.parts for pin in part.lock.pins if pin.file and pin.file.is_wheel}
+        if files >= installation.packages.keys():  # tags of locked wheels have the last word
+            continue
+        rows, found = context.rules.wheels_by_package, {}
+        for package in installation.wheels(rows.keys() - files):
             if (installation.name, package.name) in refused:
                 continue
-            for row in context.rules.wheels_by_package[package.name]:
-                if _too_new(row, package, installation):
-                    yield _finding(installation, package, row)
+            row = next((each for each in rows[package.name] if _too_new(each, package, installation)), None)
+            if row is not None:
+                found[package.name] = _finding(installation, package, row)
+        yield from installation.nearest(found)
 
 
 def _too_new(row: Wheels, package: Package, installation: Installation) -> bool:
     version, platform = package.version, installation.environment.platform
-    if version is None or row.glibc is None or not row.first <= version <= row.last:
+    if version is None or installation.platform not in row.platforms or not row.first <= version <= row.last:
         return False
-    if _has_file(installation, package):
-        return False
-    return platform.libc != "glibc" or Version(f"{platform.libc_version[0]}.{platform.libc_version[1]}") < row.glibc
-
-
-def _has_file(installation: Installation, package: Package) -> bool:
-    """Whether a lock names a wheel, whose tag has the last word."""
-    return any(
-        pin.name == package.name and pin.file is not None and pin.file.is_wheel
-        for part in installation.parts
-        for pin in part.lock.pins
-    )
+    here = Version(f"{platform.libc_version[0]}.{platform.libc_version[1]}")
+    if platform.libc == "musl":
+        return row.musl is None or here < row.musl
+    return row.glibc is not None and here < row.glibc
 
 
 def _finding(installation: Installation, package: Package, row: Wheels) -> Finding:
+    platform = installation.environment.platform
     note = f": {row.note}" if row.note else ""
+    name, releases = package.name, f"{row.package} {row.first} to {row.last}"
+    if platform.libc == "glibc":
+        message = (
+            f"{package} needs glibc {row.glibc} or newer, and {platform} has an older C library: "
+            f"`GLIBC_{row.glibc} not found`"
+        )
+        hint = f"take a base image with glibc {row.glibc} or newer, an older {name}, or build it in place"
+        fact = f"{releases} need glibc {row.glibc}{note}"
+    else:
+        least = f"none below musl {row.musl}" if row.musl else "none for musl"
+        built = "pip would build it from source" if row.sdist else "`No matching distribution found`"
+        message = f"{package} has wheels for glibc, {least}, and {platform} takes no others: {built}"
+        hint = "take a base image with glibc, such as one of Debian or Ubuntu"
+        fact = f"{releases}: {least}{note}"
     return Finding(
         kind=Kind.GLIBC,
-        severity=Severity.ERROR,
-        subject=package.name,
-        message=(
-            f"{package} needs glibc {row.glibc} or newer, and {installation.environment.platform} has an older C "
-            f"library: `GLIBC_{row.glibc} not found`"
-        ),
-        hint=f"take a base image with glibc {row.glibc} or newer, an older {package.name}, or build it in place",
-        packages=(package.name,),
+        severity=Severity.WARNING if platform.libc == "musl" and row.sdist else Severity.ERROR,
+        subject=name,
+        message=message,
+        hint=hint,
+        packages=(name,),
         projects=installation.projects,
-        causes=installation.causes(package.name),
-        evidence=(row.provenance.evidence(f"{row.package} {row.first} to {row.last} need glibc {row.glibc}{note}"),),
+        causes=installation.causes(name),
+        evidence=(row.provenance.evidence(fact),),
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
 from depdoctor.diagnose.environments import python_refused
-from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
+from depdoctor.model.graph import holds
+from depdoctor.rules.rows import Wheels
 
 PATCH_RELEASES = range(40)
 """Patch releases of a Python minor that a specifier is held against; any one will do."""
@@ -70,26 +73,71 @@ def _admits(requires_python: str, python: str) -> bool:
 
 
 def _by_tables(context: Context, installation: Installation) -> Iterator[Finding]:
-    if installation.platform != "linux-x86_64" or _refused(context, installation):
+    if installation.environment.platform.system != "linux" or _refused(context, installation):
         return
-    python = installation.environment.python
+    found = {}
     for package in installation.wheels(context.rules.wheels_by_package.keys()):
-        name = package.name
-        for row in context.rules.wheels_by_package[name]:
-            if package.version and row.first <= package.version <= row.last and row.pythons:
-                if python in row.pythons:
-                    continue
-                yield Finding(
-                    kind=Kind.PYTHON_UNSUPPORTED,
-                    severity=Severity.ERROR,
-                    subject=name,
-                    message=f"{package} has wheels for Python {listed(row.pythons)}, not for {python}",
-                    hint=f"take Python {listed(row.pythons, 'or')}, or a release with wheels for {python}",
-                    packages=(name,),
-                    projects=installation.projects,
-                    causes=installation.causes(name),
-                    evidence=(row.provenance.evidence(f"{name} {row.first} to {row.last}: {listed(row.pythons)}"),),
-                )
+        rows = [row for row in context.rules.wheels_by_package[package.name] if installation.platform in row.platforms]
+        wanted = _wanted(installation, package)
+        if wanted is not None and (finding := _without_wheel(installation, package, wanted, rows)):
+            found[package.name] = finding
+    yield from installation.nearest(found)
+
+
+def _wanted(installation: Installation, package: Package) -> SpecifierSet | None:
+    """Which releases may be installed, as far as what is declared tells; None if it tells of no bound above."""
+    if package.version is not None:
+        return SpecifierSet(f"=={package.version.public}")
+    specifiers = [
+        one.requirement.specifier
+        for part in installation.parts
+        for name, one in part.named
+        if name == package.name and holds(one.requirement.marker, part.lock.environment)
+    ]
+    both = SpecifierSet(",".join(filter(None, map(str, specifiers))))
+    return both if any(one.operator in {"<", "<=", "~=", "=="} for one in both) else None
+
+
+def _without_wheel(
+    installation: Installation, package: Package, wanted: SpecifierSet, rows: Sequence[Wheels]
+) -> Finding | None:
+    """The finding, if every release that may be installed has wheels for other Pythons only, and all are known."""
+    newest = max((row.last for row in rows), default=None)
+    if newest is None or not wanted.is_disjoint(SpecifierSet(f">{newest}")):
+        return None
+    among = [row for row in rows if not wanted.is_disjoint(SpecifierSet(f">={row.first},<={row.last}"))]
+    python = installation.environment.python
+    if not among or any(serves(row, python) for row in among):
+        return None
+    refused = not any(row.sdist and _admits(str(row.requires_python), python) for row in among)
+    local = package.version is not None and package.version.local  # an index of its own may have other wheels
+    pythons = tuple(dict.fromkeys(minor for row in among for minor in _pythons(row)))
+    name, what = package.name, str(package) if package.version else f"{package.name}{wanted}"
+    first, last = min(row.first for row in among), max(row.last for row in among)
+    later = min((row.first for row in rows if row.first > last and serves(row, python)), default=None)
+    way = f"{name} {later} or newer" if later else f"a release with wheels for {python}"
+    built = "" if refused else ": pip would build it from source"
+    return Finding(
+        kind=Kind.PYTHON_UNSUPPORTED,
+        severity=Severity.ERROR if refused and not local else Severity.WARNING,
+        subject=name,
+        message=f"{what} has wheels for Python {listed(pythons)}, not for {python}{built}",
+        hint=f"take Python {listed(pythons, 'or')}, or {way}",
+        packages=(name,),
+        projects=installation.projects,
+        causes=installation.causes(name),
+        evidence=(among[-1].provenance.evidence(f"{name} {first} to {last}: {listed(pythons)}"),),
+    )
+
+
+def serves(row: Wheels, python: str) -> bool:
+    """Whether releases have a wheel for a CPython minor ("3.12"), or one for every Python."""
+    onward = bool(row.onward) and Version(python) >= Version(row.onward)
+    return python in row.pythons or onward or not (row.pythons or row.onward)
+
+
+def _pythons(row: Wheels) -> tuple[str, ...]:
+    return (*row.pythons, *((f"{row.onward} or newer",) if row.onward else ()))
 
 
 def _refused(context: Context, installation: Installation) -> bool:

@@ -174,7 +174,7 @@ def _pythons(context: Context, entry: Entry, subject: str) -> tuple[str, ...]:
     for version in versions:
         for row in rows:
             if version and row.first <= version <= row.last and row.pythons:
-                return row.pythons
+                return (*row.pythons, *((f"{row.onward} or newer",) if row.onward else ()))
     return ()
 
 

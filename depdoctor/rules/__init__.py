@@ -30,7 +30,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("components", "component", rows.Component, ("package", "version", "toolkit")),
     Table("wheel_members", "member", rows.WheelMember, ("package", "member")),
     Table("metadata", "metadata", rows.Metadata, ("package", "first", "extra")),
-    Table("wheels", "wheels", rows.Wheels, ("package", "first")),
+    Table("wheels", "wheels", rows.Wheels, ("package", "first", "platforms")),
     Table("shared_files", "files", rows.SharedFiles, ("module", "packages")),
     Table("breaks", "break", rows.Break, ("package", "versions", "library")),
     Table("lockstep", "pair", rows.Lockstep, ("package", "versions", "leader")),
@@ -47,30 +47,35 @@ TABLES: tuple[Table[Any], ...] = (
 """Every table, in the order in which the fields of `Rules` follow."""
 
 
-def load(extra: Path | None = None) -> Rules:
+def load(extra: Path | None = None, *, shipped: Path | None = None) -> Rules:
     """All tables, and those of `extra`: a folder of tables, or one table, named as the one that it adds to.
+
+    `shipped` is another folder than the package's own to read all tables from.
 
     A row of `extra` with the key of a row that is there takes its place. Tables of the package are read when something
     is first asked of them: most runs need a few. Raises `RulesError` with the file and the key, for `extra` here.
     """
-    return _Deferred.over({table.stem: _read(table, path) for table, path in _extra_tables(extra)} if extra else {})
+    added = {table.stem: _read(table, path) for table, path in _extra_tables(extra)} if extra else {}
+    return _Deferred.over(added, shipped or _folder())
 
 
 class _Deferred(Rules):
     """Rules that read each table of the package when it is first asked for; `added` rows take the place of theirs."""
 
     added: Mapping[str, tuple[Any, ...]]
+    folder: Path
 
     @classmethod
-    def over(cls, added: Mapping[str, tuple[Any, ...]]) -> Rules:
+    def over(cls, added: Mapping[str, tuple[Any, ...]], folder: Path) -> Rules:
         facts = object.__new__(cls)
         object.__setattr__(facts, "added", added)
+        object.__setattr__(facts, "folder", folder)
         return facts
 
 
 def _defer(table: Table[Any]) -> None:
     def rows_of(facts: _Deferred) -> tuple[Any, ...]:
-        shipped = _read(table, _folder() / f"{table.stem}.toml")
+        shipped = _read(table, facts.folder / f"{table.stem}.toml")
         if not (added := facts.added.get(table.stem)):
             return shipped
         return tuple({table.key_of(row): row for row in (*shipped, *added)}.values())

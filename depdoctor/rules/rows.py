@@ -207,13 +207,24 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheels:
-    """For whom some releases of a package have wheels: CPython minors and the oldest glibc, on Linux x86_64."""
+    """For whom some releases of a package have wheels on some platforms, as the index lists their files.
+
+    `pythons` are the CPython minors that have a wheel of their own; with `onward`, that minor and every later one has
+    one besides (the stable ABI, PEP 384). Neither is there where one wheel serves every Python. `glibc` is the oldest
+    that some wheel runs on, if that is newer than 2.17, and `musl` that of musllinux wheels, None if there are none.
+    Where there is an `sdist`, a Python that `requires_python` lets in can build it; only upper bounds are told.
+    """
 
     package: NormalizedName
     first: Version
     last: Version
+    platforms: tuple[str, ...] = ("linux-x86_64",)
     pythons: tuple[str, ...] = ()
+    onward: str = ""
     glibc: Version | None = None
+    musl: Version | None = None
+    sdist: bool = False
+    requires_python: SpecifierSet = field(default_factory=SpecifierSet)
     note: str = ""
     provenance: Provenance
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.version import Version
 
 from depdoctor import rules
 
@@ -85,3 +86,50 @@ def test_for_whom_there_are_wheels_is_read_off_their_names(refresh: Refresh) -> 
 
 def test_a_package_that_the_index_does_not_have_is_told(refresh: Refresh) -> None:
     assert refresh("--table", "wheels", "--package", "no-such-package") == ""
+
+
+def test_the_stable_abi_musl_machines_and_source_archives_are_read_off_the_list(tool: ModuleType) -> None:
+    names = (
+        "lib-1.0-cp38-cp38-manylinux_2_28_x86_64.whl",
+        "lib-1.0-cp39-abi3-manylinux_2_28_x86_64.whl",
+        "lib-1.0-cp39-abi3-musllinux_1_2_x86_64.whl",
+        "lib-1.0-cp39-abi3-manylinux_2_31_aarch64.whl",
+        "lib-1.0-cp39-abi3-win_amd64.whl",
+    )
+    wheels = tuple(
+        (tool.DistributionFile(filename=name, url="", sha256="", size_bytes=None), tool.parse_wheel_filename(name)[3])
+        for name in names
+    )
+    release = tool.Release(
+        package="lib", version=Version("1.0"), wheels=wheels, sdist=True, requires_python=">=3.8,<3.14"
+    )
+    found = [dict(row.fields) for _, row in tool._of_wheels(None, [release])]
+    both = {"onward": "3.9", "sdist": True, "requires-python": ">=3.8,<3.14"}
+    assert found == [
+        {"pythons": ("3.8",), "glibc": "2.28", "musl": "1.2", **both},
+        {"platforms": ("linux-aarch64",), "glibc": "2.31", **both},
+    ]
+    assert release.newest.filename == "lib-1.0-cp39-abi3-manylinux_2_28_x86_64.whl"
+
+
+def test_rows_are_proposed_anew_and_those_with_a_source_of_their_own_stay(refresh: Refresh, tables: Path) -> None:
+    path = tables / "wheels.toml"
+    by_hand = '\n[[wheels]]\npackage = "tensorlib"\nfirst = "0.1"\nlast = "0.2"\nglibc = "2.40"\nsource = "a report"\n'
+    path.write_text(path.read_text() + by_hand)
+    refresh("--table", "wheels", "--package", "tensorlib", "--anew", "--write")
+    once = path.read_text()
+    assert by_hand in once
+    assert once.count('package = "tensorlib"') > 1
+    refresh("--table", "wheels", "--package", "tensorlib", "--anew", "--write")
+    assert path.read_text() == once
+
+
+def test_a_row_that_is_taken_away_is_proposed_again(refresh: Refresh, tables: Path) -> None:
+    refresh("--table", "wheels", "--package", "tensorlib", "--since", "0.1", "--write")
+    path = tables / "wheels.toml"
+    whole = path.read_text()
+    *rest, last = whole.split("\n[[wheels]]\n")
+    path.write_text("\n[[wheels]]\n".join(rest))
+    assert 'package = "tensorlib"' in last
+    refresh("--table", "wheels", "--package", "tensorlib", "--write")
+    assert path.read_text() == whole
