@@ -23,6 +23,7 @@ from depdoctor.model.config import (
     ImageConfig,
     ProjectConfig,
 )
+from depdoctor.model.packing import Compression, Packing
 from depdoctor.model.plan import SYSTEM_PACKAGE
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
@@ -80,6 +81,10 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Con
         ca_bundle=image.take("ca-bundle", _text, ""),
         weights=image.take("weights", _keep, Keep.LAYER),
         max_layer_bytes=image.take("max-layer-bytes", _whole(LEAST_LAYER_BYTES, 2**63), None) or MAX_LAYER_BYTES,
+        packing=Packing(
+            compiled=image.take("compile", _yes, False),  # noqa: FBT003 - the default
+            compression=image.take("compression", _compression, Compression.COPY),
+        ),
     )
     image.end()
     rules = top.table("rules")
@@ -216,6 +221,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _yes(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {value!r}")
+    return value
+
+
 def _each(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     def read_all(value: Any) -> tuple[T, ...]:
         if not isinstance(value, list):
@@ -252,6 +263,10 @@ def _whole(least: int, most: int) -> Callable[[Any], int | None]:
 
 def _keep(value: Any) -> Keep:
     return Keep(_one_of(KEEPS)(value))
+
+
+def _compression(value: Any) -> Compression:
+    return Compression(_one_of(tuple(Compression))(value))
 
 
 def _python(value: Any) -> str:

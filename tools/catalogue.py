@@ -157,7 +157,7 @@ def _keys(properties: Mapping[str, Any], schema: Mapping[str, Any], required: Se
 def _kind(one: Mapping[str, Any]) -> str:
     if "enum" in one:
         return ", ".join(f"`{choice}`" for choice in one["enum"])
-    return {"array": "list of texts", "integer": "number", "string": "text"}[one["type"]]
+    return {"array": "list of texts", "boolean": "`true`, `false`", "integer": "number", "string": "text"}[one["type"]]
 
 
 def _parsers(parser: Parser) -> Iterator[Parser]:

@@ -23,6 +23,7 @@ from depdoctor.cli.parser import (
 )
 
 BUILDERS = ("auto", "oci", "docker", "buildx")
+COMPRESSIONS = ("copy", "gzip", "zstd")
 ALIGN = ("none", "safe", "deep")
 UNUSED_DAYS = 30.0
 
@@ -178,6 +179,7 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
     command.add_argument("--push", metavar="REGISTRY/PREFIX", help="push the images there")
     command.add_argument("--load", action="store_true", help="load the images into the container engine")
     command.add_argument("--builder", choices=BUILDERS, default="auto", help="who builds (default: auto)")
+    _with_packing(command)
     _with_dry_run(command)
     command.add_argument(
         "--docker-context",
@@ -209,9 +211,24 @@ def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
     command.add_argument(
         "--to", metavar="REGISTRY/PREFIX", help="where to (default: [image] registry of the configuration)"
     )
+    _with_packing(command)
     _with_dry_run(command)
     command.add_argument(
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"
+    )
+
+
+def _with_packing(command: Parser) -> None:
+    command.add_argument(
+        "--compile",
+        action="store_true",
+        help="put byte-code into the images: larger, and quicker to start (default: [image] compile)",
+    )
+    command.add_argument(
+        "--compression",
+        choices=COMPRESSIONS,
+        help="compress layers again, as one gzip stream or with zstd, which engines of before 2023 cannot read "
+        "(default: [image] compression, which is copy: the streams of the wheels as they are)",
     )
 
 

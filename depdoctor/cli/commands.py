@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,8 @@ def build(options: argparse.Namespace) -> int:
         load=options.load,
         builder=options.builder,
         images=tuple(options.image),
+        compiled=options.compile,
+        compression=options.compression or "",
         contexts=tuple(options.docker_context),
         builders=tuple(options.buildx),
     )
@@ -129,6 +132,7 @@ def push(options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     wish = delivery.push_wish(settings(options), options.to or "", tuple(options.image))
+    wish = replace(wish, compiled=options.compile, compression=options.compression or "")
     return _delivered(options, wish, started)
 
 

@@ -119,6 +119,9 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
     flags = "--no-deps --require-hashes --index-strategy unsafe-best-match --link-mode copy"
     if all_wheels(layer, packages):
         flags += " --no-build"
+    compiled = stage.images[0].packing.compiled
+    exports = ["    export PYC_INVALIDATION_MODE=unchecked-hash; \\"] if compiled else []
+    flags += " --compile-bytecode" if compiled else ""
     return "\n".join(
         [
             f"# {_some([str(pin) for pin in pins])}",
@@ -133,6 +136,7 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
             f"    --mount=type=secret,id=netrc,target={MOUNT_ROOT}/netrc \\",
             f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then export SSL_CERT_FILE={MOUNT_ROOT}/ca.pem; fi; \\",
             f"    if [ -e {MOUNT_ROOT}/netrc ]; then export NETRC={MOUNT_ROOT}/netrc; fi; \\",
+            *exports,
             f"    {MOUNT_ROOT}/uv pip install --python {ENVIRONMENT_ROOT}/bin/python --prefix {LAYER_ROOT} \\",
             f"        --cache-dir {MOUNT_ROOT}/cache --no-config {flags} \\",
             f"        --requirements {MOUNT_ROOT}/layer.txt \\",

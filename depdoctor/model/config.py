@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from depdoctor.model.packing import USUAL, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import Target
 from depdoctor.model.weights import Keep
@@ -41,7 +42,7 @@ class ProjectConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """`[image]`: the base, where images go, and a private CA bundle (used in builds, never baked in).
+    """`[image]`: the base, where images go, a private CA bundle (used in builds, never baked in), and the packing.
 
     Wheels of more than `max_layer_bytes` once installed are split across layers.
     """
@@ -51,6 +52,7 @@ class ImageConfig:
     ca_bundle: str = ""
     weights: Keep = Keep.LAYER
     max_layer_bytes: int = MAX_LAYER_BYTES
+    packing: Packing = USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

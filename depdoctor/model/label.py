@@ -38,6 +38,8 @@ def section_digest(plan: Plan, image: Image) -> str:
     }
     if image.system_packages:
         section["system_packages"] = list(image.system_packages)
+    if image.packing.words():
+        section["packing"] = list(image.packing.words())
     if image.weights:
         section["weights"] = [image.keep, image.model_version, *([one.path, one.sha256] for one in image.weights)]
     return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"

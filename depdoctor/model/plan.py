@@ -16,6 +16,7 @@ from hashlib import sha256
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.packing import USUAL, Packing
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, WeightFile
 
@@ -91,6 +92,7 @@ class Image:
     `system_packages` are those of the base's distribution that stand above its wheels.
     `weights` are kept where `keep` says; the code is without them. `model_version` is what people call them.
     `provided` are packages that come with the base, pinned or by name, and that its environment therefore sees.
+    `packing` is how its wheels become layers.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Image:
     weights: tuple[WeightFile, ...] = ()
     keep: Keep = Keep.LAYER
     model_version: str = ""
+    packing: Packing = USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

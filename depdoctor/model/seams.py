@@ -103,6 +103,13 @@ class Fetcher(Protocol):
         """The path of each file by its SHA-256. Raises `FetchError`, naming the file."""
 
 
+class Compiler(Protocol):
+    """Makes byte-code for one Python minor version. Nothing of what is compiled is run."""
+
+    def compile(self, sources: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+        """The file of byte-code for each path (as tracebacks show it) and source; b"" for what does not compile."""
+
+
 class Registry(Protocol):
     """An OCI registry (distribution specification 1.1)."""
 

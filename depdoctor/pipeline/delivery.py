@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from depdoctor.build.choice import needs_engine
 from depdoctor.errors import UsageError
+from depdoctor.model.packing import Compression, Packing
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references
@@ -25,7 +26,7 @@ def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
     """
     if wish.push:
         wish = replace(wish, push=references.prefix(wish.push, "--push"))
-    standing = standing_plan(settings, progress)
+    standing = _packed(standing_plan(settings, progress), wish)
     images = wanted_images(standing, wish.images)
     if wish.builder == "buildx":
         from depdoctor.pipeline.engines import build_with_buildx
@@ -52,7 +53,7 @@ def rehearse(settings: Settings, progress: Progress, wish: BuildWish) -> tuple[I
     from depdoctor.pipeline import rehearsing
 
     destination = references.prefix(wish.push, "--push") if wish.push else ""
-    standing = standing_plan(settings, progress)
+    standing = _packed(standing_plan(settings, progress), wish)
     images = wanted_images(standing, wish.images)
     natively, through_engine = _divided(standing, images, wish, progress)
     intents = {one.name: one for one in rehearsing.rehearse(standing, natively, settings, progress, destination)}
@@ -61,6 +62,18 @@ def rehearse(settings: Settings, progress: Progress, wish: BuildWish) -> tuple[I
         for image in through_engine
     }
     return tuple(intents[image.name] for image in images if image.name in intents)
+
+
+def _packed(standing: Plan, wish: BuildWish) -> Plan:
+    """The plan with the packing that is wished: another plan, with a digest of its own."""
+    if not wish.compiled and not wish.compression:
+        return standing
+
+    def packed(packing: Packing) -> Packing:
+        compression = Compression(wish.compression) if wish.compression else packing.compression
+        return Packing(compiled=packing.compiled or wish.compiled, compression=compression)
+
+    return replace(standing, images=tuple(replace(image, packing=packed(image.packing)) for image in standing.images))
 
 
 def push_wish(settings: Settings, destination: str, images: Sequence[str]) -> BuildWish:

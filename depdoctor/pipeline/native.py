@@ -18,8 +18,9 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
 from depdoctor.model.image import Attachment, BuiltImage, PushedImage
+from depdoctor.model.packing import Compression
 from depdoctor.model.plan import Image, Plan
-from depdoctor.model.seams import Progress
+from depdoctor.model.seams import Compiler, Progress
 from depdoctor.pipeline import bases, index_names, references
 from depdoctor.pipeline.standing import Settings
 
@@ -28,6 +29,7 @@ from depdoctor.pipeline.standing import Settings
 class BuildWish:
     """What to do with the images: write layouts to `output`, `push` to REGISTRY/PREFIX, `load` into the engine.
 
+    They are `compiled` to byte-code and have this `compression` besides what the plan says.
     `contexts` (of docker) and `builders` (of buildx) are where the buildx builder builds, all at once.
     """
 
@@ -36,6 +38,8 @@ class BuildWish:
     load: bool = False
     builder: str = "auto"
     images: tuple[str, ...] = ()
+    compiled: bool = False
+    compression: str = ""
     contexts: tuple[str, ...] = ()
     builders: tuple[str, ...] = ()
 
@@ -60,13 +64,17 @@ def build_natively(
         offline=settings.offline,
         named=lambda: index_names.of_plan(standing, settings.root),
     )
+    if any(image.packing.compression is Compression.ZSTD for image in images):
+        progress.say("layers of zstd cannot be read by engines before Docker 23, containerd 1.5 and Podman 4")
     if not wish.push and not wish.load:
         images = bases.or_layers_alone(images, settings, progress)
     with ExitStack() as stack:
         output = wish.output
         if wish.load and not output:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depdoctor-")))
-        builder = OciBuilder(store=store, fetcher=fetcher, registry=registry, root=settings.root, output=output)
+        builder = OciBuilder(
+            store=store, fetcher=fetcher, registry=registry, root=settings.root, output=output, compiler=_compiler
+        )
         made = builder.build(standing, images, progress)
         if wish.load:
             made = _loaded(made, references.tag(standing), keeps_layouts=wish.output is not None)
@@ -82,6 +90,13 @@ def build_natively(
 
     pushed = push.push_all(made, wish.push, registry, store, tags, progress, attachments)
     return Built(images=made, pushed=pushed)
+
+
+def _compiler(python: str) -> Compiler:
+    """What compiles for a Python minor version. Raises `BuildError`."""
+    from depdoctor.adapters.compiler import compiler
+
+    return compiler(python)
 
 
 def _loaded(made: Sequence[BuiltImage], tag: str, *, keeps_layouts: bool) -> tuple[BuiltImage, ...]:

@@ -10,7 +10,7 @@ from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
-from depdoctor.build.oci.owners import recalled, title_of
+from depdoctor.build.oci.owners import made_keys, recalled, title_of
 from depdoctor.model.image import BuiltImage
 from depdoctor.model.intent import Intent
 from depdoctor.model.plan import Image, Plan
@@ -53,9 +53,9 @@ def _made(standing: Plan, image: Image, store: BlobStore, known: set[str]) -> In
     missing = [
         one
         for one in standing.layers(image)
-        if one.key not in known and any(recalled(store, piece) is None for piece in one.pieces)
+        if (keys := made_keys(one, image.packing))[0] not in known and not all(recalled(store, key) for key in keys)
     ]
-    known.update(layer.key for layer in missing)
+    known.update(made_keys(layer, image.packing)[0] for layer in missing)
     files = [pins[sha256].file for layer in missing for sha256 in layer.wheels]
     return Intent(
         name=image.name,
@@ -84,7 +84,7 @@ def _estimated(
     pins = standing.by_hash()
     lacking = 0
     for layer in standing.layers(image):
-        for piece in layer.pieces:
+        for piece in made_keys(layer, image.packing):
             blob = recalled(store, piece)
             if piece not in sent and not (blob and registry.has_blob(repository, blob.digest)):
                 whole = sum(pins[sha256].download_bytes for sha256 in layer.wheels)

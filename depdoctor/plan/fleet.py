@@ -209,6 +209,7 @@ def _draft(
         keep=(settings.weights or config.image.weights) if weights else Keep.LAYER,
         model_version=(settings.model_version or _stated_version(entry, weights)) if weights else "",
         provided=lock.provided,
+        packing=config.image.packing,
         targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
     )
     return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))

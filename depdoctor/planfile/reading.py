@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,
     REFERENCE,
@@ -34,6 +35,8 @@ from depdoctor.model.weights import Keep, WeightFile
 PLAN_NAME = "depdoctor.plan.json"
 
 KEEP = re.compile("|".join(Keep))
+
+PACKING = re.compile("|".join(WORDS))
 
 MAX_BYTES = 64 << 20
 MAX_FILE_BYTES = 1 << 50
@@ -233,7 +236,7 @@ def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
 
 
 def _read_image(value: _Value) -> Image:
-    optional = "node command port health imports targets system_packages from_base weights keep model_version"
+    optional = "node command port health imports targets system_packages from_base weights keep model_version packing"
     fields = value.fields("name project python platform base code", optional)
     base = fields["base"].fields("reference", "digest")
     platform = PLATFORM.fullmatch(fields["platform"].text())
@@ -268,6 +271,7 @@ def _read_image(value: _Value) -> Image:
         weights=fields["weights"].each(_read_weights) if "weights" in fields else (),
         keep=Keep(fields["keep"].text(KEEP)) if "keep" in fields else Keep.LAYER,
         model_version=fields["model_version"].text() if "model_version" in fields else "",
+        packing=Packing.of(fields["packing"].each(lambda item: item.text(PACKING))) if "packing" in fields else USUAL,
     )
 
 

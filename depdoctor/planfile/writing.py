@@ -104,4 +104,5 @@ def _image(image: Image) -> dict[str, object]:
         model_version=image.model_version,
         system_packages=list(image.system_packages),
         from_base=list(image.provided),
+        packing=list(image.packing.words()),
     )

@@ -47,6 +47,7 @@ IMAGE = """\
 # [image]
 # base = {base}
 # registry = "registry.example/team"
+# compile = true  # byte-code in the images: larger, and quicker to start
 
 # [rules]
 # ignore = ["DD511"]  # `depdoctor rules list` names all of them

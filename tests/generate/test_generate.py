@@ -17,6 +17,7 @@ from depdoctor.generate.dockerignore import dockerignore
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
 from depdoctor.model.context import IGNORED
 from depdoctor.model.label import section_digest
+from depdoctor.model.packing import Packing
 from depdoctor.model.plan import Base, Plan
 from depdoctor.plan import plan
 
@@ -152,6 +153,14 @@ def test_only_wheels_means_no_build() -> None:
     sdists = generate(plan(fleet({"a": [wheel, built]}), Config(), {})).files["Dockerfile"]
     assert "--no-build" in wheels
     assert "--no-build" not in sdists
+
+
+def test_byte_code_is_compiled_where_it_is_wished() -> None:
+    config = Config(image=ImageConfig(packing=Packing(compiled=True)))
+    compiled = generate(plan(fleet({"a": [pin("wheel")]}), config, {})).files["Dockerfile"]
+    assert "PYC_INVALIDATION_MODE=unchecked-hash" in compiled
+    assert "--compile-bytecode" in compiled
+    assert "--compile-bytecode" not in generate(small()).files["Dockerfile"]
 
 
 def test_bake_file_has_a_target_for_every_image() -> None:

@@ -14,17 +14,21 @@ from packaging.utils import canonicalize_name
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
-from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.model.config import Config, ImageConfig, ProjectConfig
+from depdoctor.model.packing import Compression, Packing
 from depdoctor.plan import plan
 
 SETTINGS = ProjectConfig(
     path="a", command=("python", "app.py"), port=80, health="/healthz", system_packages=("libgomp1", "libc++1=1:14")
 )
+PACKING = Packing(compiled=True, compression=Compression.GZIP)
 MOVED = Moved(
     package=canonicalize_name("x"), before="2.0", after="1.0", projects=("a", "b"), reason="shared", saved_bytes=5
 )
 PLAN = plan(
-    fleet({"a": [pin("x", unpacked_bytes=9_000_000_000), pin("y")], "b": [pin("x")]}), Config(projects=(SETTINGS,)), {}
+    fleet({"a": [pin("x", unpacked_bytes=9_000_000_000), pin("y")], "b": [pin("x")]}),
+    Config(projects=(SETTINGS,), image=ImageConfig(packing=PACKING)),
+    {},
 )
 TEXT = planfile.dumps(replace(PLAN, moves=(MOVED,)))
 VALUES = st.recursive(

@@ -14,7 +14,8 @@ from depdoctor.build.oci.code import write_code
 from depdoctor.build.oci.environment import write_environment
 from depdoctor.build.oci.image import Step, config, manifest
 from depdoctor.build.oci.layout import write_layout
-from depdoctor.build.oci.owners import check_owners, naming, recalled, title_of
+from depdoctor.build.oci.owners import check_owners, made_keys, naming, recalled, title_of
+from depdoctor.build.oci.recompressed import layer_stream
 from depdoctor.build.oci.stream import LayerStream
 from depdoctor.build.oci.tar import MTIME
 from depdoctor.errors import BuildError
@@ -22,7 +23,7 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.image import Blob, BuiltImage
 from depdoctor.model.label import labels
 from depdoctor.model.plan import Base, Image, Layer, Plan
-from depdoctor.model.seams import Fetcher, Progress, Registry, Store
+from depdoctor.model.seams import Compiler, Fetcher, Progress, Registry, Store
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, layered
 
@@ -34,7 +35,10 @@ WRITERS = 4
 
 
 class OciBuilder:
-    """Matches `seams.Builder`. `root` is the folder that was scanned, `output` where layouts go (None: nowhere)."""
+    """Matches `seams.Builder`. `root` is the folder that was scanned, `output` where layouts go (None: nowhere).
+
+    `compiler` finds what makes byte-code for a Python minor version.
+    """
 
     name = "oci"
 
@@ -45,12 +49,14 @@ class OciBuilder:
         fetcher: Fetcher,
         registry: Registry,
         root: Path,
+        compiler: Callable[[str], Compiler] | None = None,
         output: Path | None = None,
         workers: int | None = None,
     ) -> None:
         self._store = store
         self._fetcher = fetcher
         self._registry = registry
+        self._compiler = compiler
         self._root = root.resolve()
         self._output = output
         self._workers = workers or (os.cpu_count() or 1) + 1  # one of them waits for the disk
@@ -81,7 +87,7 @@ class OciBuilder:
             piece: (layer, number, image)
             for image in reversed(images)
             for layer in plan.layers(image)
-            for number, piece in enumerate(layer.pieces, 1)
+            for number, piece in enumerate(made_keys(layer, image.packing), 1)
         }
         blobs: dict[str, Blob] = {}
         missing: list[tuple[Layer, int, Image]] = []
@@ -98,7 +104,11 @@ class OciBuilder:
         pins = plan.by_hash()
         files = {sha256: _wheel(pins[sha256], image).file for layer, _, image in missing for sha256 in layer.wheels}
         paths = self._fetcher.fetch([file for file in files.values() if file], progress)
-        jobs = [self._job(layer, number, image, pins, paths) for layer, number, image in missing]
+        compilers = {
+            python: self._compilers(python)
+            for python in sorted({image.environment.python for _, _, image in missing if image.packing.compiled})
+        }
+        jobs = [self._job(layer, number, image, pins, paths, compilers) for layer, number, image in missing]
         task = "Making layers"
         progress.start(task, sum(job.size_bytes for job in jobs), "B")
         for job, blob in run(jobs, self._workers):
@@ -107,23 +117,38 @@ class OciBuilder:
         progress.finish(task)
         return blobs
 
-    def _job(self, layer: Layer, number: int, image: Image, pins: Mapping[str, Pin], paths: Mapping[str, Path]) -> Job:
+    def _compilers(self, python: str) -> Compiler:
+        if self._compiler is None:
+            raise BuildError(f"nothing is at hand to compile byte-code for Python {python} with")
+        return self._compiler(python)
+
+    def _job(
+        self,
+        layer: Layer,
+        number: int,
+        image: Image,
+        pins: Mapping[str, Pin],
+        paths: Mapping[str, Path],
+        compilers: Mapping[str, Compiler],
+    ) -> Job:
         from depdoctor.build.oci.layer import WheelFile
         from depdoctor.build.oci.making import Job
 
         wheels = tuple(
-            WheelFile(path=paths[sha256], filename=file.filename)
+            WheelFile(path=paths[sha256], filename=file.filename, sha256=sha256)
             for sha256 in layer.wheels
             if (file := pins[sha256].file)
         )
         return Job(
-            key=layer.pieces[number - 1],
+            key=made_keys(layer, image.packing)[number - 1],
             title=title_of(layer, pins, number),
             python=image.environment.python,
             wheels=wheels,
             size_bytes=sum(wheel.path.stat().st_size for wheel in wheels) // layer.parts,
             store=self._store,
             part=(number, layer.parts),
+            compression=image.packing.compression,
+            compiler=compilers[image.environment.python] if image.packing.compiled else None,
         )
 
     def _image(self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob]) -> BuiltImage:
@@ -133,7 +158,7 @@ class OciBuilder:
         steps += [
             Step(blob=layers[piece], title=title_of(layer, pins, number))
             for layer in plan.layers(image)
-            for number, piece in enumerate(layer.pieces, 1)
+            for number, piece in enumerate(made_keys(layer, image.packing), 1)
         ]
         steps += self._weights(image)
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
@@ -157,7 +182,7 @@ class OciBuilder:
 
     def _environment(self, interpreter: str, image: Image) -> Blob:
         python, sees_base = image.environment.python, bool(image.provided)
-        return self._kept(lambda stream: write_environment(stream, interpreter, python, sees_base=sees_base))
+        return self._kept(lambda stream: write_environment(stream, interpreter, python, sees_base=sees_base), image)
 
     def _weights(self, image: Image) -> list[Step]:
         """A layer for every file of weights that the image holds."""
@@ -166,7 +191,8 @@ class OciBuilder:
         project = self._root / image.code
         return [
             Step(
-                blob=weights_blob(project, files, self._store), title=f"weights {', '.join(one.path for one in files)}"
+                blob=weights_blob(project, files, self._store, image.packing.compression),
+                title=f"weights {', '.join(one.path for one in files)}",
             )
             for files in (layered(image.weights) if image.keep is Keep.LAYER else ())
         ]
@@ -180,12 +206,12 @@ class OciBuilder:
         output = self._output.resolve() if self._output else None
         if output and output != project.resolve() and output.is_relative_to(project.resolve()):
             inside.append(output.relative_to(project.resolve()).as_posix())
-        return self._kept(lambda stream: write_code(stream, project, sorted(inside)))
+        return self._kept(lambda stream: write_code(stream, project, sorted(inside)), image)
 
-    def _kept(self, write: Callable[[LayerStream], None]) -> Blob:
+    def _kept(self, write: Callable[[LayerStream], None], image: Image) -> Blob:
         """A small layer, written to the store unless it is there."""
         with self._store.draft() as draft:
-            stream = LayerStream(draft)
+            stream = layer_stream(draft, image.packing.compression)
             write(stream)
             blob = stream.close()
             if not self._store.has(blob.digest):

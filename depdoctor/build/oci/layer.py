@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,14 @@ from typing import BinaryIO
 from isal import isal_zlib
 
 from depdoctor.build.oci.archive import STORED, Archive, Entry
+from depdoctor.build.oci.bytecode import ByteCode
 from depdoctor.build.oci.members import DEFLATE_ERROR
 from depdoctor.build.oci.owners import clash
+from depdoctor.build.oci.recompressed import layer_stream
 from depdoctor.build.oci.stream import CHUNK_BYTES, Digest, LayerStream, WrongContentError
 from depdoctor.build.oci.wheel import Installed, Wheel, inflated, record_hash, recorded
 from depdoctor.model.image import Blob
+from depdoctor.model.packing import Compression
 
 _LARGE_BYTES = 4 << 20
 """Files over this size are read in pieces, so that memory does not grow with them."""
@@ -25,10 +28,11 @@ _LARGE_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFile:
-    """A wheel on disk, and the name that it was published under, which says what it is."""
+    """A wheel on disk, the name that it was published under, which says what it is, and its hash if that is known."""
 
     path: Path
     filename: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +43,27 @@ class MadeLayer:
     owned: Mapping[str, str]
 
 
-def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO, part: tuple[int, int] = (1, 1)) -> MadeLayer:
+def make_layer(
+    wheels: Sequence[WheelFile],
+    python: str,
+    out: BinaryIO,
+    part: tuple[int, int] = (1, 1),
+    *,
+    compression: Compression = Compression.COPY,
+    bytecode: ByteCode | None = None,
+) -> MadeLayer:
     """Write the layer that installs these wheels for one Python minor version; the same bytes on every machine.
 
-    Of several parts it is the first, second and so on, all of about one size; no file is split.
+    Of several parts it is the first, second and so on, all of about one size; no file is split. With `bytecode` modules
+    are compiled.
 
     Raises `UnsafeWheelError` for a wheel that breaks a rule, `BuildError` if two wheels own one path.
     """
     with ExitStack() as stack:
-        opened = [stack.enter_context(_opened(wheel, python)) for wheel in wheels]
+        opened = [_opened(wheel, python, bytecode, stack) for wheel in wheels]
         files = sorted(((file, wheel) for wheel in opened for file in wheel.files()), key=lambda pair: pair[0].path)
         files = list(_share(files, *part))
-        stream = LayerStream(out)
+        stream = layer_stream(out, compression)
         owned: dict[str, str] = {}
         owner: dict[str, Wheel] = {}
         for file, wheel in files:
@@ -61,17 +74,22 @@ def make_layer(wheels: Sequence[WheelFile], python: str, out: BinaryIO, part: tu
                 continue
             owned[file.path], owner[file.path] = sign, wheel
             stream.enter(file.path)
-            _write(stream, file, wheel.archive)
+            _write(stream, file, file.archive or wheel.archive)
         return MadeLayer(blob=stream.close(), owned=owned)
 
 
-@contextmanager
-def _opened(wheel: WheelFile, python: str) -> Iterator[Wheel]:
-    descriptor = os.open(wheel.path, os.O_RDONLY)
-    try:
-        yield Wheel(Archive(descriptor, wheel.filename), wheel.filename, python)
-    finally:
-        os.close(descriptor)
+def _opened(file: WheelFile, python: str, bytecode: ByteCode | None, stack: ExitStack) -> Wheel:
+    """A wheel, open until the stack ends, with its byte-code if there is to be any."""
+    wheel = Wheel(Archive(_reading(file.path, stack), file.filename), file.filename, python)
+    if bytecode and (path := bytecode.of(wheel, file.sha256)):
+        wheel.bytecode = Archive(_reading(path, stack), f"the byte-code of {file.filename}")
+    return wheel
+
+
+def _reading(path: Path, stack: ExitStack) -> int:
+    descriptor = os.open(path, os.O_RDONLY)
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def _share(files: Sequence[tuple[Installed, Wheel]], number: int, parts: int) -> Iterator[tuple[Installed, Wheel]]:

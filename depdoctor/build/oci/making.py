@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 
+from depdoctor.build.oci.bytecode import ByteCode
 from depdoctor.build.oci.layer import WheelFile, make_layer
 from depdoctor.build.oci.owners import note
 from depdoctor.model.image import Blob
-from depdoctor.model.seams import Store
+from depdoctor.model.packing import Compression
+from depdoctor.model.seams import Compiler, Store
 
 LARGE_BYTES = 24 << 20
 """Wheels of fewer bytes than this are done before a second process would have started."""
@@ -32,6 +34,8 @@ class Job:
     size_bytes: int
     store: Store
     part: tuple[int, int] = (1, 1)
+    compression: Compression = Compression.COPY
+    compiler: Compiler | None = None
 
 
 def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
@@ -57,7 +61,8 @@ def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
 def make(job: Job) -> Blob:
     """Make one layer, in this process or another, and note what it is."""
     with job.store.draft() as draft:
-        made = make_layer(job.wheels, job.python, draft, job.part)
+        bytecode = ByteCode(compiler=job.compiler, store=job.store) if job.compiler else None
+        made = make_layer(job.wheels, job.python, draft, job.part, compression=job.compression, bytecode=bytecode)
         if not job.store.has(made.blob.digest):
             job.store.keep(draft, made.blob.digest)
     note(job.store, job.key, made.blob, made.owned)

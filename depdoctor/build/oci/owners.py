@@ -12,6 +12,7 @@ from depdoctor.build.oci.environment import owned
 from depdoctor.errors import BuildError, DepdoctorError
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import Blob
+from depdoctor.model.packing import Packing
 from depdoctor.model.plan import Image, Layer, Plan
 from depdoctor.model.seams import Store
 
@@ -31,16 +32,18 @@ def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
     known: dict[str, dict[str, str]] = {}
     for image in images:
         layers = plan.layers(image)
-        key = "no clash 2 " + hashlib.sha256(" ".join(sorted(layer.key for layer in layers)).encode()).hexdigest()
+        keys = sorted(made_keys(layer, image.packing)[0] for layer in layers)
+        key = "no clash 2 " + hashlib.sha256(" ".join(keys).encode()).hexdigest()
         if store.recall(key):
             continue
         signs: dict[str, str] = dict.fromkeys(owned(image.environment.python), "")
         owners: dict[str, str] = dict.fromkeys(signs, "the environment")
         for layer in layers:
             title = title_of(layer, pins)
-            if layer.key not in known:
-                known[layer.key] = {path: sign for key in layer.pieces for path, sign in _owned(store, key).items()}
-            for path, sign in known[layer.key].items():
+            pieces = made_keys(layer, image.packing)
+            if pieces[0] not in known:
+                known[pieces[0]] = {path: sign for piece in pieces for path, sign in _owned(store, piece).items()}
+            for path, sign in known[pieces[0]].items():
                 if signs.setdefault(path, sign) != sign:
                     with naming(image):
                         raise clash(path, owners[path], title)
@@ -66,6 +69,11 @@ def _owned(store: Store, key: str) -> dict[str, str]:
     """A short hash of the content of each path that a layer owns."""
     paths: dict[str, str] = json.loads(store.recall(f"owned {key}") or "{}")
     return paths
+
+
+def made_keys(layer: Layer, packing: Packing) -> tuple[str, ...]:
+    """The keys under which it is remembered what the pieces of a layer were made to."""
+    return tuple(" ".join((piece, *packing.words())) for piece in layer.pieces)
 
 
 def recalled(store: Store, key: str) -> Blob | None:

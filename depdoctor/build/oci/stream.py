@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Protocol
 
 from isal import isal_zlib
@@ -36,6 +36,8 @@ class LayerStream:
     `text` gathers what no deflate stream holds yet, and `padding_bytes` what fills the last block after it; `ready`
     gathers gzip members until they are worth a write.
     """
+
+    media_type = LAYER_TYPE
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -110,38 +112,22 @@ class LayerStream:
         self._gather(tar.header(path, size_bytes, mode))
         self._pack()
         self._emit(members.BEGIN)
-        inflate = isal_zlib.decompressobj(-15)
-        size, crc = 0, 0
-        for piece in raw:
-            if inflate.eof:
-                raise WrongContentError("bytes follow the end of its data")
-            self._emit(piece)
-            left = piece
-            while not inflate.eof:
-                content = inflate.decompress(left, CHUNK_BYTES)
-                size += len(content)
-                if size > size_bytes:
-                    raise WrongContentError(f"it is longer than {size_bytes} bytes, which it says it has")
-                crc = isal_zlib.crc32(content, crc)
-                self._diff_id.update(content)
-                digest.update(content)
-                left = inflate.unconsumed_tail
-                if not left and len(content) < CHUNK_BYTES:
-                    break
-        if not inflate.eof or inflate.unused_data or size != size_bytes or crc != crc32:
-            raise WrongContentError("its content is not what its size and checksum say")
-        self._emit(members.end(crc, size))
+        for content in inflated(raw, size_bytes, crc32, self._emit):
+            self._diff_id.update(content)
+            digest.update(content)
+        self._emit(members.end(crc32, size_bytes))
         self._padding_bytes = -size_bytes % tar.BLOCK
 
     def close(self) -> Blob:
         """End the archive; the blob that was written."""
         self._gather(tar.END)
         self._pack()
+        self._end()
         self._flush()
         return Blob(
             digest=f"sha256:{self._digest.hexdigest()}",
             size_bytes=self._written_bytes,
-            media_type=LAYER_TYPE,
+            media_type=self.media_type,
             diff_id=f"sha256:{self._diff_id.hexdigest()}",
         )
 
@@ -161,7 +147,13 @@ class LayerStream:
             text = b"".join(self._text)
             self._diff_id.update(text)
             self._text, self._text_bytes = [], 0
-            self._emit(members.packed(text))
+            self._emit(self._packed(text))
+
+    def _packed(self, text: bytes) -> bytes:
+        return members.packed(text)
+
+    def _end(self) -> None:
+        """Write what comes at the very end."""
 
     def _emit(self, *pieces: bytes | memoryview) -> None:
         """Write pieces of members; short ones are joined first."""
@@ -185,3 +177,31 @@ class LayerStream:
         self._digest.update(data)
         self._out.write(data)
         self._written_bytes += len(data)
+
+
+def inflated(
+    raw: Iterable[bytes], size_bytes: int, crc32: int, passed: Callable[[bytes], None] = lambda _: None
+) -> Iterator[bytes]:
+    """The content of a deflate stream in pieces; each piece of the stream is `passed` on as it is, too.
+
+    Raises `WrongContentError`, at the latest at its end, if it does not hold what is said.
+    """
+    inflate = isal_zlib.decompressobj(-15)
+    size, crc = 0, 0
+    for piece in raw:
+        if inflate.eof:
+            raise WrongContentError("bytes follow the end of its data")
+        passed(piece)
+        left = piece
+        while not inflate.eof:
+            content = inflate.decompress(left, CHUNK_BYTES)
+            size += len(content)
+            if size > size_bytes:
+                raise WrongContentError(f"it is longer than {size_bytes} bytes, which it says it has")
+            crc = isal_zlib.crc32(content, crc)
+            yield content
+            left = inflate.unconsumed_tail
+            if not left and len(content) < CHUNK_BYTES:
+                break
+    if not inflate.eof or inflate.unused_data or size != size_bytes or crc != crc32:
+        raise WrongContentError("its content is not what its size and checksum say")

@@ -9,9 +9,11 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from depdoctor.build.oci.code import kept_by
-from depdoctor.build.oci.stream import CHUNK_BYTES, LayerStream
+from depdoctor.build.oci.recompressed import layer_stream
+from depdoctor.build.oci.stream import CHUNK_BYTES
 from depdoctor.errors import BuildError
 from depdoctor.model.image import APP_ROOT, Blob
+from depdoctor.model.packing import Compression
 from depdoctor.model.seams import Store
 from depdoctor.model.weights import WeightFile
 
@@ -33,16 +35,19 @@ def found(project: Path, paths: Sequence[str], store: Store) -> tuple[WeightFile
     return tuple(files)
 
 
-def weights_blob(project: Path, files: Sequence[WeightFile], store: Store) -> Blob:
+def weights_blob(
+    project: Path, files: Sequence[WeightFile], store: Store, compression: Compression = Compression.COPY
+) -> Blob:
     """The layer of these files, made unless it is in the store. Raises `BuildError` if one is not what was planned."""
     check(project, files, store)
-    key = "weights 1 " + json.dumps([[one.path, one.sha256] for one in files])
+    again = "" if compression is Compression.COPY else f"{compression} "
+    key = f"weights 1 {again}" + json.dumps([[one.path, one.sha256] for one in files])
     if note := store.recall(key):
         blob = Blob(**json.loads(note))
         if store.has(blob.digest):
             return blob
     with store.draft() as draft:
-        stream = LayerStream(draft)
+        stream = layer_stream(draft, compression)
         folders = {str(parent) for one in files for parent in PurePosixPath(_ROOT, one.path).parents} - {"."}
         entries = sorted(
             [*((folder, None) for folder in folders), *((f"{_ROOT}/{one.path}", one) for one in files)],

@@ -42,13 +42,16 @@ class Installed(NamedTuple):
     entry: Entry | None
     content: bytes
     expected: str
+    archive: Archive | None = None
+    """The archive that `entry` is in, None for the wheel itself."""
 
 
 class Wheel:
-    """A wheel that is to be installed for one Python minor version ("3.11")."""
+    """A wheel that is to be installed for one Python minor version ("3.11"), with its `bytecode` where there is any."""
 
     def __init__(self, archive: Archive, filename: str, python: str) -> None:
         self.archive = archive
+        self.bytecode: Archive | None = None
         self._python = python
         try:
             self.name = parse_wheel_filename(filename)
@@ -79,6 +82,9 @@ class Wheel:
             file = self._place(name, entry, expected)
             installed.append(file)
             rows.append((self._recorded(file.path), expected, size) if file.entry else self._row(file))
+        for entry in self.bytecode.entries if self.bytecode else ():
+            installed.append(Installed(entry.name, 0o644, entry, b"", "", self.bytecode))
+            rows.append((self._recorded(entry.name), "", ""))
         for path, content, mode in self._written():
             file = Installed(path, mode, None, content, "")
             installed.append(file)
@@ -88,6 +94,21 @@ class Wheel:
             raise self.archive.refuse(f"{min(missing)}: RECORD lists it, and it is not there")
         installed.append(self._new_record(rows))
         return installed
+
+    def sources(self) -> list[tuple[str, str, Entry]]:
+        """Every module: the path of its source in an image, and of its byte-code, unless the wheel holds that path."""
+        libraries = (f"{self._data}/purelib/", f"{self._data}/platlib/")
+        inside = [one for one in self._entries.items() if not one[0].startswith(f"{self._data}/")]
+        inside += [one for one in self._entries.items() if one[0].startswith(libraries)]
+        placed = {self._place(name, entry, "").path: entry for name, entry in inside}
+        tag = f"cpython-{self._python.replace('.', '')}"
+        found = []
+        for path, entry in sorted(placed.items()):
+            folder, _, last = path.rpartition("/")
+            target = f"{folder}/__pycache__/{last.removesuffix('.py')}.{tag}.pyc"
+            if last.endswith(".py") and not placed.keys() & {target, f"{folder}/__pycache__"}:
+                found.append((path, target, entry))
+        return found
 
     def _find_dist_info(self) -> str:
         wanted = canonicalize_name(self.name.distribution)

@@ -1,0 +1,50 @@
+"""How the wheels of an image become layers, where there is a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Compression(StrEnum):
+    """How layers are compressed.
+
+    `COPY` keeps the streams of the wheels, as members of one gzip file; `GZIP` makes one member, for what reads no
+    more than that; `ZSTD` is smaller and faster to unpack, and unknown to engines before Docker 23 and containerd 1.5.
+    """
+
+    COPY = "copy"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+COMPILED = "compiled"
+"""The word for byte-code."""
+
+WORDS = (COMPILED, Compression.GZIP, Compression.ZSTD)
+"""All that a packing can be besides the usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Packing:
+    """Whether wheels are `compiled` to byte-code, and how their layers are compressed."""
+
+    compiled: bool = False
+    compression: Compression = Compression.COPY
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Packing:
+        """The packing that these words mean."""
+        said = set(words)
+        chosen = next((one for one in Compression if one in said), Compression.COPY)
+        return cls(compiled=COMPILED in said, compression=chosen)
+
+    def words(self) -> tuple[str, ...]:
+        """What is not the usual, in words; none where everything is."""
+        compression = () if self.compression is Compression.COPY else (str(self.compression),)
+        return (*((COMPILED,) if self.compiled else ()), *compression)
+
+
+USUAL = Packing()
+"""No byte-code, and streams as they are."""
