@@ -237,8 +237,10 @@ def _refused(file: DistributionFile, status: int) -> FetchError:
 
 
 def _unreachable(file: DistributionFile, error: Exception) -> FetchError:
+    from depdoctor.adapters.http import why
+
     return FetchError(
-        f"cannot fetch {file.filename}: {type(error).__name__}",
+        f"cannot fetch {file.filename}: {why(error)}",
         where=redacted(file.url),
         hint="Check the network, HTTPS_PROXY and, for a private authority, SSL_CERT_FILE",
     )

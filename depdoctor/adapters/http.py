@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ProtocolError, ProxyError
+from urllib3.exceptions import TimeoutError as TimeoutException
 from urllib3.util import Retry
 
 from depdoctor import __version__
@@ -94,6 +96,48 @@ def is_lasting(error: Exception) -> bool:
         or isinstance(reason, NewConnectionError)
         or isinstance(first, ssl.SSLCertVerificationError)
     )
+
+
+def why(error: Exception) -> str:
+    """Why a request came to nothing, in words, as the end of a sentence about the server.
+
+    `error` is one of `requests` or urllib3, or what stands behind one.
+    """
+    behind = _behind(error)
+    for one in behind:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({one.verify_message})"
+    for kinds, words in _WORDS:
+        if any(isinstance(one, kinds) for one in behind):
+            return words
+    return f"{type(behind[0]).__name__}: {behind[0]}"
+
+
+_WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    (
+        (ProxyError, requests.exceptions.ProxyError),
+        "the proxy that is configured cannot be reached, or lets nothing through",
+    ),
+    ((socket.gaierror, NameResolutionError), "its name is not known"),
+    ((ConnectionRefusedError,), "nothing listens there"),
+    ((TimeoutError, TimeoutException, requests.Timeout), "no answer in time"),
+    (
+        (ConnectionError, ProtocolError, requests.exceptions.ChunkedEncodingError),
+        "the connection breaks off",
+    ),
+)
+
+
+def _behind(error: BaseException) -> list[BaseException]:
+    """What an error wraps, the innermost first, then itself."""
+    found: list[BaseException] = []
+    left: list[object] = [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, BaseException) and one not in found:
+            found.insert(0, one)
+            left += (*one.args, getattr(one, "reason", None), getattr(one, "original_error", None), one.__cause__)
+    return found
 
 
 def shut(answer: requests.Response) -> None:

@@ -162,9 +162,10 @@ def expect(answer: Response, status: int, name: Reference, what: str) -> None:
 
 def unreachable(name: Reference, error: Exception) -> UnreachableError:
     """The error for a registry that does not answer, or breaks off."""
-    reason = getattr(error, "reason", None) or getattr(getattr(error, "args", [None])[0], "reason", None) or error
+    from depdoctor.adapters.http import why
+
     return UnreachableError(
-        f"the registry {name.host} does not answer: {reason}",
+        f"the registry {name.host} does not answer: {why(error)}",
         where=name.base,
         hint="Check its name, the network, HTTPS_PROXY and, for a private authority, SSL_CERT_FILE",
     )
