@@ -91,6 +91,9 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Con
     ignored: tuple[str, ...] = rules.take("ignore", _each(_text), ())
     rules_path = rules.take("path", _text, "")
     rules.end()
+    update = top.table("update")
+    advisories = update.take("advisories", _text, "")
+    update.end()
     libc = libc_of_base(images.base)
     config = Config(
         source=source,
@@ -108,6 +111,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Con
         image=images,
         ignored_rules=ignored,
         rules_path=rules_path,
+        advisories=advisories,
     )
     top.end()
     return config

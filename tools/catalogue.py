@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the documents that the program itself tells: the catalogue of its rules, and a section for each command.
+"""Make the documents that the program itself tells: the catalogue of its rules, and a page for each command.
 
 With --check it writes nothing, names what is out of date, and ends with 1.
 """
@@ -56,6 +56,7 @@ def documents() -> dict[str, str]:
     return {
         "docs/rules/catalogue.md": "\n".join(catalogue()),
         "docs/commands.md": "\n".join(commands()),
+        **{f"docs/commands/{name}.md": "\n".join(page(one, name)) for name, one in whole().commands().items()},
         "docs/configuration.md": "\n".join(configuration()),
     }
 
@@ -93,21 +94,42 @@ def catalogue() -> Iterator[str]:
 
 
 def commands() -> Iterator[str]:
-    """Every command with what it takes: a layout of our own, since argparse's differs from one Python to the next."""
-    yield from ("# Commands", "", MADE)
-    for parser in _parsers(whole()):
-        yield from ("", f"## `{parser.prog}`", "", parser.description or "")
-        taken = [action for action in parser.arguments() if action.help != argparse.SUPPRESS]
-        if taken:
-            yield from ("", "| argument | what it does |", "| --- | --- |")
-        for action in taken:
-            yield f"| {_words(action)} | {_cell(action.help or '')} |"
-        if parser.commands():
-            links = (f"[`{name}`](#{of.prog.replace(' ', '-')})" for name, of in parser.commands().items())
-            yield from ("", f"Commands: {', '.join(links)}")
-        if parser.epilog:
-            yield from ("", "```text", parser.epilog.rstrip(), "```")
-    yield ""
+    """What each command is for in a line, with a link to its page; then what all have in common."""
+    parser = whole()
+    yield from ("# Commands", "", MADE, "", "| command | what it is for |", "| --- | --- |")
+    for name, command in parser.commands().items():
+        yield f"| [`{name}`](commands/{name}.md) | {_cell(command.description or '')} |"
+    yield from ("", "```text", (parser.epilog or "").rstrip(), "```", "")
+
+
+def page(command: Parser, name: str) -> Iterator[str]:
+    """A command with what it takes: a layout of our own, since argparse's differs from one Python to the next."""
+    yield from (f"# `depdoctor {name}`", "", MADE, "", command.description or "", *_taken(command))
+    for inner in command.commands().values():
+        yield from ("", f"## `{inner.prog}`", "", inner.description or "", *_taken(inner))
+    yield from ("", "[All commands](../commands.md)", "")
+
+
+def _taken(parser: Parser) -> Iterator[str]:
+    """The examples of a command, and a row for each argument."""
+    if parser.epilog:
+        title, _, examples = parser.epilog.rstrip().partition("\n")
+        yield from (
+            "",
+            title.capitalize(),
+            "",
+            "```console",
+            *(f"$ {line.strip()}" for line in examples.splitlines()),
+            "```",
+        )
+    taken = [action for action in parser.arguments() if action.help != argparse.SUPPRESS]
+    if taken:
+        yield from ("", "| argument | what it does |", "| --- | --- |")
+    for action in taken:
+        yield f"| {_words(action)} | {_cell(action.help or '')} |"
+    if parser.commands():
+        links = (f"[`{name}`](#{of.prog.replace(' ', '-')})" for name, of in parser.commands().items())
+        yield from ("", f"Commands: {', '.join(links)}")
 
 
 def _words(action: argparse.Action) -> str:
@@ -158,12 +180,6 @@ def _kind(one: Mapping[str, Any]) -> str:
     if "enum" in one:
         return ", ".join(f"`{choice}`" for choice in one["enum"])
     return {"array": "list of texts", "boolean": "`true`, `false`", "integer": "number", "string": "text"}[one["type"]]
-
-
-def _parsers(parser: Parser) -> Iterator[Parser]:
-    yield parser
-    for command in parser.commands().values():
-        yield from _parsers(command)
 
 
 if __name__ == "__main__":

@@ -52,3 +52,15 @@ def create(path: Path, text: str) -> None:
         os.link(draft, path)  # unlike a rename, never over one that somebody wrote meanwhile
     finally:
         Path(draft).unlink(missing_ok=True)
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    """Change a file that still holds a text, whole or not at all, and keep its mode. Raises `UsageError`."""
+    try:
+        if path.read_bytes() != before.encode():
+            raise UsageError(f"{path} has changed meanwhile", hint="run the command again")
+        mode = path.stat().st_mode
+        _replace(path, after)
+        path.chmod(mode & 0o7777)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}", hint="check who owns it") from error

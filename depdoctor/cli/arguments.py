@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
-from depdoctor.cli import completion, explain, hook, images, migrate, whatif
+from depdoctor.cli import completion, explain, hook, images, migrate, update, whatif
 from depdoctor.cli.parser import (
     PLAN_FORMATS,
     SCAN_FORMATS,
@@ -79,6 +79,7 @@ def whole() -> Parser:
         explain.declare,
         whatif.declare,
         migrate.declare,
+        update.declare,
         hook.declare,
         completion.declare,
         images.declare,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, completion, explain, hook, images, migrate, rules, whatif
+from depdoctor.cli import cache, completion, explain, hook, images, migrate, rules, update, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.errors import UsageError
 
@@ -253,6 +253,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "explain": explain.run,
     "whatif": whatif.run,
     "migrate": migrate.run,
+    "update": update.run,
     "hook": hook.run,
     "completion": completion.run,
     "images": images.run,

@@ -70,7 +70,7 @@ def resolving() -> Parser:
         "--allow-outside", action="store_true", help="read what symlinks and `-r` draw in from outside of PATH"
     )
     parser.add_argument(
-        "--budget", type=_seconds, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
+        "--budget", type=seconds, default=BUDGET_S, metavar="SECONDS", help="answer within this time (default: 60)"
     )
     parser.add_argument(
         "--inspect",
@@ -82,7 +82,8 @@ def resolving() -> Parser:
     return parser
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Read a time of more than nothing, in seconds."""
     try:
         seconds = float(text)
     except ValueError:

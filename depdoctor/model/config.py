@@ -70,6 +70,8 @@ class Config:
     image: ImageConfig = field(default_factory=ImageConfig)
     ignored_rules: tuple[str, ...] = ()
     rules_path: str = ""
+    advisories: str = ""
+    """`[update] advisories`: where known flaws are told, relative to the scan root; "" where nothing tells."""
 
     def project(self, path: str) -> ProjectConfig:
         """What the configuration says of one project, the defaults where it says nothing."""

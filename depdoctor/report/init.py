@@ -51,7 +51,10 @@ IMAGE = """\
 
 # [rules]
 # ignore = ["DD511"]  # `depdoctor rules list` names all of them
-# path = "rules"  # tables of facts of your own"""
+# path = "rules"  # tables of facts of your own
+
+# [update]
+# advisories = "osv.zip"  # of OSV or pip-audit: `depdoctor update` moves what has a known flaw first"""
 
 
 def text(readings: Sequence[Reading], host: Host) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.migration import Migration, Move
+from depdoctor.report import patch as diff
 from depdoctor.report.console import many
 from depdoctor.report.markdown import code, table, text
 
@@ -31,7 +31,7 @@ def files(done: Migration, broken: Diagnosis, standing: Mapping[str, str | None]
             parts[CONSTRAINTS] = (None, constraints(move))
         for name, (before, after) in parts.items():
             found[f"{folder}{name}{SUFFIX}"] = after
-            patch += _diff(f"{folder}{name}", before, after)
+            patch += diff.lines(f"{folder}{name}", before, after)
     found[PATCH] = "".join(patch)
     found[REPORT] = report(done, broken)
     return found
@@ -49,16 +49,6 @@ def manifest(move: Move) -> str:
 def constraints(move: Move) -> str:
     """All that the requirements bring along, held at what was installed wherever that resolves."""
     return "\n".join(["# what comes along, held at what was installed", *move.pins]) + "\n"
-
-
-def _diff(path: str, before: str | None, after: str) -> Iterator[str]:
-    """A change as `git apply` and `patch -p1` take it; a file that is new comes from nowhere."""
-    old = f"a/{path}" if before is not None else "/dev/null"
-    lines = difflib.unified_diff(
-        (before or "").splitlines(keepends=True), after.splitlines(keepends=True), old, f"b/{path}"
-    )
-    for line in lines:
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 def console(out: Console, done: Migration, folder: str) -> None:

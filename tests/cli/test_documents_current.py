@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from depdoctor.cli.arguments import parse
 from depdoctor.cli.commands import COMMANDS
 from depdoctor.diagnose import RULES
 
@@ -27,11 +28,21 @@ def test_documents_are_current() -> None:
     assert (checked.returncode, checked.stdout) == (0, ""), "run tools/catalogue.py"
 
 
-def test_every_rule_and_command_has_its_section() -> None:
+def test_every_rule_has_its_section_and_every_command_its_page() -> None:
     sections = (ROOT / CATALOGUE).read_text(encoding="utf-8").splitlines()
     assert all(f"### {rule.code} {rule.kind}" in sections for rule in RULES)
-    sections = (ROOT / HELP).read_text(encoding="utf-8").splitlines()
-    assert all(f"## `depdoctor {name}`" in sections for name in COMMANDS)
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "commands").glob("*.md")}
+    assert pages.keys() == COMMANDS.keys(), "a page that no command has is to be removed"
+    assert all(text.startswith(f"# `depdoctor {name}`\n") for name, text in pages.items())
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_option_of_the_help_is_on_the_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "commands" / f"{name}.md").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit):
+        parse([name, "--help"])
+    options = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", capsys.readouterr().out.partition("examples:")[0]))
+    assert {option for option in options if option.startswith("--")} <= set(re.findall(r"--[a-z][\w-]*", page))
 
 
 def test_what_is_out_of_date_is_named_and_made_anew(tmp_path: Path) -> None:
@@ -40,7 +51,8 @@ def test_what_is_out_of_date_is_named_and_made_anew(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "config-schema.json", tmp_path / "docs")
     made = catalogue(tmp_path)
-    assert (made.returncode, made.stdout.split()) == (0, [CATALOGUE, HELP, KEYS])
+    pages = [f"docs/commands/{name}.md" for name in COMMANDS]
+    assert (made.returncode, sorted(made.stdout.split())) == (0, sorted([CATALOGUE, HELP, *pages, KEYS]))
     before = (tmp_path / HELP).read_text(encoding="utf-8")
     with (tmp_path / HELP).open("a", encoding="utf-8") as file:
         file.write("by hand\n")
