@@ -235,7 +235,7 @@ def _by_toolkit(rules: Rules, cuda: Version, gpu: Version) -> Verdict | None:
     if last and _comparable(cuda, last) and _minor(cuda) > _minor(last):
         why = f"CUDA {last} was the last to compile for {generation.name}"
         return Verdict(Severity.ERROR, why, why)
-    known = [row.first_toolkit for row in rules.architectures for each in row.capabilities if _serves(each, gpu)]
+    known = rules.first_toolkits(gpu)
     if not known or any(first is None or not _comparable(cuda, first) for first in known):
         return None
     first = min(first for first in known if first)
@@ -243,10 +243,6 @@ def _by_toolkit(rules: Rules, cuda: Version, gpu: Version) -> Verdict | None:
         why = f"CUDA {first} was the first to compile for {generation.name}"
         return Verdict(Severity.WARNING, f"{why}: PTX may serve", why)
     return None
-
-
-def _serves(code: Version, gpu: Version) -> bool:
-    return code.major == gpu.major and code <= gpu
 
 
 def _comparable(cuda: Version, other: Version) -> bool:

@@ -10,6 +10,7 @@ from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.model.target import Platform
 from depdoctor.rules.rows import Wheels
 
 
@@ -26,20 +27,17 @@ def check(context: Context) -> Iterator[Finding]:
         files = {pin.name for part in installation.parts for pin in part.lock.pins if pin.file and pin.file.is_wheel}
         if files >= installation.packages.keys():  # tags of locked wheels have the last word
             continue
-        rows, found = context.rules.wheels_by_package, {}
-        for package in installation.wheels(rows.keys() - files):
-            if (installation.name, package.name) in refused:
+        found = {}
+        for package in installation.wheels(context.rules.wheels_by_package.keys() - files):
+            if package.version is None or (installation.name, package.name) in refused:
                 continue
-            row = next((each for each in rows[package.name] if _too_new(each, package, installation)), None)
-            if row is not None:
+            row = context.rules.wheels_of(package.name, package.version, installation.platform)
+            if row is not None and _too_new(row, platform):
                 found[package.name] = _finding(installation, package, row)
         yield from installation.nearest(found)
 
 
-def _too_new(row: Wheels, package: Package, installation: Installation) -> bool:
-    version, platform = package.version, installation.environment.platform
-    if version is None or installation.platform not in row.platforms or not row.first <= version <= row.last:
-        return False
+def _too_new(row: Wheels, platform: Platform) -> bool:
     here = Version(f"{platform.libc_version[0]}.{platform.libc_version[1]}")
     if platform.libc == "musl":
         return row.musl is None or here < row.musl

@@ -49,8 +49,10 @@ def shortfall(cuda: Version, target: Target, rules: Rules) -> Shortfall | None:
         lacking = target.driver_cuda < (Version(str(cuda.major)) if row.minor_compatible else cuda)
     else:
         return None
+    if not lacking:
+        return None
     fact = f"CUDA {cuda.major if row.minor_compatible else cuda} programs need driver {numbered(floor)} or newer{why}"
-    return Shortfall(floor=floor, evidence=(ground.evidence(fact),)) if lacking else None
+    return Shortfall(floor=floor, evidence=(ground.evidence(fact),))
 
 
 def at_least(driver: Version, floor: Version) -> bool:

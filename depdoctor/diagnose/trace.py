@@ -42,15 +42,19 @@ class Part:
 
     def causes(self, name: NormalizedName) -> tuple[Cause, ...]:
         """The declarations that name a package, else the nearest that lead to it, else its place in the lockfile."""
+        environment = self.lock.environment
+        direct = [one for named, one in self.named if named == name and holds(one.requirement.marker, environment)]
+        if direct:
+            ordered = sorted(direct, key=lambda one: (one.location, one.text))
+            return tuple(self._cause(one, {name: 0}) for one in ordered[:MOST_CAUSES])
         steps = self._steps_to(name)
         leading = sorted(
             (steps[name], one.location, one.text, one)
             for name, one in self.named
-            if name in steps and holds(one.requirement.marker, self.lock.environment)
+            if name in steps and holds(one.requirement.marker, environment)
         )
         if leading:
-            nearest = [one for step, _, _, one in leading if step == 0] or [one for _, _, _, one in leading]
-            return tuple(self._cause(one, steps) for one in nearest[:MOST_CAUSES])
+            return tuple(self._cause(one, steps) for _, _, _, one in leading[:MOST_CAUSES])
         pin = self.lock.by_name.get(name)
         place = self.lock.origin or Location(path=self.manifest)
         return (Cause(project=self.project, location=place, requirement=str(pin)),) if pin else ()

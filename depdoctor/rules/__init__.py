@@ -13,7 +13,8 @@ from typing import Any
 
 from depdoctor.errors import RulesError
 from depdoctor.rules import rows
-from depdoctor.rules.lookup import Base, Rules
+from depdoctor.rules.bases import Base
+from depdoctor.rules.lookup import Rules
 from depdoctor.rules.schema import Table, parse
 
 __all__ = ["TABLES", "Base", "Rules", "load"]

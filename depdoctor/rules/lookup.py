@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
-from packaging.requirements import Requirement
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.model.distribution import MemberPattern
+from depdoctor.rules import bases
+from depdoctor.rules.bases import Base
 from depdoctor.rules.rows import (
     Architecture,
     BaseImage,
@@ -33,7 +35,6 @@ from depdoctor.rules.rows import (
     ImportName,
     Lockstep,
     Metadata,
-    Provenance,
     SharedFiles,
     StdlibModule,
     SystemLibrary,
@@ -46,47 +47,12 @@ OfPackage = TypeVar(
     "OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, GpuFloor, SystemLibrary, Lockstep
 )
 
-UNKNOWN_LIBC = ("glibc", (2, 28))
-"""What is assumed of a base that the tables do not know: the oldest glibc for which most wheels are made today."""
-
 _VARIANT = re.compile(r"(?:^|[._-]|\d)(cu(?:da)?\d{2,3}|cpu|rocm\d[\d.]*|xpu)(?![0-9])")
 _CUDNN = re.compile(r"cudnn(\d)(\d+)")
 _CUDA_OF_VARIANT = re.compile(r"^cu(?:da)?(\d{2})(\d?)$")
 _GPU_NOISE = re.compile(
     r"\b(nvidia|tesla|quadro|geforce|graphics|gpu|rtx|gtx|\d+\s*gb|sxm\d?|pcie|hbm\d\w*|nvl|laptop|super)\b"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """What the tag of a base image tells. `cuda` is None where it brings none, if `known`.
-
-    A `slim` one has no libraries beyond those of C and C++; a `compiled` one holds GPU code of its CUDA. `brings` is a
-    package that it has installed already, in `version` where that is told. `demand` is its NVIDIA_REQUIRE_CUDA, ""
-    where nobody has looked.
-    """
-
-    reference: str
-    known: bool
-    libc: str = UNKNOWN_LIBC[0]
-    libc_version: tuple[int, int] = UNKNOWN_LIBC[1]
-    python: str = ""
-    family: str = ""
-    release: str = ""
-    cuda: Version | None = None
-    cudnn: Version | None = None
-    requires_driver: bool = False
-    renamed: tuple[str, ...] = ()
-    slim: bool = False
-    compiled: bool = False
-    brings: NormalizedName | None = None
-    version: Version | None = None
-    demand: str = ""
-    packages: tuple[Requirement, ...] = ()
-    """Distributions that belong to it: pinned, or by name alone where the version is not known."""
-    besides: tuple[NormalizedName, ...] = ()
-    """Others that it has, which a project may replace by a version of its own."""
-    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +188,7 @@ class Rules:
 
     def major(self, number: int) -> CudaMajor | None:
         """The facts of one major of CUDA."""
-        return next((row for row in self.cuda_majors if row.major == number), None)
+        return self._majors.get(number)
 
     def toolkit(self, cuda: Version) -> Toolkit | None:
         """The first release of a toolkit's minor ("12.4" gives 12.4.0), or exactly the one that is named."""
@@ -230,8 +196,40 @@ class Rules:
 
     def branch(self, driver: Version) -> DriverBranch | None:
         """The branch that a Linux driver belongs to: the newest one that is not newer than it."""
-        known = [row for row in self.driver_branches if row.branch <= driver.major]
-        return max(known, key=lambda row: row.branch, default=None)
+        place = bisect_right(self._branches, driver.major, key=lambda row: row.branch)
+        return self._branches[place - 1] if place else None
+
+    @cached_property
+    def _branches(self) -> Sequence[DriverBranch]:
+        return sorted(self.driver_branches, key=lambda row: row.branch)
+
+    def first_toolkits(self, capability: Version) -> tuple[Version | None, ...]:
+        """The first toolkit of each generation whose code serves a compute capability: its own and older minors."""
+        if capability not in self._first_toolkits:
+            self._first_toolkits[capability] = tuple(
+                row.first_toolkit
+                for row in self.architectures
+                for each in row.capabilities
+                if each.major == capability.major and each <= capability
+            )
+        return self._first_toolkits[capability]
+
+    @cached_property
+    def _first_toolkits(self) -> dict[Version, tuple[Version | None, ...]]:
+        return {}
+
+    def wheels_of(self, package: NormalizedName, version: Version, platform: str) -> Wheels | None:
+        """For whom a release has wheels on a platform, None if no table tells."""
+        key = package, version, platform
+        if key not in self._wheels:
+            rows = self.wheels_by_package.get(package, ())
+            found = (row for row in rows if platform in row.platforms and row.first <= version <= row.last)
+            self._wheels[key] = next(found, None)
+        return self._wheels[key]
+
+    @cached_property
+    def _wheels(self) -> dict[tuple[NormalizedName, Version, str], Wheels | None]:
+        return {}
 
     def architecture(self, capability: Version) -> Architecture | None:
         """The generation that a compute capability belongs to."""
@@ -239,21 +237,22 @@ class Rules:
 
     def gpu(self, name: str) -> GpuModel | None:
         """The model that a GPU's name means, however it is dressed up ("NVIDIA A100-SXM4-80GB" is an A100)."""
-        return self._gpus.get(_plain(name))
+        if name not in self._gpus_by_name:
+            self._gpus_by_name[name] = self._gpus.get(_plain(name))
+        return self._gpus_by_name[name]
 
     def cuda_package(self, name: NormalizedName) -> tuple[CudaPackage, re.Match[str]] | None:
         """How a distribution is bound to CUDA, None if no table says that it is."""
-        if not self._any_cuda_package.match(name):
-            return None
         if name not in self._cuda_packages:
-            found = ((row, match) for row in self.cuda_packages if (match := row.pattern.match(name)))
+            some = self.cuda_packages if self._any_cuda_package.match(name) else ()
+            found = ((row, match) for row in some if (match := row.pattern.match(name)))
             self._cuda_packages[name] = next(found, None)
         return self._cuda_packages[name]
 
     def base(self, reference: str) -> Base:
         """What the reference of a base image tells."""
         if reference not in self._bases:
-            self._bases[reference] = _base(self, reference)
+            self._bases[reference] = bases.read(reference, self.base_images, self.base_packages, self.distributions)
         return self._bases[reference]
 
     def libc_of_base(self, reference: str) -> tuple[str, tuple[int, int]]:
@@ -265,6 +264,14 @@ class Rules:
     def _toolkits(self) -> Mapping[tuple[int, ...], Toolkit]:
         newest_first = sorted(self.toolkits, key=lambda row: row.version, reverse=True)
         return {key: row for row in newest_first for key in (row.version.release[:2], row.version.release)}
+
+    @cached_property
+    def _majors(self) -> Mapping[int, CudaMajor]:
+        return {row.major: row for row in self.cuda_majors}
+
+    @cached_property
+    def _gpus_by_name(self) -> dict[str, GpuModel | None]:
+        return {}
 
     @cached_property
     def _gpus(self) -> Mapping[str, GpuModel]:
@@ -322,50 +329,3 @@ def _grouped(table: tuple[OfPackage, ...]) -> Mapping[NormalizedName, tuple[OfPa
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", _GPU_NOISE.sub(" ", name.lower().replace("-", " ")))
-
-
-def _base(rules: Rules, reference: str) -> Base:
-    name, _, _ = reference.partition("@")
-    image, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-    rows = [row for row in rules.base_packages if row.image.fullmatch(image) and row.tag.fullmatch(tag)]
-    packages, besides = _packages(rows), tuple(sorted({name for row in rows for name in row.besides}))
-    for row in rules.base_images:
-        if not row.image.match(image) or not (match := row.tag.match(tag)):
-            continue
-        told = {key: value for key, value in match.groupdict().items() if value}
-        release = told.get("release", row.release)
-        system = next((each for each in rules.distributions if release in each.names), None)
-        if system is None:
-            continue
-        major, minor = system.libc_version.release[:2]
-        return Base(
-            reference=reference,
-            known=True,
-            libc=system.libc,
-            libc_version=(major, minor),
-            python=told.get("python", row.python),
-            family=system.family,
-            release=release,
-            cuda=Version(told["cuda"]) if "cuda" in told else row.cuda,
-            cudnn=Version(told["cudnn"]) if "cudnn" in told else row.cudnn,
-            requires_driver=row.requires_driver,
-            renamed=system.renamed,
-            slim=row.slim,
-            compiled=row.compiled,
-            brings=row.brings,
-            version=Version(told["version"]) if "version" in told else None,
-            packages=packages,
-            besides=besides,
-            provenance=row.provenance,
-        )
-    return Base(reference=reference, known=False, packages=packages, besides=besides)
-
-
-def _packages(rows: Iterable[BasePackages]) -> tuple[Requirement, ...]:
-    """What belongs to an image, by name; pinned where some row pins it."""
-    found: dict[str, Requirement] = {}
-    for row in rows:
-        for package in row.packages:
-            if package.specifier or package.name not in found:
-                found[package.name] = package
-    return tuple(found[name] for name in sorted(found))

@@ -203,7 +203,7 @@ def test_a_tag_tells_what_is_in_the_image(
 @pytest.mark.parametrize("reference", ["127.0.0.1:5000/base:1", "registry.example/team/thing", "python:unheard-of"])
 def test_an_image_that_nobody_knows_stays_unknown(facts: Rules, reference: str) -> None:
     assert not facts.base(reference).known
-    assert facts.libc_of_base(reference) == rules.lookup.UNKNOWN_LIBC
+    assert facts.libc_of_base(reference) == rules.bases.UNKNOWN_LIBC
 
 
 @pytest.mark.parametrize(
