@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 
 from depdoctor.model.plan import SCRATCH, Image, Plan
@@ -17,7 +18,25 @@ WEIGHTS = "depdoctor.weights"
 
 MODEL_VERSION = "depdoctor.model.version"
 
+REVISION = "org.opencontainers.image.revision"
+"""The last commit that touched the project's folder."""
+
+DIRTY = "depdoctor.dirty"
+"""Whether tracked files of the project were not as in that commit: "true", or not there."""
+
 _WEIGHT = re.compile(r"(.+?@sha256:[0-9a-f]{64})(?:, |$)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What version control says of a project's folder."""
+
+    revision: str = ""
+    dirty: bool = False
+
+
+NO_SOURCE = Source()
+"""No version control, or nothing known of it."""
 
 
 def section_digest(plan: Plan, image: Image) -> str:
@@ -45,7 +64,7 @@ def section_digest(plan: Plan, image: Image) -> str:
     return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"
 
 
-def labels(plan: Plan, image: Image) -> dict[str, str]:
+def labels(plan: Plan, image: Image, source: Source = NO_SOURCE) -> dict[str, str]:
     """The labels of an image (annotations of the OCI image specification, and depdoctor's own), sorted by name."""
     found = {SECTION: section_digest(plan, image), PROJECT: image.project, "org.opencontainers.image.title": image.name}
     if image.base.reference != SCRATCH:
@@ -54,6 +73,8 @@ def labels(plan: Plan, image: Image) -> dict[str, str]:
     if image.keep is not Keep.OMIT:
         found[WEIGHTS] = weights_label(image.weights)
         found[MODEL_VERSION] = image.model_version
+    found[REVISION] = source.revision
+    found[DIRTY] = "true" if source.dirty else ""
     return {name: found[name] for name in sorted(found) if found[name]}
 
 

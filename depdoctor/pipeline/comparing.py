@@ -21,6 +21,8 @@ from depdoctor.model.image import RemoteImage
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references
+from depdoctor.pipeline.native import compiler_for
+from depdoctor.pipeline.sources import source_of
 from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
 
 
@@ -41,7 +43,14 @@ def compare_images(settings: Settings, progress: Progress, names: Sequence[str],
     store = BlobStore(settings.cache / "store")
     registry = OciRegistry(offline=settings.offline)
     fetcher = WheelFetcher(store, root=settings.root, offline=settings.offline)
-    builder = OciBuilder(store=store, fetcher=fetcher, registry=registry, root=settings.root)
+    builder = OciBuilder(
+        store=store,
+        fetcher=fetcher,
+        registry=registry,
+        root=settings.root,
+        compiler=compiler_for,
+        source=source_of(settings, store),
+    )
     found: list[Finding] = []
     for image, built in zip(images, builder.build(standing, images, progress), strict=True):
         reference = f"{prefix}/{image.name}:{references.tag(standing)}"

@@ -22,6 +22,7 @@ from depdoctor.model.packing import Compression
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Compiler, Progress
 from depdoctor.pipeline import bases, index_names, references
+from depdoctor.pipeline.sources import source_of
 from depdoctor.pipeline.standing import Settings
 
 
@@ -73,7 +74,13 @@ def build_natively(
         if wish.load and not output:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depdoctor-")))
         builder = OciBuilder(
-            store=store, fetcher=fetcher, registry=registry, root=settings.root, output=output, compiler=_compiler
+            store=store,
+            fetcher=fetcher,
+            registry=registry,
+            root=settings.root,
+            output=output,
+            compiler=compiler_for,
+            source=source_of(settings, store),
         )
         made = builder.build(standing, images, progress)
         if wish.load:
@@ -92,7 +99,7 @@ def build_natively(
     return Built(images=made, pushed=pushed)
 
 
-def _compiler(python: str) -> Compiler:
+def compiler_for(python: str) -> Compiler:
     """What compiles for a Python minor version. Raises `BuildError`."""
     from depdoctor.adapters.compiler import compiler
 

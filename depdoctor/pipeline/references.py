@@ -22,7 +22,7 @@ def tag(standing: Plan) -> str:
 
 def tags(standing: Plan, settings: Settings) -> tuple[str, ...]:
     """The tags under which images are pushed: that of the plan, and the revision where there is one."""
-    return tuple(filter(None, (tag(standing), git.revision(settings.root)[:TAG_LENGTH])))
+    return tuple(filter(None, (tag(standing), git.Repository(settings.root).revision[:TAG_LENGTH])))
 
 
 def prefix(text: str, option: str) -> str:

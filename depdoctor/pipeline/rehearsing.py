@@ -15,6 +15,7 @@ from depdoctor.model.image import BuiltImage
 from depdoctor.model.intent import Intent
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
+from depdoctor.pipeline.sources import source_of
 from depdoctor.pipeline.standing import Settings
 
 
@@ -30,7 +31,9 @@ def rehearse(
         return tuple(intents)
     whole = [image for image, intent in zip(images, intents, strict=True) if not intent.make]
     fetcher = WheelFetcher(store, root=settings.root, offline=True)
-    builder = OciBuilder(store=store, fetcher=fetcher, registry=registry, root=settings.root)
+    builder = OciBuilder(
+        store=store, fetcher=fetcher, registry=registry, root=settings.root, source=source_of(settings, store)
+    )
     built = {one.name: one for one in builder.build(standing, whole, progress)} if whole else {}
     sent: set[str] = set()
     rehearsed = []

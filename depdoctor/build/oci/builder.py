@@ -21,7 +21,7 @@ from depdoctor.build.oci.tar import MTIME
 from depdoctor.errors import BuildError
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import Blob, BuiltImage
-from depdoctor.model.label import labels
+from depdoctor.model.label import NO_SOURCE, Source, labels
 from depdoctor.model.plan import Base, Image, Layer, Plan
 from depdoctor.model.seams import Compiler, Fetcher, Progress, Registry, Store
 from depdoctor.model.target import Environment
@@ -37,7 +37,7 @@ WRITERS = 4
 class OciBuilder:
     """Matches `seams.Builder`. `root` is the folder that was scanned, `output` where layouts go (None: nowhere).
 
-    `compiler` finds what makes byte-code for a Python minor version.
+    `compiler` finds what makes byte-code for a Python minor version, `source` tells what git knows of a project.
     """
 
     name = "oci"
@@ -50,6 +50,7 @@ class OciBuilder:
         registry: Registry,
         root: Path,
         compiler: Callable[[str], Compiler] | None = None,
+        source: Callable[[Image], Source] = lambda _: NO_SOURCE,
         output: Path | None = None,
         workers: int | None = None,
     ) -> None:
@@ -57,6 +58,7 @@ class OciBuilder:
         self._fetcher = fetcher
         self._registry = registry
         self._compiler = compiler
+        self._source = source
         self._root = root.resolve()
         self._output = output
         self._workers = workers or (os.cpu_count() or 1) + 1  # one of them waits for the disk
@@ -162,7 +164,7 @@ class OciBuilder:
         ]
         steps += self._weights(image)
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
-        configuration, text = config(image, base, steps, labels(plan, image), _created())
+        configuration, text = config(image, base, steps, labels(plan, image, self._source(image)), _created())
         blobs = (*base.layers, *(step.blob for step in steps))
         made, content = manifest(configuration, blobs)
         self._store.add(configuration.digest, [text])
