@@ -77,7 +77,10 @@ def _too_old(context: Context, installation: Installation, package: Package, pla
                     f"{package} does not work on the GPU of {gpus(found)}: it needs compute capability "
                     f"{row.capability}{named} or newer{f': `{row.error}`' if row.error else ''}"
                 ),
-                hint=f"do without {package.name} there, or run it on newer GPUs only",
+                hint=ways(
+                    f"take a {package.name} outside `{row.versions}`" if row.versions else "",
+                    f"do without {package.name} there, and run it on newer GPUs only",
+                ),
                 packages=(package.name,),
                 projects=installation.projects_with([package.name]),
                 causes=installation.causes(package.name),

@@ -57,7 +57,15 @@ def forward_compatible(base: Base, target: Target, rules: Rules) -> bool | None:
         return None
     minor = base.cuda.release[:2]
     row = next((row for row in rules.forward_compat if row.cuda.release[:2] == minor), None)
-    return target.driver.major >= min(row.branches) if row else None
+    if row is not None:
+        return target.driver.major >= min(row.branches)
+    # a minor that no row tells of: what both its neighbours take, it takes
+    older = [row for row in rules.forward_compat if row.cuda.release[:2] < minor]
+    newer = [row for row in rules.forward_compat if row.cuda.release[:2] > minor]
+    if not older or not newer:
+        return None
+    beside = (max(older, key=lambda row: row.cuda), min(newer, key=lambda row: row.cuda))
+    return all(target.driver.major >= min(row.branches) for row in beside) or None
 
 
 def markets_of(target: Target, rules: Rules) -> set[str]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from depdoctor.diagnose.image_libc import of_image, there
 from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.finding import Finding, Kind, Severity
 from depdoctor.model.target import Platform
+from depdoctor.rules import Base
 from depdoctor.rules.rows import Wheels
 
 
@@ -24,6 +26,10 @@ def check(context: Context) -> Iterator[Finding]:
         platform = installation.environment.platform
         if platform.system != "linux" or installation.shared or installation.standing:
             continue
+        base = context.base(*installation.projects)
+        here = there(platform, base)
+        if here != platform:
+            yield from of_image(context, installation, base)
         files = {pin.name for part in installation.parts for pin in part.lock.pins if pin.file and pin.file.is_wheel}
         if files >= installation.packages.keys():  # tags of locked wheels have the last word
             continue
@@ -32,8 +38,8 @@ def check(context: Context) -> Iterator[Finding]:
             if package.version is None or (installation.name, package.name) in refused:
                 continue
             row = context.rules.wheels_of(package.name, package.version, installation.platform)
-            if row is not None and _too_new(row, platform):
-                found[package.name] = _finding(installation, package, row)
+            if row is not None and _too_new(row, here):
+                found[package.name] = _finding(context, installation, package, row, here, base)
         yield from installation.nearest(found)
 
 
@@ -44,13 +50,15 @@ def _too_new(row: Wheels, platform: Platform) -> bool:
     return row.glibc is not None and here < row.glibc
 
 
-def _finding(installation: Installation, package: Package, row: Wheels) -> Finding:
-    platform = installation.environment.platform
+def _finding(
+    context: Context, installation: Installation, package: Package, row: Wheels, platform: Platform, base: Base
+) -> Finding:
+    where = str(platform) if platform == installation.environment.platform else base.reference
     note = f": {row.note}" if row.note else ""
     name, releases = package.name, f"{row.package} {row.first} to {row.last}"
     if platform.libc == "glibc":
         message = (
-            f"{package} needs glibc {row.glibc} or newer, and {platform} has an older C library: "
+            f"{package} needs glibc {row.glibc} or newer, and {where} has an older C library: "
             f"`GLIBC_{row.glibc} not found`"
         )
         hint = f"take a base image with glibc {row.glibc} or newer, an older {name}, or build it in place"
@@ -58,7 +66,7 @@ def _finding(installation: Installation, package: Package, row: Wheels) -> Findi
     else:
         least = f"none below musl {row.musl}" if row.musl else "none for musl"
         built = "pip would build it from source" if row.sdist else "`No matching distribution found`"
-        message = f"{package} has wheels for glibc, {least}, and {platform} takes no others: {built}"
+        message = f"{package} has wheels for glibc, {least}, and {where} takes no others: {built}"
         hint = "take a base image with glibc, such as one of Debian or Ubuntu"
         fact = f"{releases}: {least}{note}"
     return Finding(
@@ -69,7 +77,7 @@ def _finding(installation: Installation, package: Package, row: Wheels) -> Findi
         hint=hint,
         packages=(name,),
         projects=installation.projects,
-        causes=installation.causes(name),
+        causes=tuple(sorted({*context.from_lines(where, installation.projects), *installation.causes(name)})),
         evidence=(row.provenance.evidence(fact),),
     )
 
@@ -80,7 +88,8 @@ RULE = Rule(
     text="""\
 A manylinux wheel names the oldest glibc on which it runs: `manylinux_2_28` needs 2.28 (Debian 10, Ubuntu 20.04, RHEL
 8). On an older system pip finds no wheel, and a wheel that is tagged wrongly, or comes from elsewhere, stops at import
-with `GLIBC_2.32 not found`. musl systems (Alpine) take no manylinux wheel at all.
+with `GLIBC_2.32 not found`. musl systems (Alpine) take no manylinux wheel at all. Wheels that were locked are held
+against the image that the project's own Dockerfile starts from, too, by their tags.
 
 Take a newer base image; a container has its own C library, whatever the host has.""",
     check=check,

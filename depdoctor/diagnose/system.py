@@ -48,7 +48,8 @@ def _library(context: Context, installation: Installation, package: Package, row
         hint = f"install {listed((f'`{name}`' for name in debian), 'and')}"
     wants = listed(f"`{one}`" for one in (*row.objects, *row.programs))
     effect = f": `{row.error}`" if row.error else ""
-    chosen = context.plan is not None or base.reference != DEFAULT_BASE
+    own = context.from_lines(base.reference, installation.projects)
+    chosen = context.plan is not None or base.reference != DEFAULT_BASE or bool(own)
     certain = row.when == "import" and base.slim and chosen
     return Finding(
         kind=Kind.SYSTEM_LIBRARY,

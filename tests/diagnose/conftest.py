@@ -319,7 +319,8 @@ def _outcome(raw: Mapping[str, Any], environment: Environment) -> LockOutcome:
         (specifier,) = requirement.specifier
         package = canonicalize_name(requirement.name)
         known = [Requirement(edge) for edge in edges.get(package, ())]
-        ending = ".tar.gz" if package in raw.get("sdists", ()) else "-py3-none-any.whl"
+        tags = raw.get("tags", {}).get(package, "py3-none-any")
+        ending = ".tar.gz" if package in raw.get("sdists", ()) else f"-{tags}.whl"
         filename = f"{package.replace('-', '_')}-{specifier.version}{ending}"
         file = DistributionFile(
             filename=filename,
