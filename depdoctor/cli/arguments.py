@@ -143,7 +143,7 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
     command = add_command(
         commands,
         "generate",
-        "write what people build and deploy with: Dockerfile, bake file, Compose, Kubernetes",
+        "write what people build and deploy with: Dockerfile, bake file, Compose, Kubernetes, a page an image",
         "  depdoctor generate . --output deploy\n"
         "  depdoctor generate . --output deploy --only kubernetes --registry registry.example/team",
         parents[:1],
@@ -153,7 +153,7 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
         "--only",
         default="dockerfile,bake",
         metavar="KINDS",
-        help="which files: dockerfile, bake, hcl, split, compose, kubernetes, ci (default: dockerfile,bake)",
+        help="which files: dockerfile, bake, hcl, split, compose, kubernetes, ci, docs (default: dockerfile,bake)",
     )
     command.add_argument(
         "--registry",

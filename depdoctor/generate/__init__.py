@@ -93,7 +93,7 @@ def generate(
     """
     for kind in only:
         if kind not in KINDS:
-            raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join(KINDS)}")
+            raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join([*KINDS, 'docs'])}")
     wanted = Wanted(projects=projects, tag=tag, deployment=deployment or Deployment(), ignored=ignored)
     files: dict[str, str] = {}
     for kind in only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from packaging.utils import canonicalize_name
 
@@ -14,6 +15,7 @@ from depdoctor.model.graph import chains
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
 from depdoctor.model.plan import Image, Plan
+from depdoctor.model.project import DeclaredRequirement
 from depdoctor.pipeline.scanning import LockedFleet
 from depdoctor.pipeline.standing import Settings, committed_plan
 
@@ -37,15 +39,11 @@ def contents(fleet: LockedFleet, settings: Settings, what: str, package: str = "
         return None
     image = found[0]
     entry = projects[image.project]
-    purposes = _purposes(fleet, plan, image, entry)
+    held = _purposes(fleet, plan, image, entry)
     wanted = canonicalize_name(package)
     if package:
-        purposes = tuple(one for one in purposes if one.package == wanted)
-    return (
-        Contents(image=image.name, project=image.project, base=image.base.pinned, purposes=purposes)
-        if purposes
-        else None
-    )
+        held = tuple(one for one in held if one.package == wanted)
+    return Contents(image=image.name, project=image.project, base=image.base.pinned, purposes=held) if held else None
 
 
 def _purposes(fleet: LockedFleet, plan: Plan, image: Image, entry: Entry) -> tuple[Purpose, ...]:
@@ -53,9 +51,13 @@ def _purposes(fleet: LockedFleet, plan: Plan, image: Image, entry: Entry) -> tup
     own = Lock(project=image.project, environment=image.environment, pins=plan.pins(image))
     entries, _, _ = fleet.locking.with_facts([Entry(reading=entry.reading, outcomes=(own,))], ())
     (lock,) = entries[0].locks
-    users = Counter(wheel for other in plan.images for layer in plan.layers(other) for wheel in layer.wheels)
     groups = fleet.config.project(entry.project.root).groups
-    declared = [one for one in entry.requirements() if in_groups(one.group, groups)]
+    return purposes(plan, image, lock, [one for one in entry.requirements() if in_groups(one.group, groups)])
+
+
+def purposes(plan: Plan, image: Image, lock: Lock, declared: Sequence[DeclaredRequirement]) -> tuple[Purpose, ...]:
+    """Every package of a lock with the declared lines that lead to it, the heaviest first."""
+    users = Counter(wheel for other in plan.images for layer in plan.layers(other) for wheel in layer.wheels)
     found = []
     for pin in lock.pins:
         causes = tuple(

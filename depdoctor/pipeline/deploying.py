@@ -25,12 +25,15 @@ from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Gpu, Target
 from depdoctor.pipeline import references
+from depdoctor.pipeline.documenting import document
 from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.scanning import configured
 from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
 from depdoctor.rules import Rules
 
-DEPLOYING = frozenset({"compose", "kubernetes"})
+DOCUMENTS = "docs"
+
+DEPLOYING = frozenset({"compose", "kubernetes", DOCUMENTS})
 """Kinds of files for which more has to be known than the plan says."""
 
 BY_DIGEST = frozenset({"kubernetes"})
@@ -46,6 +49,7 @@ def generate_files(
     standing = standing_plan(settings, progress)
     wanted_images(standing, ())
     deployment = None
+    pages: dict[str, str] = {}
     if DEPLOYING & set(kinds):
         config, facts = configured(settings)
         place = registry or config.image.registry
@@ -54,17 +58,20 @@ def generate_files(
                 "Kubernetes takes images by digest, and nothing says where they are",
                 hint="give --registry REGISTRY/PREFIX, or `registry` under [image], and `depdoctor push` first",
             )
-        place = references.prefix(place, "--registry" if registry else "registry =") if BY_DIGEST & set(kinds) else ""
-        deployment = _deployment(standing, settings, config, facts, place)
+        place = references.prefix(place, "--registry" if registry else "registry =") if place else ""
+        asked = place if BY_DIGEST & set(kinds) else ""
+        deployment = _deployment(standing, settings, config, facts, asked)
+        if DOCUMENTS in kinds:
+            pages = document(standing, settings, config, deployment, place)
     bundle = generate(
         standing,
-        only=kinds,
+        only=[kind for kind in kinds if kind != DOCUMENTS],
         projects=Path(os.path.relpath(settings.root, output)).as_posix(),
         tag=references.tag(standing),
         deployment=deployment,
         ignored=ignored_by_projects(standing, settings.root),
     )
-    return files.write(Bundle(files=bundle.files), output)
+    return files.write(Bundle(files={**bundle.files, **pages}), output)
 
 
 def _deployment(standing: Plan, settings: Settings, config: Config, facts: Rules, place: str) -> Deployment:
@@ -79,14 +86,16 @@ def _deployment(standing: Plan, settings: Settings, config: Config, facts: Rules
     def running(image: Image) -> Running:
         wheels = (wheel for layer in standing.layers(image) for wheel in layer.wheels)
         return Running(
-            reference=_pushed(registry, f"{place}/{image.name}", references.tag(standing)) if place else "",
+            reference=_pushed(registry, f"{place}/{image.name}", references.tag(standing))
+            if place and image.command
+            else "",
             gpu=gpu_need(standing, image, facts, now),
             weights_bytes=weights.get(image.code, 0),
             unpacked_bytes=sum(sizes.get(wheel, 0) for wheel in wheels),
         )
 
     return Deployment(
-        images={image.name: running(image) for image in standing.images if image.command},
+        images={image.name: running(image) for image in standing.images},
         targets=tuple(_known(target, facts) for target in config.targets),
     )
 
