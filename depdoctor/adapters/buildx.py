@@ -18,11 +18,12 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 
 from depdoctor.errors import BuildError, EngineError
 from depdoctor.model.image import Bundle
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import NoProgress, Progress
 
 BAKE_FILE = "docker-bake.json"

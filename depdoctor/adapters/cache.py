@@ -9,11 +9,11 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from depdoctor.adapters.store import BlobStore
 from depdoctor.errors import StoreError
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import NoProgress, Progress
 
 STORE = "store"

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from depdoctor.errors import BuildError
+from depdoctor.model.noun import dataclass
 
 LARGEST_BYTES = 16 << 20
 """No source of this size was written by hand, and compiling it takes a hundred times the memory."""

@@ -10,7 +10,6 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from importlib.resources import files
@@ -31,6 +30,7 @@ from depdoctor.model.image import (
     StoredImage,
 )
 from depdoctor.model.label import MODEL_VERSION, PROJECT, SECTION, WEIGHTS, weights_of
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import Progress, Registry
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
 from depdoctor import __version__
+from depdoctor.model.noun import dataclass
 
 FORMAT = 1
 """Raised whenever what is written means something else."""

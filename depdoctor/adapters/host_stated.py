@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import UsageError
 from depdoctor.model.host import Fact, Gpus, HostGpu, Known, NotKnown
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import PLATFORMS, Gpu
 
 PREFIX = "DEPDOCTOR_HOST_"

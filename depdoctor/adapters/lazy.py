@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from depdoctor.model.noun import dataclass
 
 PIECE_BYTES = 64 * 1024
 """The least that is fetched at once."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from depdoctor.model.host import HostGpu
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Gpu
 
 TIMEOUT_S = 20.0

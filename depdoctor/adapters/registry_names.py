@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from depdoctor.errors import RegistryError
+from depdoctor.model.noun import dataclass
 
 HUB = "docker.io"
 HUB_HOST = "registry-1.docker.io"

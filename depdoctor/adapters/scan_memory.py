@@ -14,12 +14,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.watch import Seen, unchanged
+from depdoctor.model.noun import dataclass
 
 FORMAT = 1
 """Raised whenever what is written means something else."""

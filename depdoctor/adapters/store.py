@@ -15,11 +15,11 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from depdoctor.errors import StoreError
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import NoProgress, Progress
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 
 from packaging.requirements import Requirement
@@ -14,6 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from depdoctor.adapters.uv_stand_in import StandIn
 from depdoctor.adapters.uv_words import names_in
 from depdoctor.model.lock import Question
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions
 
 LOCK_FLAG = "--output-file"

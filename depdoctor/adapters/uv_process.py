@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from packaging.utils import NormalizedName
 from depdoctor.adapters.uv_user import NamedIndex, UserSetup, own_names, user_setup
 from depdoctor.adapters.uv_words import PROJECT_NAME, redacted
 from depdoctor.errors import ResolverError
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions
 
 PAGE_AGE_S = 3600

@@ -7,10 +7,11 @@ import os
 import re
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import NormalizedName
+
+from depdoctor.model.noun import dataclass
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([\w.-]+)['"]""")

@@ -7,9 +7,10 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from depdoctor.model.noun import dataclass
 
 _INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.adapters.uv_proof import read_steps
 from depdoctor.adapters.uv_sentence import sentence
+from depdoctor.model.noun import dataclass
 
 PROJECT_NAME = "depdoctor-question"
 """What a project is called that exists for one question alone."""

@@ -6,13 +6,13 @@ import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from depdoctor.build.targets import target_of
 from depdoctor.errors import BuildError
 from depdoctor.model.image import Blob, BuiltImage, Bundle
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.model.seams import Progress, Registry
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from depdoctor.build.targets import target_of
 from depdoctor.model.image import BuiltImage, Bundle
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Engine, Progress
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -17,6 +16,7 @@ from packaging.version import Version
 from depdoctor.conflict.demand import Element
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.lock import Impossible, Lock
+from depdoctor.model.noun import dataclass
 
 Edges = Callable[[NormalizedName, frozenset[str]], Iterable[Requirement]]
 """What a package requires when these extras of it are asked for."""

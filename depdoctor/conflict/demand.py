@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import reduce
 
@@ -16,6 +15,7 @@ from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable, Why
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Location, tied_to
 from depdoctor.model.target import Environment
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -16,6 +16,7 @@ from depdoctor.conflict.drift import AGE
 from depdoctor.conflict.nearby import ANYWHERE, admitting, windows
 from depdoctor.model.conflict import Conflict, Edit, Fix
 from depdoctor.model.lock import Answer, Resolved
+from depdoctor.model.noun import dataclass
 
 MOST_FIXES = 3
 

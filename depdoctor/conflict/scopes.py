@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
 
 from depdoctor.conflict.demand import Demand, Element, State
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions
 
 Group = tuple[Demand, ...]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.model.graph import without_marker
 from depdoctor.model.lock import Lock
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DeclaredRequirement, Location, Manifest, Reading
 
 SUPPOSED = Location(path="(what if)")

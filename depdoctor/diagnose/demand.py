@@ -7,7 +7,6 @@ name, the tables. What none of them tells stays unknown.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -16,6 +15,7 @@ from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.model.distribution import WheelCode
 from depdoctor.model.finding import Confidence, Evidence
 from depdoctor.model.graph import holds
+from depdoctor.model.noun import dataclass
 from depdoctor.rules import Rules
 from depdoctor.rules.lookup import cuda_of_variant, cudnn_of, variant_of
 from depdoctor.rules.rows import Build, Capability, CudaPackage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from packaging.version import Version
 
@@ -15,6 +14,7 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Cause, Evidence, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import BaseImage, Location, Manifest
 from depdoctor.rules import Base
 from depdoctor.rules.lookup import cuda_of_variant, variant_of

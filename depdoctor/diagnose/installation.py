@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from depdoctor.model.finding import Cause
 from depdoctor.model.graph import Extras, holds
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock, LockOutcome, Overlap
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement
 from depdoctor.model.target import Environment
 from depdoctor.rules import Rules

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -16,6 +15,7 @@ from depdoctor.model.distribution import LockedPackage
 from depdoctor.model.finding import Cause, Finding, Kind, Severity
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Location, Manifest
 
 LOCKED_BY: Mapping[str, tuple[str, str]] = {

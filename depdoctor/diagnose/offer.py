@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from packaging.version import Version
 
 from depdoctor.diagnose.words import numbered
 from depdoctor.model.finding import Evidence
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Gpu, Target
 from depdoctor.rules import Rules
 from depdoctor.rules.rows import Capability

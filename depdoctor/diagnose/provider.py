@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from packaging.version import Version
 
 from depdoctor.model.finding import Evidence
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Target
 from depdoctor.rules import Base
 from depdoctor.rules.rows import Build

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from packaging.utils import NormalizedName
@@ -16,6 +15,7 @@ from depdoctor.diagnose.standing import standing
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import CODES, Cause, Finding, Kind
 from depdoctor.model.inventory import Inventory
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.target import Platform, Target
 from depdoctor.rules import Base, Rules

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
 from depdoctor.discover.looks import small
 from depdoctor.model.formats import format_of, is_code, is_weights
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import PassedOver
 
 IGNORED_FOLDERS = frozenset(

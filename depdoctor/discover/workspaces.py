@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from depdoctor.discover.looks import small, toml
+from depdoctor.model.noun import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from depdoctor.errors import UsageError
@@ -18,6 +18,7 @@ from depdoctor.generate.settling import SETTLE, SETTLE_PATH, SPLIT, SPLIT_PATH
 from depdoctor.generate.stages import buildable
 from depdoctor.model.deployment import Deployment
 from depdoctor.model.image import Bundle
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 
 __all__ = ["KINDS", "generate"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image, Layer, Node, Plan, node_key, obstacle
 from depdoctor.model.weights import WeightFile
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.graph import holds
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Reading, tied_to
 from depdoctor.model.target import Environment
 

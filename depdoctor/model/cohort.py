@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Base, Image, Plan
 from depdoctor.model.target import Environment
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import Target

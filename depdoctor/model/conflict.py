@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Location
 from depdoctor.model.target import Environment
 

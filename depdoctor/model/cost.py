@@ -5,9 +5,9 @@ Bases and code are left out: they cost the same anyway.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from packaging.utils import NormalizedName
+
+from depdoctor.model.noun import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from packaging.version import Version
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Target
 
 MIB = 1 << 20

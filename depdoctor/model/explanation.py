@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.utils import NormalizedName
@@ -10,6 +9,7 @@ from packaging.version import Version
 
 from depdoctor.model.finding import Cause, Diagnosis
 from depdoctor.model.lock import LockOutcome
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Environment
 
 

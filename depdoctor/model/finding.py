@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Location
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Gpu
 
 

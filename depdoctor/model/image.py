@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+
+from depdoctor.model.noun import dataclass
 
 ENVIRONMENT_ROOT = "/venv"
 """The virtual environment inside an image: a top-level path of its own, so that no parent's metadata enters a layer."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DeclaredRequirement, Problem, Project, Reading
 from depdoctor.model.target import Environment, Target
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Image, Plan
 from depdoctor.model.weights import Keep, WeightFile
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Kind
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions, Location
 from depdoctor.model.target import Environment
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Weights
 from depdoctor.model.target import Target
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Location
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, Packing
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, WeightFile

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
+from depdoctor.model.noun import dataclass
 
 DEFAULT_GROUP = ""
 """The group of what a project needs to run."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.model.conflict import Edit
 from depdoctor.model.finding import Finding
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Location
 
 

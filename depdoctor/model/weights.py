@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from depdoctor.model.noun import dataclass
 
 LEAST_BYTES = 1_000_000
 """Smaller files of weights stay with the code: a layer of their own would cost more than it saves."""

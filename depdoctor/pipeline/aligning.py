@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from depdoctor import lock
 from depdoctor.adapters.index import RemoteWheels
@@ -17,6 +17,7 @@ from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Severity
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.target import Environment

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from depdoctor import config as configuration
 from depdoctor import discover, read, rules
 from depdoctor.adapters import files, host
 from depdoctor.errors import UsageError
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline.standing import Settings
 from depdoctor.report import init as report

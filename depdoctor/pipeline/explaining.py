@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from packaging.requirements import Requirement
@@ -20,6 +20,7 @@ from depdoctor.model.explanation import Break, Contents, History, Pair, Wanted
 from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment

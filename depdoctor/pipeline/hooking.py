@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.finding import Cause, Diagnosis, Kind, worst_first
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import Answer, DeclaredOnly, Question, Unknown, Why
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Project, Reading
 from depdoctor.model.seams import Progress

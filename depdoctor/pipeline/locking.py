@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -12,6 +12,7 @@ from depdoctor import lock
 from depdoctor.model.config import Config
 from depdoctor.model.inventory import Entry, SharedEnvironment
 from depdoctor.model.lock import PASSING, Lock, LockOutcome, Unknown
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Project, Reading
 from depdoctor.model.seams import Progress, Resolver, WheelIndex
 from depdoctor.model.target import Environment

@@ -6,7 +6,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from depdoctor.model.installed import InstalledDistribution, InstalledEnvironmen
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.lock import Impossible, Question
 from depdoctor.model.migration import Migration
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions, Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment

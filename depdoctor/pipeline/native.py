@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from depdoctor import push
@@ -18,6 +18,7 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
 from depdoctor.model.image import Attachment, BuiltImage, PushedImage
+from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import Compression
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Compiler, Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import NormalizedName
@@ -16,6 +16,7 @@ from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.lock import DeclaredOnly
 from depdoctor.model.memory import Need, need
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.weights import WeightFile

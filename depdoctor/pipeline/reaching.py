@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -15,6 +15,7 @@ from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Finding, Severity
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock, LockOutcome
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Location, Reading
 from depdoctor.model.seams import NoProgress
 from depdoctor.model.target import Environment

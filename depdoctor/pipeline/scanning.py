@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from depdoctor.model.finding import Diagnosis
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Problem, Reading, Survey
 from depdoctor.model.seams import Progress

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from depdoctor.adapters.docker import DockerEngine
 from depdoctor.errors import EngineError, UsageError
 from depdoctor.model.image import StoredImage
 from depdoctor.model.label import section_digest
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.planfile import PLAN_NAME

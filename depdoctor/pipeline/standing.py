@@ -6,12 +6,12 @@ A committed plan is enough to build from, so a build that finds nothing changed 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from depdoctor import planfile
 from depdoctor.errors import UsageError
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 

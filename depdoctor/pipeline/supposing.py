@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from packaging.utils import NormalizedName
@@ -15,6 +15,7 @@ from depdoctor.errors import UsageError
 from depdoctor.model.explanation import Consequence, History, WhatIf
 from depdoctor.model.inventory import Entry, SharedEnvironment
 from depdoctor.model.lock import Lock, LockOutcome, Unresolvable
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Reading
 from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.target import Environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import NormalizedName
@@ -17,6 +17,7 @@ from depdoctor.lock.declared import in_groups
 from depdoctor.model.graph import holds
 from depdoctor.model.image import Bundle
 from depdoctor.model.inventory import Entry
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DeclaredRequirement, Project, Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.update import Advisory, Update

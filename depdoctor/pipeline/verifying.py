@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from depdoctor import verify
@@ -13,6 +12,7 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.errors import EngineError, RegistryError
 from depdoctor.model.finding import Diagnosis, Finding, worst_first
 from depdoctor.model.measurement import Measurement
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline import references

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 
 from packaging.requirements import Requirement
@@ -22,6 +22,7 @@ from depdoctor.model.alignment import Align, Movable
 from depdoctor.model.distribution import Pin
 from depdoctor.model.graph import holds
 from depdoctor.model.lock import Lock, Resolved
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 

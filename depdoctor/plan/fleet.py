@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from depdoctor.errors import ConfigError
 from depdoctor.model.config import DEFAULT_BASE, Config
@@ -13,6 +13,7 @@ from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, Unresolvable
 from depdoctor.model.naming import image_names
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import (
     HEALTH,
     REFERENCE,

@@ -7,9 +7,10 @@ a node are one layer together. An image may hold only so many layers, since engi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from depdoctor.model.distribution import Pin
+from depdoctor.model.noun import dataclass
 from depdoctor.plan.sizes import weight
 
 OWN_LAYER_BYTES = 1_000_000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
 from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import (
     DEFAULT_GROUP,
     DeclaredRequirement,

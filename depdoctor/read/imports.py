@@ -11,9 +11,9 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from depdoctor.model.formats import NOTEBOOK
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Import, Location
 from depdoctor.read.notebook import code_of
 from depdoctor.read.syntax import tree_of

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from packaging.utils import NormalizedName
 
 from depdoctor.model.installed import DamagedFile, InstalledEnvironment, InstalledFile
+from depdoctor.model.noun import dataclass
 from depdoctor.read.errors import ManifestError
 
 _NOBODYS = frozenset({"__pycache__", "_virtualenv.py", "_virtualenv.pth", "easy-install.pth", "README.txt", "README"})

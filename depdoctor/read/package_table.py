@@ -6,13 +6,14 @@ Poetry, Pipenv and pixi write them so, each in a dialect of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DeclaredRequirement
 from depdoctor.read import address
 from depdoctor.read.declarations import Declarations, text_of

@@ -7,13 +7,14 @@ it is a Python package, and left out where it is a conda package of another syst
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, CondaRequirement, Manifest
 from depdoctor.read import address, toml
 from depdoctor.read.conda_yaml import cuda_of, python_of

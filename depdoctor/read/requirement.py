@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -19,6 +18,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from depdoctor.model.noun import dataclass
 from depdoctor.read.address import inside, redact, variables
 from depdoctor.read.errors import ManifestError
 

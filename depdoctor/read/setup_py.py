@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
 from depdoctor.read.declarations import Declarations
 from depdoctor.read.document import Document

@@ -13,7 +13,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from packaging.metadata import parse_email
@@ -22,6 +22,7 @@ from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment, InstalledFile
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Location, Problem
 from depdoctor.read.address import redact
 from depdoctor.read.errors import MOST_REQUIREMENTS, ManifestError

@@ -12,9 +12,10 @@ import posixpath
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Weights
 from depdoctor.read.onnx_header import OnnxReader
 

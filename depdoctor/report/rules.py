@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from json import dumps
 from typing import Any
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from depdoctor.model.finding import Severity, default_severity
+from depdoctor.model.noun import dataclass
 from depdoctor.report.console import MARKS, STYLES
 from depdoctor.report.explained import Explained
 from depdoctor.report.json import SCHEMA_VERSION

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from json import dumps
 from typing import Any
 
 from depdoctor.model.host import Fact, Gpus, Host, Known, NotKnown
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import PLATFORMS
 from depdoctor.report.json import SCHEMA_VERSION
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.model.noun import dataclass
 from depdoctor.rules.rows import BaseImage, BasePackages, Distribution, Provenance
 
 UNKNOWN_LIBC = ("glibc", (2, 28))

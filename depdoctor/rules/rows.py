@@ -7,7 +7,6 @@ A column is named as its field, with hyphens. Versions are PEP 440 versions, als
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -15,6 +14,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.model.finding import Confidence, Evidence
+from depdoctor.model.noun import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

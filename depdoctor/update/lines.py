@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packaging.requirements import Requirement
 from packaging.specifiers import Specifier, SpecifierSet
@@ -12,6 +12,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.model.graph import without_marker
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DeclaredRequirement, Manifest, Reading
 
 Bounds = Mapping[NormalizedName, SpecifierSet]

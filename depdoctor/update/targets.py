@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.model.noun import dataclass
 from depdoctor.model.update import Advisory
 
 

@@ -8,13 +8,14 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, Any, cast
 
 from depdoctor.build.oci.members import DEFLATE_ERROR
 from depdoctor.build.oci.stream import CHUNK_BYTES, LAYER_TYPE
 from depdoctor.errors import BuildError, RegistryError
 from depdoctor.model.image import Blob
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Base
 from depdoctor.model.seams import Registry, Store
 from depdoctor.model.target import Environment

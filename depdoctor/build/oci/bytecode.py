@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from isal import isal_zlib
 
 from depdoctor.build.oci.archive import DEFLATED
 from depdoctor.build.oci.wheel import Wheel, inflated
+from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import Compiler, Store
 
 FORMAT = 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from depdoctor.build.oci.base import BaseImage
 from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER, Blob
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +19,7 @@ from depdoctor.build.oci.recompressed import layer_stream
 from depdoctor.build.oci.stream import CHUNK_BYTES, Digest, LayerStream, WrongContentError
 from depdoctor.build.oci.wheel import Installed, Wheel, inflated, record_hash, recorded
 from depdoctor.model.image import Blob
+from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import Compression
 
 _LARGE_BYTES = 4 << 20

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 
@@ -16,6 +15,7 @@ from depdoctor.build.oci.bytecode import ByteCode
 from depdoctor.build.oci.layer import WheelFile, make_layer
 from depdoctor.build.oci.owners import note
 from depdoctor.model.image import Blob
+from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import Compression
 from depdoctor.model.seams import Compiler, Store
 
