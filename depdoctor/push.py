@@ -170,7 +170,7 @@ def _blobs(image: BuiltImage) -> Iterator[tuple[Blob, str]]:
     for place, blob in enumerate((*image.layers, image.config)):
         if blob.digest not in seen:
             seen.add(blob.digest)
-            yield blob, image.base_reference if place < image.base_layers else ""
+            yield blob, image.base_reference if place < image.base_layers else image.layers_repository
 
 
 def _first_homes(images: Sequence[BuiltImage]) -> list[Home]:

@@ -38,12 +38,12 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from depdoctor import rules
+from depdoctor.adapters.cache_place import cache_folder
 from depdoctor.adapters.http import session
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.inspection import WheelInspector
 from depdoctor.adapters.store import BlobStore
 from depdoctor.adapters.uv_process import UvProcess
-from depdoctor.cli.settings import cache_folder
 from depdoctor.model.distribution import DistributionFile, WheelCode, WheelFacts
 from depdoctor.model.graph import without_marker
 from depdoctor.rules import Rules

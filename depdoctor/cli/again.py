@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from depdoctor.adapters.cache_place import cache_folder
 from depdoctor.adapters.scan_memory import ScanMemory, Told, this_hour
 from depdoctor.adapters.watch import Seen
-from depdoctor.cli.settings import cache_folder
 
 _NO_MATTER = {"offline", "budget", "quiet", "verbose", "path"}
 """Options that bear on how an answer is found, and not on an answer that is whole."""

@@ -19,6 +19,7 @@ from depdoctor.cli.parser import (
     place,
     printing,
     resolving,
+    spreading,
     voice,
 )
 
@@ -97,7 +98,7 @@ def _scan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         "  depdoctor scan .\n  depdoctor scan models --format json --offline\n"
         "  depdoctor scan . --format html > report.html\n  depdoctor scan . --format sarif > depdoctor.sarif\n"
         "  depdoctor scan .venv                    # what is wrong in an environment already",
-        (common(SCAN_FORMATS), *parents[1:]),
+        (common(SCAN_FORMATS), *parents[1:], spreading()),
     )
     command.add_argument(
         "--venv",
@@ -119,7 +120,7 @@ def _plan(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         "plan an image for each project, sharing layers, into depdoctor.plan.json",
         "  depdoctor plan .\n  depdoctor plan . --check\n"
         "  depdoctor plan . --format markdown      # the text of a pull request",
-        (common(PLAN_FORMATS), *parents[1:]),
+        (common(PLAN_FORMATS), *parents[1:], spreading()),
     )
     command.add_argument(
         "--check", action="store_true", help="write nothing; end with 1 if the committed plan is out of date"
@@ -172,7 +173,7 @@ def _build(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> No
         "  depdoctor build . --load --builder docker\n"
         "  depdoctor build . --push registry.example/team --builder buildx --docker-context a --docker-context b\n"
         "  depdoctor build . --dry-run",
-        parents[:1],
+        (*parents[:1], spreading()),
     )
     command.add_argument(
         "--output", type=Path, metavar="DIR", help="write an OCI layout for each image there (default: ./images)"
@@ -207,7 +208,7 @@ def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
         "push",
         "push the images of the plan; what the registry has is not sent again",
         "  depdoctor push . --to registry.example/team",
-        parents[:1],
+        (*parents[:1], spreading()),
     )
     command.add_argument(
         "--to", metavar="REGISTRY/PREFIX", help="where to (default: [image] registry of the configuration)"

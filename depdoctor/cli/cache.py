@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from depdoctor.cli.settings import cache_folder, progress_of
+from depdoctor.adapters.cache_place import cache_folder
+from depdoctor.cli.settings import progress_of
 
 CLEAN, FOUND = 0, 1
 

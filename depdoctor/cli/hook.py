@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from depdoctor.adapters.cache_place import cache_folder
 from depdoctor.cli.parser import SEVERITIES, Parser, add_command, printing, voice
-from depdoctor.cli.settings import cache_folder, progress_of
+from depdoctor.cli.settings import progress_of
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 

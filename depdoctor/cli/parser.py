@@ -59,6 +59,17 @@ def common(formats: Sequence[str] = FORMATS) -> Parser:
     return Parser(add_help=False, parents=[parser, voice()])
 
 
+def spreading() -> Parser:
+    """Who does what any machine can do."""
+    parser = Parser(add_help=False)
+    parser.add_argument(
+        "--executor",
+        metavar="ADDRESS",
+        help="have workers do what any machine can: dask://HOST:PORT, of a scheduler of dask (extra `dask`)",
+    )
+    return parser
+
+
 def resolving() -> Parser:
     """What every command that resolves takes."""
     parser = Parser(add_help=False)

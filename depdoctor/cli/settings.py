@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depdoctor.adapters.cache_place import cache_folder
 from depdoctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from depdoctor.cli.lines import LineProgress
     from depdoctor.cli.terminal import TerminalProgress
     from depdoctor.pipeline.standing import Settings
-
-CACHE_VARIABLE = "DEPDOCTOR_CACHE_DIR"
-
-
-def cache_folder() -> Path:
-    """The cache folder of depdoctor: what the variable says, else a folder among those of the user's caches."""
-    if override := os.environ.get(CACHE_VARIABLE):
-        return Path(override)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("depdoctor")
 
 
 def settings(options: argparse.Namespace) -> Settings:
@@ -48,6 +37,7 @@ def settings(options: argparse.Namespace) -> Settings:
         relock=getattr(options, "relock", False),
         budget_s=getattr(options, "budget", 60.0),
         inspect=getattr(options, "inspect", False),
+        executor=getattr(options, "executor", None) or "",
         outside_allowed=getattr(options, "allow_outside", False),
         environments=tuple(map(_environment, getattr(options, "venv", ()))),
     )

@@ -47,7 +47,8 @@ class BuiltImage:
 
     A native image lies in an OCI store (`layout` is its OCI image layout, None if none was written); one that the
     engine built is known there as `reference`. `base_layers` counts the layers, from the bottom, that are the base's,
-    and `base_reference` is where they can be fetched or mounted from.
+    and `base_reference` is where they can be fetched or mounted from. Those of the others that are not in the store
+    stand in `layers_repository`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class BuiltImage:
     layers: tuple[Blob, ...]
     base_layers: int = 0
     base_reference: str = ""
+    layers_repository: str = ""
     layout: Path | None = None
     reference: str = ""
 

@@ -21,10 +21,16 @@ from depdoctor.rules import Rules
 
 PARALLEL_LOCKS = 8
 
+PARALLEL_ELSEWHERE = 64
+"""Projects that are locked at a time where others answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locking:
-    """How projects are locked in one run: as of one moment, by one resolver; `anew` where lockfiles do not count."""
+    """How projects are locked in one run: as of one moment, by one resolver; `anew` where lockfiles do not count.
+
+    `parallel` projects are locked at a time: as many as uv processes are good for here, more where others answer.
+    """
 
     config: Config
     resolver: Resolver
@@ -34,6 +40,7 @@ class Locking:
     builds_allowed: bool
     rules: Rules
     anew: bool = False
+    parallel: int = PARALLEL_LOCKS
 
     def locked(
         self, readings: Sequence[Reading], environments: Sequence[Environment] | None = None
@@ -52,7 +59,7 @@ class Locking:
             self.progress.advance(task)
             return result
 
-        with ThreadPoolExecutor(PARALLEL_LOCKS) as pool:
+        with ThreadPoolExecutor(self.parallel) as pool:
             outcomes = list(pool.map(lambda one: outcome(*one), wanted))
         self.progress.finish(task)
         by_project: dict[str, list[LockOutcome]] = {}

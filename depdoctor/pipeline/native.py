@@ -7,16 +7,18 @@ time than the imports would.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depdoctor import push
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
+from depdoctor.errors import UsageError
 from depdoctor.model.image import Attachment, BuiltImage, PushedImage
 from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import Compression
@@ -25,6 +27,9 @@ from depdoctor.model.seams import Compiler, Progress
 from depdoctor.pipeline import bases, index_names, references
 from depdoctor.pipeline.sources import source_of
 from depdoctor.pipeline.standing import Settings
+
+if TYPE_CHECKING:
+    from depdoctor.build.oci.spread import Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,8 @@ def build_natively(
             output=output,
             compiler=compiler_for,
             source=source_of(settings, store),
+            repository=_shared_repository(settings, wish) if settings.executor else "",
+            spread=stack.enter_context(_spread(standing, settings)) if settings.executor else None,
         )
         made = builder.build(standing, images, progress)
         if wish.load:
@@ -105,6 +112,30 @@ def compiler_for(python: str) -> Compiler:
     from depdoctor.adapters.compiler import compiler
 
     return compiler(python)
+
+
+@contextmanager
+def _spread(standing: Plan, settings: Settings) -> Iterator[Spread]:
+    """Workers that make layers."""
+    from depdoctor.adapters.executor import executor
+    from depdoctor.pipeline.spreading import spread_on
+
+    with executor(settings.executor) as found:
+        yield spread_on(found, index_names.of_plan(standing, settings.root), offline=settings.offline)
+
+
+def _shared_repository(settings: Settings, wish: BuildWish) -> str:
+    """Where workers leave layers: beside the images, in a repository of their own. Raises `UsageError`."""
+    from depdoctor.build.oci.spread import REPOSITORY
+    from depdoctor.pipeline.scanning import configured
+
+    prefix = wish.push or configured(settings)[0].image.registry
+    if not prefix:
+        raise UsageError(
+            "workers need a registry to leave layers in",
+            hint="give --push REGISTRY/PREFIX, or `registry` under [image]",
+        )
+    return f"{references.prefix(prefix, '--push')}/{REPOSITORY}"
 
 
 def _loaded(made: Sequence[BuiltImage], tag: str, *, keeps_layouts: bool) -> tuple[BuiltImage, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -31,10 +31,10 @@ from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Problem, Reading, Survey
-from depdoctor.model.seams import Progress
+from depdoctor.model.seams import Progress, Resolver
 from depdoctor.pipeline import index_names
 from depdoctor.pipeline.inspecting import asking_bases, inspected
-from depdoctor.pipeline.locking import Locking, shared_of
+from depdoctor.pipeline.locking import PARALLEL_ELSEWHERE, PARALLEL_LOCKS, Locking, shared_of
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.rules import Rules
 
@@ -176,6 +176,7 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             builds_allowed=settings.builds_allowed,
             anew=settings.relock,
             rules=facts,
+            parallel=PARALLEL_ELSEWHERE if settings.executor else PARALLEL_LOCKS,
         )
         entries = locking.locked(readings)
         entries, shared, facts_known = locking.with_facts(
@@ -223,7 +224,14 @@ def asking(settings: Settings, remaining_s: Callable[[], float]) -> Iterator[Mem
         remaining_s=remaining_s,
         sdists=RemoteSdists(settings.cache, offline=settings.offline).facts,
     )
-    with closing(verdicts), closing(uv) as resolver:
+    with closing(verdicts), closing(uv) as here, ExitStack() as stack:
+        resolver: Resolver = here
+        if settings.executor:
+            from depdoctor.adapters.executor import executor
+            from depdoctor.pipeline.spreading import Elsewhere
+
+            found = stack.enter_context(executor(settings.executor))
+            resolver = Elsewhere(executor=found, here=here, remaining_s=remaining_s, offline=settings.offline)
         yield MemoOracle(resolver, deadline=lambda: remaining_s() <= 0, verdicts=verdicts)
 
 

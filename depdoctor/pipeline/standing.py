@@ -22,7 +22,7 @@ class Settings:
 
     `environments` are virtual environments to look into as well, wherever they lie. `relock` says that neither
     lockfiles nor the committed plan hold any version in place. `outside_allowed` lets symlinks and includes lead out
-    of the root.
+    of the root. `executor` is the address of one that does what any machine can do, "" for none.
     """
 
     root: Path
@@ -35,6 +35,7 @@ class Settings:
     environments: tuple[Path, ...] = ()
     relock: bool = False
     outside_allowed: bool = False
+    executor: str = ""
 
 
 def committed_plan(settings: Settings) -> Plan | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from depdoctor.build.oci.archive import Archive
@@ -38,7 +38,13 @@ def attachment(document: Mapping[str, Any], media_type: str, subject: Blob, stor
 
 def metadata_of(plan: Plan, image: Image, store: Store, fetcher: Fetcher, progress: Progress) -> dict[str, str]:
     """The METADATA of each wheel of an image by SHA-256: noted, or else read from the wheel. Raises `FetchError`."""
-    files = [pin.file for pin in plan.pins(image) if pin.file]
+    return metadata_of_files([pin.file for pin in plan.pins(image) if pin.file], store, fetcher, progress)
+
+
+def metadata_of_files(
+    files: Sequence[DistributionFile], store: Store, fetcher: Fetcher, progress: Progress
+) -> dict[str, str]:
+    """The METADATA of each wheel by SHA-256: noted, or else read from the wheel. Raises `FetchError`."""
     known = {file.sha256: store.recall(f"metadata {file.sha256}") for file in files}
     missing = [file for file in files if known[file.sha256] is None]
     paths = fetcher.fetch(missing, progress) if missing else {}

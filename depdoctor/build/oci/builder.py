@@ -29,6 +29,7 @@ from depdoctor.model.weights import Keep, layered
 
 if TYPE_CHECKING:
     from depdoctor.build.oci.making import Job
+    from depdoctor.build.oci.spread import Spread
 
 WRITERS = 4
 """Images that are put together at the same time: most of that is waiting for the disk."""
@@ -38,11 +39,13 @@ class OciBuilder:
     """Matches `seams.Builder`. `root` is the folder that was scanned, `output` where layouts go (None: nowhere).
 
     `compiler` finds what makes byte-code for a Python minor version, `source` tells what git knows of a project.
+    `spread` has layers made on other machines, which leave them in `repository`; those of files of this machine alone,
+    and those with byte-code, are made here.
     """
 
     name = "oci"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, by name
         self,
         *,
         store: Store,
@@ -53,6 +56,8 @@ class OciBuilder:
         source: Callable[[Image], Source] = lambda _: NO_SOURCE,
         output: Path | None = None,
         workers: int | None = None,
+        spread: Spread | None = None,
+        repository: str = "",
     ) -> None:
         self._store = store
         self._fetcher = fetcher
@@ -61,6 +66,8 @@ class OciBuilder:
         self._source = source
         self._root = root.resolve()
         self._output = output
+        self._spread = spread
+        self._repository = repository
         self._workers = workers or (os.cpu_count() or 1) + 1  # one of them waits for the disk
 
     def build(self, plan: Plan, images: Sequence[Image], progress: Progress) -> tuple[BuiltImage, ...]:
@@ -99,6 +106,8 @@ class OciBuilder:
                 blobs[key] = blob
             else:
                 missing.append(one)
+        if self._spread:
+            missing = self._made_elsewhere(plan, missing, blobs, self._spread, progress)
         if not missing:
             return blobs
         from depdoctor.build.oci.making import run
@@ -118,6 +127,47 @@ class OciBuilder:
             progress.advance(task, job.size_bytes)
         progress.finish(task)
         return blobs
+
+    def _made_elsewhere(
+        self,
+        plan: Plan,
+        missing: Sequence[tuple[Layer, int, Image]],
+        blobs: dict[str, Blob],
+        spread: Spread,
+        progress: Progress,
+    ) -> list[tuple[Layer, int, Image]]:
+        """Have layers made by others; those that remain, since this machine alone has the files or the Python."""
+        from depdoctor.build.oci.spread import Order, carried, take
+
+        pins = plan.by_hash()
+        orders: list[Order] = []
+        here = []
+        for layer, number, image in missing:
+            files = tuple(file for sha256 in layer.wheels if (file := _wheel(pins[sha256], image).file))
+            if image.packing.compiled or not all(carried(file) for file in files):
+                here.append((layer, number, image))
+                continue
+            orders.append(
+                Order(
+                    key=made_keys(layer, image.packing)[number - 1],
+                    title=title_of(layer, pins, number),
+                    python=image.environment.python,
+                    files=files,
+                    part=(number, layer.parts),
+                    compression=image.packing.compression,
+                    repository=self._repository,
+                )
+            )
+        task = "Having layers made"
+        progress.start(task, len(orders))
+        for order, digest in spread(orders):
+            blob = take(order, digest, self._store, self._registry)
+            if self._output:
+                self._store.add(blob.digest, self._registry.blob(self._repository, blob.digest))
+            blobs[order.key] = blob
+            progress.advance(task)
+        progress.finish(task)
+        return here
 
     def _compilers(self, python: str) -> Compiler:
         if self._compiler is None:
@@ -179,6 +229,7 @@ class OciBuilder:
             layers=blobs,
             base_layers=len(base.layers),
             base_reference=base.repository,
+            layers_repository=self._repository,
             layout=layout,
         )
 

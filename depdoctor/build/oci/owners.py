@@ -42,7 +42,7 @@ def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
             title = title_of(layer, pins)
             pieces = made_keys(layer, image.packing)
             if pieces[0] not in known:
-                known[pieces[0]] = {path: sign for piece in pieces for path, sign in _owned(store, piece).items()}
+                known[pieces[0]] = {path: sign for piece in pieces for path, sign in owned_by(store, piece).items()}
             for path, sign in known[pieces[0]].items():
                 if signs.setdefault(path, sign) != sign:
                     with naming(image):
@@ -65,7 +65,7 @@ def _folders(paths: Iterable[str]) -> set[str]:
     return folders
 
 
-def _owned(store: Store, key: str) -> dict[str, str]:
+def owned_by(store: Store, key: str) -> dict[str, str]:
     """A short hash of the content of each path that a layer owns."""
     paths: dict[str, str] = json.loads(store.recall(f"owned {key}") or "{}")
     return paths
