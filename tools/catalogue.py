@@ -83,8 +83,8 @@ def catalogue() -> Iterator[str]:
     yield from ("", "## Tables of facts", "")
     yield "What the rules go by, in `rules/*.toml`: every row with its source, date and confidence. `path` under"
     yield "`[rules]` names a folder with tables of your own, called the same; a row with the key of one that ships"
-    yield "takes its place. `depdoctor rules check` reads all of them; `depdoctor rules age` marks those that nobody"
-    yield f"touched for {OLD_DAYS} days."
+    yield "takes its place, and one with `remove = true` takes it away. `depdoctor rules check` reads all"
+    yield f"of them; `depdoctor rules age` marks those that nobody touched for {OLD_DAYS} days."
     yield from ("", "| table | its rows | key |", "| --- | --- | --- |")
     for table in TABLES:
         keys = ", ".join(f"`{name.replace('_', '-')}`" for name in table.key)

@@ -27,7 +27,7 @@ OLD_DAYS = 120
 class TableState:
     """A table, or what one's own table of that name adds to it: rows, and their oldest and newest date (ISO).
 
-    `replaced` counts the rows of one's own that stand in place of rows that ship.
+    `replaced` counts the rows of one's own that stand in place of rows that ship, `removed` those that they take away.
     """
 
     name: str
@@ -36,6 +36,7 @@ class TableState:
     newest: str
     own: bool = False
     replaced: int = 0
+    removed: int = 0
 
     def days(self, today: date) -> int:
         """How long ago the newest of its rows was read."""
@@ -51,10 +52,11 @@ def states(shipped: Rules, loaded: Rules) -> tuple[TableState, ...]:
     found = []
     for table in TABLES:
         standing = {table.key_of(row): row for row in getattr(shipped, table.stem)}
-        own = [row for row in getattr(loaded, table.stem) if standing.get(table.key_of(row)) != row]
-        replaced = sum(table.key_of(row) in standing for row in own)
+        held = {table.key_of(row): row for row in getattr(loaded, table.stem)}
+        own = [row for key, row in held.items() if standing.get(key) != row]
+        replaced, removed = sum(table.key_of(row) in standing for row in own), len(standing.keys() - held.keys())
         for rows, is_own in ((list(standing.values()), False), (own, True)):
-            dates = sorted(row.provenance.date for row in rows)
+            dates = sorted(row.provenance.date for row in rows or (standing.values() if is_own and removed else ()))
             if dates:
                 found.append(
                     TableState(
@@ -64,6 +66,7 @@ def states(shipped: Rules, loaded: Rules) -> tuple[TableState, ...]:
                         newest=dates[-1],
                         own=is_own,
                         replaced=replaced if is_own else 0,
+                        removed=removed if is_own else 0,
                     )
                 )
     return tuple(found)
@@ -98,9 +101,11 @@ def checked(console: Console, tables: Sequence[TableState]) -> None:
     """Print that all tables hold, and what those of one's own change."""
     for one in tables:
         if one.own:
-            console.print(Text(f"{_name(one)}: rows added: {one.rows - one.replaced}, replaced: {one.replaced}"))
+            removed = f", removed: {one.removed}" if one.removed else ""
+            added = f"rows added: {one.rows - one.replaced}, replaced: {one.replaced}{removed}"
+            console.print(Text(f"{_name(one)}: {added}"))
     shipped = [one for one in tables if not one.own]
-    rows = sum(one.rows - one.replaced for one in tables)
+    rows = sum(one.rows - one.replaced - one.removed for one in tables)
     console.print(f"{len(shipped)} tables, {rows} rows: every one has its source and date, and is well-formed")
 
 
@@ -163,6 +168,7 @@ def _table(one: TableState) -> dict[str, Any]:
         "own": one.own,
         "rows": one.rows,
         "replaced": one.replaced,
+        "removed": one.removed,
         "newest": one.newest,
         "oldest": one.oldest,
     }

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from depdoctor.errors import RulesError
 from depdoctor.rules import rows
 from depdoctor.rules.bases import Base
 from depdoctor.rules.lookup import Rules
-from depdoctor.rules.schema import Table, parse
+from depdoctor.rules.places import Source
+from depdoctor.rules.schema import Table, parse, parse_own
 
 __all__ = ["TABLES", "Base", "Rules", "load"]
 
@@ -51,35 +54,47 @@ TABLES: tuple[Table[Any], ...] = (
 def load(extra: Path | None = None, *, shipped: Path | None = None) -> Rules:
     """All tables, and those of `extra`: a folder of tables, or one table, named as the one that it adds to.
 
-    `shipped` is another folder than the package's own to read all tables from.
-
-    A row of `extra` with the key of a row that is there takes its place. Tables of the package are read when something
-    is first asked of them: most runs need a few. Raises `RulesError` with the file and the key, for `extra` here.
+    A row of `extra` with the key of a row that is there takes its place, and one with `remove = true` takes it away.
+    Tables of the package are read when something is first asked of them: most runs need a few. `shipped` is another
+    folder to read them from. Raises `RulesError` with the file, line and key, for `extra` here.
     """
-    added = {table.stem: _read(table, path) for table, path in _extra_tables(extra)} if extra else {}
-    return _Deferred.over(added, shipped or _folder())
+    own = {table.stem: _read_own(table, path) for table, path in _extra_tables(extra)} if extra else {}
+    return _Deferred.over(own, shipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What a table of one's own adds, and which keys it takes away, with the place of each."""
+
+    added: tuple[Any, ...]
+    removed: Mapping[tuple[str, ...], str]
 
 
 class _Deferred(Rules):
-    """Rules that read each table of the package when it is first asked for; `added` rows take the place of theirs."""
+    """Rules that read each table of the package when it is first asked for; `own` ones change them."""
 
-    added: Mapping[str, tuple[Any, ...]]
-    folder: Path
+    own: Mapping[str, _Own]
+    folder: Path | None
 
     @classmethod
-    def over(cls, added: Mapping[str, tuple[Any, ...]], folder: Path) -> Rules:
+    def over(cls, own: Mapping[str, _Own], folder: Path | None) -> Rules:
         facts = object.__new__(cls)
-        object.__setattr__(facts, "added", added)
+        object.__setattr__(facts, "own", own)
         object.__setattr__(facts, "folder", folder)
         return facts
 
 
 def _defer(table: Table[Any]) -> None:
     def rows_of(facts: _Deferred) -> tuple[Any, ...]:
-        shipped = _read(table, facts.folder / f"{table.stem}.toml")
-        if not (added := facts.added.get(table.stem)):
-            return shipped
-        return tuple({table.key_of(row): row for row in (*shipped, *added)}.values())
+        there = _read(table, facts.folder / f"{table.stem}.toml") if facts.folder else _shipped(table)
+        if not (own := facts.own.get(table.stem)):
+            return there
+        rows = {table.key_of(row): row for row in there}
+        for key, place in own.removed.items():
+            if rows.pop(key, None) is None:
+                hint = f"a row is known by {', '.join(table.key).replace('_', '-')}, as it ships"
+                raise RulesError(f"there is no {table.row} {' '.join(key)} to remove", where=place, hint=hint)
+        return tuple((rows | {table.key_of(row): row for row in own.added}).values())
 
     reader = cached_property(rows_of)
     reader.__set_name__(_Deferred, table.stem)
@@ -110,12 +125,29 @@ def _extra_tables(extra: Path) -> Iterator[tuple[Table[Any], Path]]:
         yield known[path.stem], path
 
 
+@lru_cache(maxsize=len(TABLES))
+def _shipped(table: Table[Any]) -> tuple[Any, ...]:
+    """A table of the package: it is what it is for as long as the program runs."""
+    return _read(table, _folder() / f"{table.stem}.toml")
+
+
 def _read(table: Table[Any], path: Path) -> tuple[Any, ...]:
+    return parse(table, *_document(path))
+
+
+def _read_own(table: Table[Any], path: Path) -> _Own:
+    return _Own(*parse_own(table, *_document(path)))
+
+
+def _document(path: Path) -> tuple[dict[str, Any], Source]:
     where = f"{path.parent.name}/{path.name}"
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"the table cannot be read: {error}", where=where) from error
+    try:
+        return tomllib.loads(text), Source(where, text)
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"the table is not valid TOML: {error}", where=where) from error
-    return parse(table, document, where)
+        line = re.search(r"at line (\d+)", str(error))
+        place = f"{where}:{line.group(1)}" if line else where
+        raise RulesError(f"the table is not valid TOML: {error}", where=place) from error

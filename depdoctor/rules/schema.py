@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,12 +17,18 @@ from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import RulesError
 from depdoctor.model.finding import Confidence
+from depdoctor.rules.places import Source
 from depdoctor.rules.rows import Capability, Provenance
 
 SCHEMA = 1
 """The version of the format that this release reads."""
 
-HEADER = ("schema", "title", "date", "source", "confidence")
+PROVENANCE = ("source", "date", "confidence")
+
+HEADER = ("schema", "title", *PROVENANCE)
+
+REMOVE = "remove"
+"""The key that makes a row of one's own take the shipped row with its key away."""
 
 R = TypeVar("R")
 
@@ -43,18 +49,77 @@ class Table(Generic[R]):
         return tuple(str(getattr(row, name)) for name in self.key)
 
 
-def parse(table: Table[R], document: Mapping[str, Any], where: str) -> tuple[R, ...]:
-    """The rows of a parsed TOML document. Raises `RulesError` with the file and the key."""
-    if document.get("schema") != SCHEMA:
-        raise RulesError(f"`schema` must be {SCHEMA}", where=where, hint="this release reads no other format")
-    if unknown := set(document) - {*HEADER, table.row}:
-        raise RulesError(f"unknown key `{min(unknown)}`", where=where, hint=f"rows are `[[{table.row}]]`")
+def parse(table: Table[R], document: Mapping[str, Any], source: Source) -> tuple[R, ...]:
+    """The rows of a parsed TOML document. Raises `RulesError` with the file, the line and the key."""
     columns = _columns(table)
-    rows = []
-    for number, raw in enumerate(document.get(table.row, ()), start=1):
-        place = f"{where}: {table.row} {number}"
-        rows.append(_row(table.type, columns, raw, _provenance(raw, document, place), place))
-    return tuple(rows)
+    return tuple(
+        _row(table.type, columns, raw, _provenance(raw, document, place), place)
+        for raw, place in _places(table, document, source)
+    )
+
+
+def parse_own(
+    table: Table[R], document: Mapping[str, Any], source: Source
+) -> tuple[tuple[R, ...], Mapping[tuple[str, ...], str]]:
+    """The rows of a table of one's own, and the keys of those that it takes away (`remove = true`), with their places.
+
+    A row that takes one away names it by its key, and tells nothing else. Raises `RulesError` as `parse` does.
+    """
+    columns = _columns(table)
+    rows: list[R] = []
+    removed: dict[tuple[str, ...], str] = {}
+    for raw, place in _places(table, document, source):
+        if REMOVE not in raw:
+            rows.append(_row(table.type, columns, raw, _provenance(raw, document, place), place))
+        elif raw[REMOVE] is not True:
+            raise RulesError(f"`{REMOVE}` can only be true", where=place(REMOVE), hint="leave it out to add a row")
+        else:
+            removed[_key(table, columns, {name: raw[name] for name in raw if name != REMOVE}, place)] = place("")
+    return tuple(rows), removed
+
+
+def _key(
+    table: Table[R], columns: Mapping[str, _Column], raw: Mapping[str, Any], place: Callable[[str], str]
+) -> tuple[str, ...]:
+    """What tells apart the row that these few columns name."""
+    names = [name.replace("_", "-") for name in table.key]
+    if more := set(raw) - set(names):
+        raise RulesError(
+            f"`{min(more)}` does not tell which row to remove", where=place(min(more)), hint=f"name {', '.join(names)}"
+        )
+    values = _values(columns, raw, place)
+    defaults = {each.name: each for each in fields(table.type)}  # type: ignore[arg-type]
+    found = []
+    for name in table.key:
+        default = defaults[name]
+        if name in values:
+            found.append(values[name])
+        elif default.default is not MISSING:
+            found.append(default.default)
+        elif default.default_factory is not MISSING:
+            found.append(default.default_factory())
+        else:
+            raise RulesError(f"`{name.replace('_', '-')}` is missing", where=place(""))
+    return tuple(map(str, found))
+
+
+def _places(
+    table: Table[Any], document: Mapping[str, Any], source: Source
+) -> Iterator[tuple[Mapping[str, Any], Callable[[str], str]]]:
+    """The rows of a document as they are written, each with what names the place of a key in it, "" for the row."""
+    if document.get("schema") != SCHEMA:
+        hint = "this release reads no other format"
+        raise RulesError(f"`schema` must be {SCHEMA}", where=source.place(key="schema"), hint=hint)
+    if unknown := set(document) - {*HEADER, table.row}:
+        hint = f"rows are `[[{table.row}]]`"
+        raise RulesError(f"unknown key `{min(unknown)}`", where=source.place(key=min(unknown)), hint=hint)
+    rows = document.get(table.row, [])
+    if not isinstance(rows, list) or not all(isinstance(raw, dict) for raw in rows):
+        raise RulesError(
+            f"`{table.row}` must be rows", where=source.place(key=table.row), hint=f"rows are `[[{table.row}]]`"
+        )
+    for number, raw in enumerate(rows, start=1):
+        yield raw, partial(source.place, table.row, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +130,44 @@ class _Column:
 
 
 def _row(
-    kind: type[R], columns: Mapping[str, _Column], raw: Mapping[str, Any], provenance: Provenance, place: str
+    kind: type[R],
+    columns: Mapping[str, _Column],
+    raw: Mapping[str, Any],
+    provenance: Provenance,
+    place: Callable[[str], str],
 ) -> R:
-    values: dict[str, Any] = {"provenance": provenance}
-    for name, value in raw.items():
-        if name in {"source", "date", "confidence"}:
-            continue
-        column = columns.get(name)
-        if column is None:
-            raise RulesError(f"unknown key `{name}`", where=place, hint=f"known are {', '.join(sorted(columns))}")
-        try:
-            values[column.field] = column.convert(value)
-        except (ValueError, TypeError, InvalidVersion, InvalidSpecifier, InvalidRequirement, re.error) as error:
-            raise RulesError(f"`{name}` cannot be `{value}`: {error}", where=f"{place}: {name}") from error
+    told = {name: value for name, value in raw.items() if name not in PROVENANCE}
+    values = _values(columns, told, place)
     for name, column in columns.items():
         if column.required and column.field not in values:
-            raise RulesError(f"`{name}` is missing", where=place)
+            raise RulesError(f"`{name}` is missing", where=place(""))
+    values["provenance"] = provenance
     return kind(**values)
 
 
-def _provenance(raw: Mapping[str, Any], document: Mapping[str, Any], place: str) -> Provenance:
-    found = {name: raw.get(name, document.get(name)) for name in ("source", "date", "confidence")}
+def _values(columns: Mapping[str, _Column], raw: Mapping[str, Any], place: Callable[[str], str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        column = columns.get(name)
+        if column is None:
+            raise RulesError(f"unknown key `{name}`", where=place(name), hint=f"known are {', '.join(sorted(columns))}")
+        try:
+            values[column.field] = column.convert(value)
+        except (ValueError, TypeError, InvalidVersion, InvalidSpecifier, InvalidRequirement, re.error) as error:
+            raise RulesError(f"`{name}` cannot be `{value}`: {error}", where=place(name)) from error
+    return values
+
+
+def _provenance(raw: Mapping[str, Any], document: Mapping[str, Any], place: Callable[[str], str]) -> Provenance:
+    found = {name: raw.get(name, document.get(name)) for name in PROVENANCE}
     if missing := [name for name, value in found.items() if value is None]:
-        raise RulesError(f"`{missing[0]}` is missing", where=place, hint="a fact needs source, date and confidence")
+        raise RulesError(f"`{missing[0]}` is missing", where=place(""), hint="a fact needs source, date and confidence")
     if type(found["date"]) is not datetime.date:
-        raise RulesError("`date` must be a date, as in 2026-11-22", where=f"{place}: date")
+        raise RulesError("`date` must be a date, as in 2026-11-22", where=place("date"))
     try:
         confidence = Confidence(found["confidence"])
     except ValueError as error:
-        raise RulesError(f"`confidence` cannot be `{found['confidence']}`", where=f"{place}: confidence") from error
+        raise RulesError(f"`confidence` cannot be `{found['confidence']}`", where=place("confidence")) from error
     return _interned(str(found["source"]), found["date"].isoformat(), confidence)
 
 

@@ -64,7 +64,21 @@ def test_a_broken_table_stops_with_its_file_and_key(root: Path, capsys: pytest.C
     assert cli.run(["scan", str(root), "--offline"]) == 2
     told = capsys.readouterr().err
     assert "unknown key `floor`" in told
-    assert "facts/cuda_majors.toml: major 1" in told
+    assert "facts/cuda_majors.toml:9: major 1: floor" in told
+
+
+def test_a_row_that_is_taken_away_is_unknown_again(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table(root, "cuda_majors", "schema = 1\n[[major]]\nmajor = 12\nremove = true\n")
+    old = TARGET.replace("580.65.06", "470.57.02")
+    (root / "depdoctor.toml").write_text(old, encoding="utf-8")
+    assert scanned(root, capsys)
+    (root / "depdoctor.toml").write_text(f'{old}[rules]\npath = "facts"\n', encoding="utf-8")
+    assert scanned(root, capsys) == []
+    assert cli.run(["rules", "check", str(root)]) == 0
+    assert "cuda_majors (yours): rows added: 0, replaced: 0, removed: 1" in capsys.readouterr().out
+    table(root, "cuda_majors", "schema = 1\n[[major]]\nmajor = 99\nremove = true\n")
+    assert cli.run(["rules", "check", str(root)]) == 2
+    assert "facts/cuda_majors.toml:2: major 1" in capsys.readouterr().err
 
 
 def test_tables_that_are_not_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

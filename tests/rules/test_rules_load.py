@@ -106,20 +106,37 @@ def test_a_row_of_ones_own_is_added(tmp_path: Path, facts: Rules) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "where"),
     [
-        (HEAD + "[[gpu]]\nname = 3\ncapability = '8.6'\nmarket = 'x'\n", "`name` cannot be `3`", "gpu 1: name"),
-        (HEAD + "[[gpu]]\nname = 'a'\nmarket = 'x'\n", "`capability` is missing", "gpu 1"),
+        (
+            HEAD + "[[gpu]]\nname = 3\ncapability = '8.6'\nmarket = 'x'\n",
+            "`name` cannot be `3`",
+            "gpus.toml:7: gpu 1: name",
+        ),
+        (HEAD + "[[gpu]]\nname = 'a'\nmarket = 'x'\n", "`capability` is missing", "gpus.toml:6: gpu 1"),
         (
             HEAD + "[[gpu]]\nname = 'a'\nmarket = 'x'\ncapability = 'eight'\n",
             "`capability` cannot be",
             "gpu 1: capability",
         ),
-        (HEAD + "[[gpu]]\nname = 'a'\nmarkt = 'x'\ncapability = '8'\n", "unknown key `markt`", "gpu 1"),
-        (HEAD + "[[gpus]]\nname = 'a'\n", "unknown key `gpus`", "gpus.toml"),
-        (HEAD.replace("schema = 1", "schema = 2"), "`schema` must be 1", "gpus.toml"),
+        (
+            HEAD + "[[gpu]]\nname = 'a'\nmarkt = 'x'\ncapability = '8'\n",
+            "unknown key `markt`",
+            "gpus.toml:8: gpu 1: markt",
+        ),
+        (HEAD + "[[gpus]]\nname = 'a'\n", "unknown key `gpus`", "gpus.toml:6: gpus"),
+        (HEAD.replace("schema = 1", "schema = 2"), "`schema` must be 1", "gpus.toml:1: schema"),
         (HEAD.replace('source = "a source"\n', "") + "[[gpu]]\nname = 'a'\n", "`source` is missing", "gpu 1"),
         (HEAD + "[[gpu]]\nname = 'a'\nconfidence = 'sure'\n", "`confidence` cannot be `sure`", "gpu 1: confidence"),
         (HEAD + "[[gpu]]\nname = 'a'\ndate = '2026'\n", "`date` must be a date", "gpu 1: date"),
-        ("not toml", "is not valid TOML", "gpus.toml"),
+        ("not toml", "is not valid TOML", "gpus.toml:1"),
+        (HEAD + "gpu = 3\n", "`gpu` must be rows", "gpus.toml:6: gpu"),
+        (HEAD + "gpu = [{ name = 3 }]\n", "`name` cannot be `3`", "gpus.toml: gpu 1: name"),
+        (
+            HEAD + "[[gpu]]\nname = 'Tesla T4'\nremove = true\ncapability = '1'\n",
+            "`capability` does not tell which row",
+            "gpus.toml:9: gpu 1: capability",
+        ),
+        (HEAD + "[[gpu]]\nname = 'Tesla T4'\nremove = 1\n", "`remove` can only be true", "gpus.toml:8: gpu 1: remove"),
+        (HEAD + "[[gpu]]\nremove = true\n", "`name` is missing", "gpus.toml:6: gpu 1"),
         (
             HEAD + "[[gpu]]\nname = 'a'\naliases = 'b'\ncapability = '8'\nmarket = 'x'\n",
             "a list is wanted",
@@ -133,6 +150,25 @@ def test_a_broken_table_is_named_with_file_and_key(tmp_path: Path, text: str, me
         rules.load(tmp_path)
     assert message in caught.value.message
     assert caught.value.where.endswith(where)
+
+
+def test_a_row_is_taken_away_by_its_key(tmp_path: Path, facts: Rules) -> None:
+    write(tmp_path, "gpus", 'schema = 1\n[[gpu]]\nname = "Tesla T4"\nremove = true\n')
+    fewer = rules.load(tmp_path)
+    assert fewer.gpu("T4") is None
+    assert len(fewer.gpus) == len(facts.gpus) - 1
+    build = facts.builds[0]
+    key = f'package = "{build.package}"\nfirst = "{build.first}"\nvariant = "{build.variant}"\n'
+    platforms = f"platforms = {list(build.platforms)}\n"
+    write(tmp_path, "builds", f"schema = 1\n[[build]]\n{key}{platforms}remove = true\n")
+    assert rules.load(tmp_path).builds == facts.builds[1:]
+
+
+def test_a_row_that_does_not_ship_cannot_be_taken_away(tmp_path: Path) -> None:
+    write(tmp_path, "gpus", 'schema = 1\n[[gpu]]\nname = "Tesla T5"\nremove = true\n')
+    with pytest.raises(RulesError, match="no gpu Tesla T5 to remove") as caught:
+        _ = rules.load(tmp_path).gpus
+    assert caught.value.where.endswith("gpus.toml:2: gpu 1")
 
 
 def test_a_table_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
