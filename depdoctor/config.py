@@ -104,6 +104,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Con
             extra_index_urls=top.take("extra-index-url", _each(_address), ()),
             find_links=top.take("find-links", _each(_address), ()),
         ),
+        cpu_index_urls=top.take("cpu-index-url", _each(_address), ()),
         exclude=top.take("exclude", _each(_text), ()),
         environments=tuple(_environment(table) for table in top.tables("environment")),
         targets=tuple(_target(table, libc) for table in top.tables("target")) or (_anywhere(libc),),

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depdoctor.model.finding import Severity
+
 if TYPE_CHECKING:
     from depdoctor.pipeline.planning import Planned
     from depdoctor.pipeline.scanning import Scan
@@ -47,7 +49,9 @@ def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
 
 
 def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
-    """Print a plan, or what changes, in the format that is wanted."""
+    """Print a plan, or what changes, in the format that is wanted; and the findings that `--check` fails by."""
+    least = Severity.ERROR if options.fail_on == "never" else Severity[options.fail_on.upper()]
+    findings = [one for one in made.diagnosis.findings if one.severity >= least]
     if options.format == "json":
         from depdoctor.report import json
 
@@ -61,6 +65,7 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
                 advice=made.aligned.advice,
                 afresh=made.afresh,
                 needs=made.needs,
+                findings=findings,
             )
         )
     elif options.format == "markdown":
@@ -84,6 +89,7 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
                 advice=made.aligned.advice,
                 afresh=made.afresh,
                 needs=made.needs,
+                findings=findings,
             )
 
 

@@ -22,7 +22,17 @@ def check(context: Context) -> Iterator[Finding]:
         for lock in entry.locks:
             for target in context.inventory.targets:
                 if target.max_image_bytes is not None and target.platform == lock.environment.platform:
-                    yield from _too_large(context, entry, lock, target, target.max_image_bytes)
+                    standing = _planned(context, lock, target)
+                    yield from _too_large(context, entry, standing, target, target.max_image_bytes)
+
+
+def _planned(context: Context, lock: Lock, target: Target) -> Lock:
+    """The lock that a target is served by: that of another image of the same project where the plan says so."""
+    for image in context.plan.images if context.plan else ():
+        served = image.project == lock.project and target.name in image.targets
+        if served and context.plan and (image.variant or image.environment != lock.environment):
+            return Lock(project=lock.project, environment=image.environment, pins=context.plan.pins(image))
+    return lock
 
 
 def _too_large(context: Context, entry: Entry, lock: Lock, target: Target, most: int) -> Iterator[Finding]:
@@ -60,6 +70,7 @@ def _too_large(context: Context, entry: Entry, lock: Lock, target: Target, most:
         hint=f"what would save most: {named}" + (f"; {enough}" if total - saved <= most else "; together not enough"),
         packages=tuple(sorted({name for _, _, names in parts[:needed] for name in names})),
         projects=(entry.project.name,),
+        targets=(target.name,),
         causes=tuple(
             Cause(project=entry.project.name, location=one.location, requirement=chain[0], chain=chain)
             for one, chain in led[:1]

@@ -22,7 +22,7 @@ def stale_plan(context: Context, path: str) -> Iterator[Finding]:
     """A finding for each project whose image in the plan, the file at `path`, does not have what a line asks for."""
     if context.plan is None:
         return
-    images = {image.project: image for image in context.plan.images}
+    images = {image.project: image for image in context.plan.images if not image.variant}
     for entry in context.inventory.entries:
         image = images.get(entry.project.name)
         if image is None:

@@ -199,6 +199,9 @@ def _overlay(served: Iterable[Image], deployment: Deployment, target: Target) ->
         if not serves(target, image):
             lines.append(f"# Not here: {image.name}, which is built for {image.environment.platform.machine}.")
             continue
+        if other := _served_instead(image, served, target):
+            lines.append(f"# Not here: {image.name}, since {other.name} serves this target.")
+            continue
         if running.gpu and offers_gpu(target):
             ways = ways_on(running.gpu, target)
             if not ways:
@@ -213,6 +216,13 @@ def _overlay(served: Iterable[Image], deployment: Deployment, target: Target) ->
     if patches:
         document["patches"] = patches
     return MADE + "".join(f"{line}\n" for line in lines) + _yaml(document, made=False)
+
+
+def _served_instead(image: Image, images: Iterable[Image], target: Target) -> Image | None:
+    """The other image of the same project that is planned for a target, if this one is not."""
+    if target.name in image.targets:
+        return None
+    return next((one for one in images if one.project == image.project and target.name in one.targets), None)
 
 
 def _gpu_patch(image: Image, choices: list[dict[str, object]]) -> dict[str, object]:

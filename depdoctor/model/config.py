@@ -58,12 +58,16 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole configuration. `source` is the file it was read from, relative to the scan root; "" for the defaults."""
+    """A whole configuration. `source` is the file it was read from, relative to the scan root; "" for the defaults.
+
+    `cpu_index_urls` have builds without CUDA, and are asked for variants that want these alone.
+    """
 
     source: str = ""
     python: str = DEFAULT_PYTHON
     exclude_newer: datetime | None = None
     indexes: IndexOptions = field(default_factory=IndexOptions)
+    cpu_index_urls: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     environments: tuple[EnvironmentConfig, ...] = ()
     targets: tuple[Target, ...] = ()

@@ -144,12 +144,14 @@ class Lock:
 
     `missing` tells what the project needs besides and no index serves, or could not be read: place and reason. An image
     of a lock that misses something is not the project. `dated` is as in `Resolved`.
-    `base` is the image whose packages (`provided`) are taken as they are there, "" where that is none.
+    `base` is the image whose packages (`provided`) are taken as they are there, "" where that is none. `variant` is
+    "cpu" for builds without CUDA in place of those that the project names, else "".
     """
 
     project: str
     environment: Environment
     groups: tuple[str, ...] = ()
+    variant: str = ""
     pins: tuple[Pin, ...]
     origin: Location | None = None
     warnings: tuple[str, ...] = ()

@@ -93,6 +93,8 @@ class Image:
     `weights` are kept where `keep` says; the code is without them. `model_version` is what people call them.
     `provided` are packages that come with the base, pinned or by name, and that its environment therefore sees.
     `packing` is how its wheels become layers.
+    `variant` is "cpu" where it is without the CUDA that its project names; `why` tells why its project has several
+    images, or how one serves targets that differ.
     """
 
     name: str
@@ -112,14 +114,17 @@ class Image:
     keep: Keep = Keep.LAYER
     model_version: str = ""
     packing: Packing = USUAL
+    variant: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A project that gets no image, and why."""
+    """A project that gets no image, and why; with `targets`, one that gets none for these alone."""
 
     project: str
     reason: str
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,11 @@ class Target:
     cuda: Version | None = None
     cudnn: Version | None = None
 
+    @property
+    def names_gpu(self) -> bool:
+        """Whether it says that it has a GPU, or a driver for one."""
+        return bool(self.gpus or self.driver or self.driver_cuda)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Environment:

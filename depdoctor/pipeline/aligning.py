@@ -69,7 +69,7 @@ def aligned(
     changed: dict[Key, Lock] = {}
     with asking(settings, lambda: end - time.monotonic()) as resolver:
         movable = _settled(movable, earlier, resolver)
-        judge = _Judge(inventory, result.rules)
+        judge = Judge(inventory, result.rules)
         fleets: defaultdict[Environment, list[Movable]] = defaultdict(list)
         for one in movable:
             fleets[one.lock.environment].append(one)
@@ -81,16 +81,7 @@ def aligned(
             before += done.before_bytes
             after += done.after_bytes
         progress.finish(task)
-        locking = Locking(
-            config=result.config,
-            resolver=resolver,
-            moment=inventory.index_date,
-            wheels=RemoteWheels(settings.cache, offline=settings.offline),
-            progress=progress,
-            builds_allowed=settings.builds_allowed,
-            rules=result.rules,
-        )
-        entries = _known(inventory.entries, changed, locking)
+        entries = _known(inventory.entries, changed, locking_with(resolver, result, settings, progress))
     kept = _kept(committed, {(one.lock.project): one.lock for one in movable if one.settled})
     return Aligned(
         inventory=replace(inventory, entries=entries),
@@ -98,6 +89,19 @@ def aligned(
         advice=tuple(sorted(advice, key=lambda one: -one.saved_bytes)),
         before_bytes=before,
         after_bytes=after,
+    )
+
+
+def locking_with(resolver: Resolver, result: Scan, settings: Settings, progress: Progress) -> Locking:
+    """How more projects are locked as of the moment of a scan."""
+    return Locking(
+        config=result.config,
+        resolver=resolver,
+        moment=result.inventory.index_date,
+        wheels=RemoteWheels(settings.cache, offline=settings.offline),
+        progress=progress,
+        builds_allowed=settings.builds_allowed,
+        rules=result.rules,
     )
 
 
@@ -148,6 +152,7 @@ def _earlier(committed: Plan | None) -> dict[Key, Lock]:
             project=image.project, environment=image.environment, pins=committed.pins(image)
         )
         for image in committed.images
+        if not image.variant
     }
 
 
@@ -179,7 +184,7 @@ def _version(own: Lock, move: Moved) -> str:
     return str(pin.version) if pin else ""
 
 
-class _Judge:
+class Judge:
     """Tells whether a lock has something wrong with it that the one before had not."""
 
     def __init__(self, inventory: Inventory, facts: Rules) -> None:

@@ -14,7 +14,7 @@ from depdoctor.errors import PlanFileError, ResolverError, UsageError
 from depdoctor.model.alignment import Align
 from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.finding import Diagnosis
-from depdoctor.model.lock import DeclaredOnly
+from depdoctor.model.lock import DeclaredOnly, Lock
 from depdoctor.model.memory import Need, need
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
@@ -22,8 +22,9 @@ from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.weights import WeightFile
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
-from depdoctor.pipeline.scanning import Scan, scan
+from depdoctor.pipeline.scanning import Scan, judged, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
+from depdoctor.pipeline.variants import without_cuda
 from depdoctor.pipeline.weighing import weighed
 from depdoctor.plan import base_references
 from depdoctor.plan import plan as plan_images
@@ -77,8 +78,13 @@ def plan(
     shared = aligned(result, settings, progress, mode=mode, committed=kept, end=end)
     result = replace(result, inventory=shared.inventory)
     weights = weighed(result.inventory, settings, progress)
-    made = _made(result, weights, None if fresh else committed, settings, progress, base)
-    made = replace(made, moves=shared.moves)
+    others = without_cuda(result, weights, settings, progress, committed=kept, end=end)
+
+    def layers(previous: Plan | None, progress: Progress) -> Plan:
+        return _made(result, weights, others, previous, settings, progress, base)
+
+    made = replace(layers(None if fresh else committed, progress), moves=shared.moves)
+    result = replace(result, diagnosis=judged(result, made))
     if write and committed is not None:
         _refuse_loss(committed, made, result)
     path = settings.root / planfile.PLAN_NAME
@@ -91,7 +97,7 @@ def plan(
     return Planned(
         plan=made,
         costs=costs(made, is_cuda),
-        afresh=planned(_made(result, weights, None, settings, NoProgress(), base)) if standing else None,
+        afresh=planned(layers(None, NoProgress())) if standing else None,
         change=diff(committed or Plan(packages=(), nodes=(), images=()), made),
         diagnosis=result.diagnosis,
         path=path,
@@ -138,6 +144,7 @@ def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
 def _made(
     result: Scan,
     weights: Mapping[str, tuple[WeightFile, ...]],
+    others: Mapping[str, tuple[Lock, ...]],
     previous: Plan | None,
     settings: Settings,
     progress: Progress,
@@ -147,4 +154,4 @@ def _made(
     found = bases.pinned(
         base_references(result.inventory, config), settings, progress, None if settings.relock else previous
     )
-    return plan_images(result.inventory, config, found, previous, weights)
+    return plan_images(result.inventory, config, found, previous, weights, others)

@@ -68,6 +68,11 @@ def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
     return found, read.read_all(found.projects, settings.root, outside_allowed=settings.outside_allowed)
 
 
+def judged(result: Scan, plan: Plan) -> Diagnosis:
+    """What is wrong with a scanned inventory, which may have moved since, where this plan stands."""
+    return _without(diagnose(result.inventory, result.conflicts, result.rules, plan), result.config.ignored_rules)
+
+
 def scan(settings: Settings, progress: Progress) -> Scan:
     """Find, read, lock and diagnose the projects under the root.
 

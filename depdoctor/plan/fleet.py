@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from depdoctor.errors import ConfigError
 from depdoctor.model.config import DEFAULT_BASE, Config
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
-from depdoctor.model.lock import DeclaredOnly, Lock, Unresolvable
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.naming import image_names
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import (
@@ -31,6 +31,7 @@ from depdoctor.plan.bases import base_of
 from depdoctor.plan.chains import Chain, lay_out, nodes_of
 from depdoctor.plan.layers import parts_of
 from depdoctor.plan.serving import started
+from depdoctor.plan.variants import Variant, fewest
 
 UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters in a path that no Dockerfile, label or plan file should have to carry."""
@@ -55,14 +56,15 @@ def plan(
     bases: Mapping[str, Base],
     previous: Plan | None = None,
     weights: Mapping[str, tuple[WeightFile, ...]] | None = None,
+    others: Mapping[str, tuple[Lock, ...]] | None = None,
 ) -> Plan:
-    """One image for every project that has a lock, and one tree of layers for the images that can share any.
+    """The fewest images for every project that has a lock, and one tree of layers for those that can share any.
 
     With a `previous` plan, an image whose wheels it knows keeps its layers, and others build upon what stands there.
     `bases` holds the bases that could be looked up, by reference (see `base_references`); one that is missing is
     planned without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where
     the configuration names a base or a health check that cannot be one. `weights` are the files of weights of each
-    project, by its name.
+    project, by its name, and `others` further locks of it, which become images where they serve a target.
     """
     _check(config)
     drafts: list[_Draft] = []
@@ -70,21 +72,28 @@ def plan(
     pins: list[Pin] = []
     for entry in inventory.entries:
         locks, reason = _chosen(entry, config)
-        if reason:
+        more = (others or {}).get(entry.project.name, ())
+        if reason and not more:
             skipped.append(Skipped(project=entry.project.name, reason=reason))
-        names = image_names(entry.project.name, (lock.environment for lock in locks))
-        for lock in locks:
+        held = (weights or {}).get(entry.project.name, ())
+        keep = config.project(entry.project.root).weights or config.image.weights
+        inside = sum(one.size_bytes for one in held) if keep is Keep.LAYER else 0
+        variants = fewest([*locks, *more], inventory.targets, inside)
+        names = image_names(entry.project.name, (variant.lock.environment for variant in variants))
+        if variants:
+            skipped += _unserved(entry, inventory, {name for variant in variants for name in variant.targets})
+        for variant in variants:
+            lock = variant.lock
             pins += lock.pins
             reference = base_of(lock, config.image.base)
             base = bases.get(reference, Base(reference=reference))
             draft = _draft(
                 entry,
-                lock,
-                inventory,
+                variant,
                 config,
                 base,
-                names[lock.environment],
-                (weights or {}).get(entry.project.name, ()),
+                "-".join(filter(None, (names[lock.environment], lock.variant))),
+                held,
             )
             drafts.append(draft)
     drafts, unnamed = _apart(drafts)
@@ -164,6 +173,24 @@ def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
     return locks, ""
 
 
+def _unserved(entry: Entry, inventory: Inventory, served: Collection[str]) -> Iterator[Skipped]:
+    """The targets that no image of a project runs on, by the reason."""
+    reasons: defaultdict[str, list[str]] = defaultdict(list)
+    for target in inventory.targets:
+        outcomes = [one for one in entry.outcomes if one.environment.platform == target.platform]
+        if target.name not in served and target.platform.system == "linux" and outcomes:
+            reasons[_outcome(outcomes[0])].append(target.name)
+    for reason, names in reasons.items():
+        yield Skipped(project=entry.project.name, reason=reason, targets=tuple(sorted(names)))
+
+
+def _outcome(outcome: LockOutcome) -> str:
+    """Why a project could not be locked."""
+    if isinstance(outcome, Unresolvable):
+        return f"no versions satisfy its requirements: {_first_line(outcome.reason.summary or outcome.reason.message)}"
+    return f"not locked: {_first_line(outcome.reason.detail)}" if isinstance(outcome, DeclaredOnly) else "no lock"
+
+
 def _named(groups: Iterable[str]) -> frozenset[str]:
     return frozenset(group for group in groups if group != DEFAULT_GROUP)
 
@@ -174,12 +201,8 @@ def _why_not(entry: Entry, linux: Sequence[Lock], groups: frozenset[str]) -> str
     if entry.locks:
         return "locked for other systems than Linux only"
     for outcome in entry.outcomes:
-        if isinstance(outcome, Unresolvable):
-            return (
-                f"no versions satisfy its requirements: {_first_line(outcome.reason.summary or outcome.reason.message)}"
-            )
-        if isinstance(outcome, DeclaredOnly):
-            return f"not locked: {_first_line(outcome.reason.detail)}"
+        if not isinstance(outcome, Lock):
+            return _outcome(outcome)
     unreadable = next(iter(entry.reading.unreadable), None)
     return f"unreadable: {_first_line(unreadable.problem.reason)}" if unreadable else "nothing to install"
 
@@ -189,9 +212,9 @@ def _first_line(text: str) -> str:
 
 
 def _draft(
-    entry: Entry, lock: Lock, inventory: Inventory, config: Config, base: Base, name: str, weights: Sequence[WeightFile]
+    entry: Entry, variant: Variant, config: Config, base: Base, name: str, weights: Sequence[WeightFile]
 ) -> _Draft:
-    project, platform = entry.project, lock.environment.platform
+    project, lock = entry.project, variant.lock
     settings = config.project(project.root)
     command, port, health = started(settings, entry.reading.serving, {pin.name for pin in lock.pins})
     image = Image(
@@ -211,7 +234,9 @@ def _draft(
         model_version=(settings.model_version or _stated_version(entry, weights)) if weights else "",
         provided=lock.provided,
         packing=config.image.packing,
-        targets=tuple(sorted(target.name for target in inventory.targets if target.platform == platform)),
+        targets=variant.targets,
+        variant=lock.variant,
+        why=variant.why,
     )
     return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))
 

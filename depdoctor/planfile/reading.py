@@ -37,6 +37,7 @@ PLAN_NAME = "depdoctor.plan.json"
 KEEP = re.compile("|".join(Keep))
 
 PACKING = re.compile("|".join(WORDS))
+VARIANT = re.compile("cpu")
 
 MAX_BYTES = 64 << 20
 MAX_FILE_BYTES = 1 << 50
@@ -236,7 +237,8 @@ def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
 
 
 def _read_image(value: _Value) -> Image:
-    optional = "node command port health imports targets system_packages from_base weights keep model_version packing"
+    optional = "node command port health imports targets system_packages from_base weights keep "
+    optional += "model_version packing variant why"
     fields = value.fields("name project python platform base code", optional)
     base = fields["base"].fields("reference", "digest")
     platform = PLATFORM.fullmatch(fields["platform"].text())
@@ -272,6 +274,8 @@ def _read_image(value: _Value) -> Image:
         keep=Keep(fields["keep"].text(KEEP)) if "keep" in fields else Keep.LAYER,
         model_version=fields["model_version"].text() if "model_version" in fields else "",
         packing=Packing.of(fields["packing"].each(lambda item: item.text(PACKING))) if "packing" in fields else USUAL,
+        variant=fields["variant"].text(VARIANT) if "variant" in fields else "",
+        why=fields["why"].text() if "why" in fields else "",
     )
 
 
@@ -289,8 +293,12 @@ def _read_argument(value: _Value) -> str:
 
 
 def _read_skipped(value: _Value) -> Skipped:
-    fields = value.fields("project reason")
-    return Skipped(project=fields["project"].text(ANY), reason=fields["reason"].text(ANY))
+    fields = value.fields("project reason", "targets")
+    return Skipped(
+        project=fields["project"].text(ANY),
+        reason=fields["reason"].text(ANY),
+        targets=fields["targets"].each(_read_argument) if "targets" in fields else (),
+    )
 
 
 def _read_move(value: _Value) -> Moved:

@@ -24,7 +24,10 @@ def dumps(plan: Plan) -> str:
         "nodes": [_node(node, files) for node in plan.nodes],
         "packages": [_package(pin) for pin in plan.packages],
         "schema_version": plan.schema_version,
-        "skipped": [{"project": skip.project, "reason": skip.reason} for skip in plan.skipped],
+        "skipped": [
+            {"project": skip.project, "reason": skip.reason, **_filled(targets=list(skip.targets))}
+            for skip in plan.skipped
+        ],
     }
     if plan.moves:
         document["moves"] = [_move(move) for move in plan.moves]
@@ -102,6 +105,8 @@ def _image(image: Image) -> dict[str, object]:
         weights=[{"path": one.path, "sha256": one.sha256, "size_bytes": one.size_bytes} for one in image.weights],
         keep=None if image.keep is Keep.LAYER else str(image.keep),
         model_version=image.model_version,
+        variant=image.variant,
+        why=image.why,
         system_packages=list(image.system_packages),
         from_base=list(image.provided),
         packing=list(image.packing.words()),

@@ -115,7 +115,7 @@ def hooked(result: Diagnosis, judged: Sequence[str], unknown: Sequence[str]) -> 
     )
 
 
-def plan(
+def plan(  # noqa: PLR0913 - all that a plan tells, by name
     made: Plan,
     costs: Costs,
     change: PlanDiff,
@@ -125,6 +125,7 @@ def plan(
     advice: Sequence[Advice] = (),
     afresh: LayoutCost | None = None,
     needs: Sequence[Need] = (),
+    findings: Sequence[Finding] = (),
 ) -> str:
     """Turn what a plan amounts to into JSON; the plan itself is a file."""
     from depdoctor.model.cohort import cohorts
@@ -140,6 +141,10 @@ def plan(
                     "name": cost.name,
                     "project": images[cost.name].project,
                     "base": images[cost.name].base.pinned,
+                    "platform": str(images[cost.name].environment.platform),
+                    "targets": list(images[cost.name].targets),
+                    "variant": images[cost.name].variant or None,
+                    "why": images[cost.name].why or None,
                     "packages": len(made.pins(images[cost.name])),
                     "layers": cost.layers,
                     "download_bytes": cost.download_bytes,
@@ -163,7 +168,9 @@ def plan(
                 }
                 for one in cohorts(made)
             ],
-            "skipped": [{"project": one.project, "reason": one.reason} for one in made.skipped],
+            "skipped": [
+                {"project": one.project, "reason": one.reason, "targets": list(one.targets)} for one in made.skipped
+            ],
             "costs": {
                 **{name: asdict(getattr(costs, name)) for name in ("planned", "single", "popularity", "least")},
                 "bound_bytes": costs.bound_bytes,
@@ -181,6 +188,7 @@ def plan(
                 }
                 for one in needs
             ],
+            "findings": [finding(one) for one in findings],
             "diff": asdict(change),
             "alignment": {
                 "saved_bytes": sum(move.saved_bytes for move in made.moves),

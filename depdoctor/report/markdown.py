@@ -10,7 +10,7 @@ from depdoctor.model.alignment import Moved
 from depdoctor.model.cost import Costs, ImageDiff, PlanDiff
 from depdoctor.model.finding import Diagnosis, Finding, Severity
 from depdoctor.model.inventory import Inventory
-from depdoctor.model.plan import Plan
+from depdoctor.model.plan import Plan, Skipped
 from depdoctor.report.console import many, size
 from depdoctor.report.explained import chain
 from depdoctor.report.outcomes import STATES
@@ -101,8 +101,14 @@ def _planned(made: Plan, costs: Costs, change: PlanDiff) -> Iterator[str]:
     yield table(("all images", "as planned", "at least", "one layer each", "saved"), saved)
     if made.moves:
         yield _aligned(made.moves)
+    if variants := [f"- {code(one.name)}: {text(one.why)}" for one in made.images if one.why]:
+        yield "\n".join(variants)
     if made.skipped:
-        yield "\n".join(f"- no image for {code(one.project)}: {text(one.reason)}" for one in made.skipped)
+        yield "\n".join(f"- no image for {code(one.project)}{_on(one)}: {text(one.reason)}" for one in made.skipped)
+
+
+def _on(one: Skipped) -> str:
+    return f" on {', '.join(map(code, one.targets))}" if one.targets else ""
 
 
 def _aligned(moves: Sequence[Moved]) -> str:

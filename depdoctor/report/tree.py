@@ -15,14 +15,17 @@ from depdoctor.model.alignment import Advice
 from depdoctor.model.cohort import cohorts
 from depdoctor.model.cost import Costs, ImageCost, LayoutCost, PlanDiff
 from depdoctor.model.distribution import Pin
+from depdoctor.model.finding import Diagnosis, Finding
 from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.memory import Need
 from depdoctor.model.plan import Image, Node, Plan
+from depdoctor.report.console import findings as detailed
 from depdoctor.report.console import many, size
 
 MOST_NAMES = 4
 MOST_MOVES = 8
 MOST_IMAGES = 12
+MOST_FINDINGS = 5
 
 LEAST_LARGEST = 24
 """Columns that the largest packages of an image are worth showing in."""
@@ -31,7 +34,7 @@ PULL_BYTES_PER_S = 100_000_000
 """What a link of 1 Gbit/s brings."""
 
 
-def plan(
+def plan(  # noqa: PLR0913 - all that a plan tells, by name
     console: Console,
     made: Plan,
     costs: Costs,
@@ -41,6 +44,7 @@ def plan(
     advice: Sequence[Advice] = (),
     afresh: LayoutCost | None = None,
     needs: Sequence[Need] = (),
+    findings: Sequence[Finding] = (),
 ) -> None:
     """Print the tree of layers, who shares what, what each image takes, and what is saved against one image each."""
     for tree in _trees(made):
@@ -48,8 +52,12 @@ def plan(
     for cohort in cohorts(made)[1:]:
         names = ", ".join(cohort.images[:MOST_NAMES]) + (" ..." if len(cohort.images) > MOST_NAMES else "")
         console.print(Text.assemble(("apart ", "cyan"), names, (f": {cohort.apart}", "dim")))
+    for image in made.images:
+        if image.why:
+            console.print(Text.assemble(("variant ", "cyan"), image.name, (f": {image.why}", "dim")))
     for one in made.skipped:
-        console.print(Text.assemble(("no image for ", "yellow"), one.project, (f": {one.reason}", "dim")))
+        where = f" on {', '.join(one.targets)}" if one.targets else ""
+        console.print(Text.assemble(("no image for ", "yellow"), f"{one.project}{where}", (f": {one.reason}", "dim")))
     console.print()
     _aligned(console, made, advice)
     if costs.images:
@@ -59,7 +67,16 @@ def plan(
     console.print(_costs(costs))
     if afresh:
         console.print(Text(_distance(costs.planned, afresh), style="dim"))
-    console.print(Text.assemble("\n", (path, "bold"), f" {state}"))
+    console.print()
+    _wrong(console, findings)
+    console.print(Text.assemble((path, "bold"), f" {state}"))
+
+
+def _wrong(console: Console, found: Sequence[Finding]) -> None:
+    """Print what stands in the way of these images, worst first, a few in full."""
+    detailed(console, Diagnosis(findings=tuple(found[:MOST_FINDINGS]), rules_run=()))
+    if len(found) > MOST_FINDINGS:
+        console.print(Text(f"and {many(len(found) - MOST_FINDINGS, 'finding')} more: `depdoctor scan` tells all\n"))
 
 
 def _aligned(console: Console, made: Plan, advice: Sequence[Advice]) -> None:
@@ -74,8 +91,8 @@ def _aligned(console: Console, made: Plan, advice: Sequence[Advice]) -> None:
         console.print(Text.assemble(line, (f"  {_signed(move.saved_bytes)}", "dim")))
     if len(made.moves) > len(heaviest):
         console.print(Text(f"  and {len(made.moves) - len(heaviest)} more, in the plan file", style="dim"))
-    for one in advice:
-        console.print(Text(f"  {_advised(one)}", style="cyan"))
+    for line in dict.fromkeys(map(_advised, advice)):
+        console.print(Text(f"  {line}", style="cyan"))
     if heaviest or advice:
         console.print()
 

@@ -47,6 +47,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("stdlib_modules", "module", rows.StdlibModule, ("name",)),
     Table("conda_names", "conda", rows.CondaName, ("name",)),
     Table("gpu_floors", "floor", rows.GpuFloor, ("package", "versions")),
+    Table("cpu_builds", "build", rows.CpuBuild, ("package",)),
 )
 """Every table, in the order in which the fields of `Rules` follow."""
 

@@ -24,6 +24,7 @@ from depdoctor.rules.rows import (
     Build,
     Component,
     CondaName,
+    CpuBuild,
     CudaMajor,
     CudaPackage,
     Distribution,
@@ -83,6 +84,7 @@ class Rules:
     stdlib_modules: tuple[StdlibModule, ...] = ()
     conda_names: tuple[CondaName, ...] = ()
     gpu_floors: tuple[GpuFloor, ...] = ()
+    cpu_builds: tuple[CpuBuild, ...] = ()
 
     @cached_property
     def builds_by_package(self) -> Mapping[NormalizedName, tuple[Build, ...]]:
