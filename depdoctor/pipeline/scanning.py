@@ -27,7 +27,7 @@ from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Inventory
-from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome
+from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Problem, Reading, Survey
@@ -70,7 +70,31 @@ def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
 
 def judged(result: Scan, plan: Plan) -> Diagnosis:
     """What is wrong with a scanned inventory, which may have moved since, where this plan stands."""
-    return _without(diagnose(result.inventory, result.conflicts, result.rules, plan), result.config.ignored_rules)
+    inventory = _beside(result.inventory, plan)
+    return _without(diagnose(inventory, result.conflicts, result.rules, plan), result.config.ignored_rules)
+
+
+def _beside(inventory: Inventory, plan: Plan | None) -> Inventory:
+    """An inventory without what does not resolve where a plan serves all targets with other builds."""
+    served = {
+        (image.project, image.environment): set(image.targets)
+        for image in (plan.images if plan else ())
+        if image.variant
+    }
+    if not served:
+        return inventory
+
+    def stands(outcome: LockOutcome) -> bool:
+        platform = outcome.environment.platform
+        names = {target.name for target in inventory.targets if target.platform == platform}
+        own = served.get((outcome.project, outcome.environment), set())
+        return not isinstance(outcome, Unresolvable) or not names <= own
+
+    entries = tuple(
+        replace(entry, outcomes=tuple(filter(stands, entry.outcomes))) if any(map(stands, entry.outcomes)) else entry
+        for entry in inventory.entries
+    )
+    return replace(inventory, entries=entries)
 
 
 def scan(settings: Settings, progress: Progress) -> Scan:
@@ -89,7 +113,7 @@ def scan(settings: Settings, progress: Progress) -> Scan:
             committed = committed_plan(settings)
         except PlanFileError as error:
             inventory = replace(inventory, plan_problem=_as_problem(error))
-        diagnosis = diagnose(inventory, conflicts, fleet.rules, committed)
+        diagnosis = diagnose(_beside(inventory, committed), conflicts, fleet.rules, committed)
         elsewhere = settings.builds_allowed or settings.environments or settings.outside_allowed
         lasts = fleet.settled and _is_whole(fleet) and not elsewhere
         return Scan(

@@ -22,7 +22,7 @@ from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.pipeline.aligning import LEAST_S, Judge, locking_with
 from depdoctor.pipeline.scanning import Scan, asking
 from depdoctor.pipeline.standing import Settings
-from depdoctor.rules.rows import CpuBuild
+from depdoctor.rules.cpu_builds import CpuBuild
 
 CPU = "cpu"
 

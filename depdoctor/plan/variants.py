@@ -7,12 +7,14 @@ which names no GPU if it is without CUDA.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 from depdoctor.model.lock import Lock
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Target
 from depdoctor.plan.sizes import weight
+
+MB, GB = 10**6, 10**9
 
 MOST_WAYS = 12
 """Locks of a project among which the fewest are searched for; of more, every one is taken."""
@@ -103,8 +105,8 @@ def _without_cuda(number: int, served: Sequence[Target], locks: Sequence[Lock], 
     if not whole:
         return f"{told}: nothing resolves for {own.environment.platform} with it"
     small = [one for one in served if one.max_image_bytes is not None and one.max_image_bytes < sizes[whole[0]]]
-    takes = ", ".join(f"`{one.name}` takes {(one.max_image_bytes or 0) / 1e9:.1f} GB" for one in small)
-    with_it, without_it = (f"{sizes[one] / 1e9:.1f} GB" for one in (whole[0], number))
+    takes = ", ".join(f"`{one.name}` takes {_size(one.max_image_bytes or 0)}" for one in small)
+    with_it, without_it = (_size(sizes[one]) for one in (whole[0], number))
     return f"{told}: {takes}, and the image is {with_it} with it, {without_it} without"
 
 
@@ -112,3 +114,7 @@ def _listed(targets: Sequence[Target]) -> str:
     """Names of targets: "`a`, `b` and `c`"."""
     names = [f"`{target.name}`" for target in targets]
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _size(count: int) -> str:
+    return f"{count / GB:.1f} GB" if count >= GB else f"{count / MB:.0f} MB"

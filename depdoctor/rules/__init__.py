@@ -16,6 +16,7 @@ from typing import Any
 from depdoctor.errors import RulesError
 from depdoctor.rules import rows
 from depdoctor.rules.bases import Base
+from depdoctor.rules.cpu_builds import CpuBuild
 from depdoctor.rules.lookup import Rules
 from depdoctor.rules.places import Source
 from depdoctor.rules.schema import Table, parse, parse_own
@@ -47,7 +48,7 @@ TABLES: tuple[Table[Any], ...] = (
     Table("stdlib_modules", "module", rows.StdlibModule, ("name",)),
     Table("conda_names", "conda", rows.CondaName, ("name",)),
     Table("gpu_floors", "floor", rows.GpuFloor, ("package", "versions")),
-    Table("cpu_builds", "build", rows.CpuBuild, ("package",)),
+    Table("cpu_builds", "build", CpuBuild, ("package",)),
 )
 """Every table, in the order in which the fields of `Rules` follow."""
 

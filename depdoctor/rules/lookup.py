@@ -16,6 +16,7 @@ from packaging.version import Version
 from depdoctor.model.distribution import MemberPattern
 from depdoctor.rules import bases
 from depdoctor.rules.bases import Base
+from depdoctor.rules.cpu_builds import CpuBuild
 from depdoctor.rules.rows import (
     Architecture,
     BaseImage,
@@ -24,7 +25,6 @@ from depdoctor.rules.rows import (
     Build,
     Component,
     CondaName,
-    CpuBuild,
     CudaMajor,
     CudaPackage,
     Distribution,

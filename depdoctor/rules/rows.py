@@ -272,17 +272,6 @@ class Lockstep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CpuBuild:
-    """Where a package has a build without CUDA: under the name `instead`, `without_extras`, or by a local `label`."""
-
-    package: NormalizedName
-    instead: str = ""
-    without_extras: tuple[str, ...] = ()
-    label: str = ""
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemLibrary:
     """What a package expects of the operating system: shared objects or programs, and the Debian packages with them.
 
