@@ -168,6 +168,23 @@ class OciRegistry:
         if answer.headers.get("OCI-Subject") != subject.digest:
             self._list(repository, subject, attachment)
 
+    def attached(self, repository: str, digest: str, artifact_type: str) -> bytes:
+        """A document of a type about a manifest, b"" if none is found. Raises `RegistryError`."""
+        name = parse(repository)
+        answer = self._line.ask("GET", name, f"referrers/{digest}")
+        content = answer.content if answer.status_code == 200 else b""
+        if answer.status_code != 200:
+            _, _, content = self._document(f"{repository}:{digest.replace(':', '-')}")
+        try:
+            listed = json.loads(content)["manifests"] if content else []
+            found = next((one["digest"] for one in listed if one.get("artifactType") == artifact_type), "")
+            if not found:
+                return b""
+            manifest = json.loads(self.manifest(f"{repository}@{found}")[1])
+            return b"".join(self.blob(repository, manifest["layers"][0]["digest"]))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise RegistryError(f"what is about {digest} makes no sense", where=repository) from error
+
     def _list(self, repository: str, subject: Blob, attachment: Attachment) -> None:
         """Add a document to the list of those about a manifest."""
         reference = f"{repository}:{subject.digest.replace(':', '-')}"

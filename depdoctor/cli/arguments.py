@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depdoctor import __version__
-from depdoctor.cli import completion, explain, hook, images, migrate, update, whatif
+from depdoctor.cli import completion, explain, hook, images, migrate, rebase, update, whatif
 from depdoctor.cli.parser import (
     PLAN_FORMATS,
     SCAN_FORMATS,
@@ -75,6 +75,7 @@ def whole() -> Parser:
         _build,
         _push,
         _verify,
+        rebase.declare,
         _host,
         _rules,
         explain.declare,

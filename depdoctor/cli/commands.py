@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, completion, explain, hook, images, migrate, rules, update, whatif
+from depdoctor.cli import cache, completion, explain, hook, images, migrate, rebase, rules, update, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.errors import UsageError
 
 if TYPE_CHECKING:
     from depdoctor.model.finding import Diagnosis
     from depdoctor.model.measurement import Measurement
-    from depdoctor.pipeline.native import BuildWish, Built
+    from depdoctor.pipeline.native import BuildWish
 
 CLEAN, FOUND, INCOMPLETE = 0, 1, 3
 
@@ -146,7 +146,10 @@ def _delivered(options: argparse.Namespace, wish: BuildWish, started: float) -> 
         else:
             intents = delivery.rehearse(settings(options), progress, wish)
     if not options.dry_run:
-        return _report_built(options, made, started)
+        from depdoctor.cli import reports
+
+        reports.built(options, made, started)
+        return CLEAN
     from depdoctor.cli import terminal
     from depdoctor.report import intent
 
@@ -154,20 +157,6 @@ def _delivered(options: argparse.Namespace, wish: BuildWish, started: float) -> 
         sys.stdout.write(intent.json(intents))
     else:
         intent.console(terminal.output(), intents)
-    return CLEAN
-
-
-def _report_built(options: argparse.Namespace, made: Built, started: float) -> int:
-    elapsed_s = time.monotonic() - started
-    if options.format == "json":
-        from depdoctor.report import json
-
-        sys.stdout.write(json.built(made.images, made.pushed, elapsed_s))
-    else:
-        from depdoctor.cli import terminal
-        from depdoctor.report import tree
-
-        tree.built(terminal.output(), made.images, made.pushed, elapsed_s)
     return CLEAN
 
 
@@ -248,6 +237,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "build": build,
     "push": push,
     "verify": verify,
+    "rebase": rebase.run,
     "host": host,
     "rules": rules.run,
     "explain": explain.run,

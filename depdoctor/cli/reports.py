@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depdoctor.model.finding import Severity
 
 if TYPE_CHECKING:
+    from depdoctor.pipeline.native import Built
     from depdoctor.pipeline.planning import Planned
     from depdoctor.pipeline.scanning import Scan
 
@@ -91,6 +93,20 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
                 needs=made.needs,
                 findings=findings,
             )
+
+
+def built(options: argparse.Namespace, made: Built, started: float) -> None:
+    """Print what was built and pushed since a moment of the monotonic clock."""
+    elapsed_s = time.monotonic() - started
+    if options.format == "json":
+        from depdoctor.report import json
+
+        sys.stdout.write(json.built(made.images, made.pushed, elapsed_s))
+    else:
+        from depdoctor.cli import terminal
+        from depdoctor.report import tree
+
+        tree.built(terminal.output(), made.images, made.pushed, elapsed_s)
 
 
 def prefix(root: Path) -> str:

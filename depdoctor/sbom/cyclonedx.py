@@ -22,6 +22,7 @@ from depdoctor.model.plan import SCRATCH, Image, Plan
 CYCLONEDX_TYPE = "application/vnd.cyclonedx+json"
 
 _NAMESPACE = uuid.UUID("5f8d6f52-7a0b-5d0e-9a44-6d1a1f0c8e11")
+_BASE = "base:"
 _CLASSIFIER = "License :: "
 _SHORT = 200
 """Longer than this, what stands in the field `License` is the text of a license and not its name."""
@@ -33,11 +34,24 @@ def bill(plan: Plan, image: Image, metadata: Mapping[str, str]) -> dict[str, Any
     """The bill of an image. `metadata` is the METADATA file (core metadata specification) of each wheel by SHA-256."""
     pins = plan.pins(image)
     read = {pin.name: parse_email(metadata.get(pin.file.sha256, "") if pin.file else "")[0] for pin in pins}
-    whole = f"image:{image.name}"
     components = [_component(pin, read[pin.name]) for pin in pins]
-    edges = {purl(pin): _needed(read[pin.name], image, pins) for pin in pins}
+    return _document(plan, image, components, {purl(pin): _needed(read[pin.name], image, pins) for pin in pins})
+
+
+def onto(document: Mapping[str, Any], plan: Plan, image: Image) -> dict[str, Any]:
+    """The bill of an image that was put on another base, from the bill that it had. Raises `KeyError`, `TypeError`."""
+    components = [one for one in document["components"] if not one["bom-ref"].startswith(_BASE)]
+    kept = {one["bom-ref"] for one in components}
+    edges = {one["ref"]: list(one["dependsOn"]) for one in document["dependencies"] if one["ref"] in kept}
+    return _document(plan, image, components, edges)
+
+
+def _document(
+    plan: Plan, image: Image, components: list[dict[str, Any]], edges: Mapping[str, list[str]]
+) -> dict[str, Any]:
+    whole = f"image:{image.name}"
     if image.base.reference != SCRATCH:
-        components.append(_base(image))
+        components = [*components, _base(image)]
     roots = sorted({each["bom-ref"] for each in components} - {one for needed in edges.values() for one in needed})
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -82,7 +96,11 @@ def _component(pin: Pin, metadata: RawMetadata) -> dict[str, Any]:
 
 
 def _base(image: Image) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "container", "bom-ref": f"base:{image.base.pinned}", "name": image.base.reference}
+    found: dict[str, Any] = {
+        "type": "container",
+        "bom-ref": f"{_BASE}{image.base.pinned}",
+        "name": image.base.reference,
+    }
     if image.base.digest:
         found["version"] = image.base.digest
         found["hashes"] = [{"alg": "SHA-256", "content": image.base.digest.removeprefix("sha256:")}]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import IO, Any, cast
+from typing import Any
 
-from depdoctor.build.oci.members import DEFLATE_ERROR
-from depdoctor.build.oci.stream import CHUNK_BYTES, LAYER_TYPE
-from depdoctor.errors import BuildError, RegistryError
+from depdoctor.build.oci.looking import members_of, nonsense
+from depdoctor.build.oci.stream import LAYER_TYPE
+from depdoctor.errors import BuildError
 from depdoctor.model.image import Blob
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Base
@@ -121,7 +119,7 @@ def _document(content: bytes, reference: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise _nonsense(reference, where)
+        raise nonsense(reference, where)
     return document
 
 
@@ -131,15 +129,7 @@ def _making_sense(of: str, where: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _nonsense(of, where) from error
-
-
-def _nonsense(of: str, where: str) -> RegistryError:
-    return RegistryError(
-        f"the registry answers something else than an image when asked for {of}",
-        where=where,
-        hint="Check the reference; a proxy or a login page may have answered in the registry's place",
-    )
+        raise nonsense(of, where) from error
 
 
 def _described(descriptor: Mapping[str, Any]) -> Blob:
@@ -198,48 +188,11 @@ def _pythons(layer: Blob, repository: str, registry: Registry, store: Store) -> 
     key = f"pythons 1 {layer.digest}"
     if note := store.recall(key):
         return [(folder, version) for folder, version in json.loads(note)]
-    if layer.media_type.endswith("+zstd"):
-        raise BuildError("the base has layers of zstd, which cannot be looked into", where=repository)
-    from isal import igzip
-
     found: list[tuple[str, str]] = []
-    content = _Reader(registry.blob(repository, layer.digest))
-    with ExitStack() as stack:
-        stream: IO[bytes] = stack.enter_context(io.BufferedReader(content, CHUNK_BYTES))
-        if layer.media_type.endswith("gzip"):
-            unpacked = igzip.open(stream, "rb")  # type: ignore[no-untyped-call]
-            stream = stack.enter_context(cast("IO[bytes]", unpacked))
-        try:
-            archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
-            for member in archive:
-                match = _PYTHON.fullmatch(member.name)
-                if match:
-                    found.append((match["folder"], f"{'-' if match['whiteout'] else ''}{match['version']}"))
-        except (tarfile.TarError, EOFError, OSError, DEFLATE_ERROR) as error:
-            raise _nonsense(f"layer {layer.digest}", repository) from error
-        for _ in content.chunks:  # to its end, where its digest is checked
-            pass
+    with members_of(layer, repository, registry) as members:
+        for member, _ in members:
+            match = _PYTHON.fullmatch(member.name)
+            if match:
+                found.append((match["folder"], f"{'-' if match['whiteout'] else ''}{match['version']}"))
     store.remember(key, json.dumps(found))
     return found
-
-
-class _Reader(io.RawIOBase):
-    """Chunks as a file that can be read once."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        super().__init__()
-        self.chunks = chunks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer as far as one chunk does; 0 at the end."""
-        if not self._rest:
-            self._rest = next(self.chunks, b"")
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size

@@ -18,6 +18,9 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CREATED_BY = "depdoctor: "
+"""How the history of an image begins for a layer of ours."""
+
 NANOSECONDS = 1_000_000_000
 
 
@@ -61,7 +64,7 @@ def config(
         "created": moment,
         "config": running,
         "rootfs": {"type": "layers", "diff_ids": [blob.diff_id for blob in (*base.layers, *(s.blob for s in steps))]},
-        "history": [*_history(base), *({"created": moment, "created_by": f"depdoctor: {s.title}"} for s in steps)],
+        "history": [*_history(base), *({"created": moment, "created_by": f"{CREATED_BY}{s.title}"} for s in steps)],
     }
     if "variant" in base.config:
         document["variant"] = base.config["variant"]
