@@ -75,7 +75,7 @@ def plan(options: argparse.Namespace) -> int:
             mode=Align(options.align),
             write=not (options.check or options.diff),
         )
-    reports.plan(options, made, _state(made.changed, options.check))
+    reports.plan(options, made, _state(made.changed, check=options.check, dry=options.diff))
     if options.strict and made.incomplete:
         sys.stderr.writelines(f"depdoctor: not known: {text}\n" for text in made.incomplete)
         return INCOMPLETE
@@ -84,8 +84,8 @@ def plan(options: argparse.Namespace) -> int:
     return FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)
 
 
-def _state(changed: bool, check: bool) -> str:  # noqa: FBT001 - two facts of one sentence
-    if check:
+def _state(changed: bool, *, check: bool, dry: bool) -> str:  # noqa: FBT001 - of one sentence
+    if check or dry:
         return "is out of date: run `depdoctor plan`" if changed else "is up to date"
     return "written" if changed else "stands as it was"
 

@@ -72,7 +72,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageDiff:
-    """One image of two plans. `change` is "added", "removed" or "changed"; "changed" without moves: how it is started.
+    """One image of two plans. `change` is "added", "removed" or "changed"; `besides` names what else changed in it.
 
     Bytes are as downloaded. `push_bytes` are blobs that no image of the earlier plan had, counted for the first image
     that needs them. A node that holds the earlier image fetches `fetch_bytes` if its engine keeps blobs by content, and
@@ -82,6 +82,7 @@ class ImageDiff:
     name: str
     change: str
     moves: tuple[Move, ...] = ()
+    besides: tuple[str, ...] = ()
     new_layers: int = 0
     push_bytes: int = 0
     fetch_bytes: int = 0

@@ -22,6 +22,7 @@ from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.weights import WeightFile
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
+from depdoctor.pipeline.remembering import remembered
 from depdoctor.pipeline.scanning import Scan, judged, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.pipeline.variants import without_cuda
@@ -75,6 +76,7 @@ def plan(
             "`depdoctor scan --list` tells what is one, and `exclude` of the configuration leaves folders out",
         )
     kept = None if fresh or settings.relock else committed
+    result = remembered(result, kept, progress)
     shared = aligned(result, settings, progress, mode=mode, committed=kept, end=end)
     result = replace(result, inventory=shared.inventory)
     weights = weighed(result.inventory, settings, progress)

@@ -15,7 +15,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from depdoctor import lock
 from depdoctor.lock.declared import in_groups
 from depdoctor.model.inventory import Entry, Inventory
-from depdoctor.model.lock import Lock, Question, Resolved, Unresolvable
+from depdoctor.model.lock import DeclaredOnly, Lock, Question, Resolved, Unresolvable
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.weights import Keep, WeightFile
@@ -47,7 +47,7 @@ def without_cuda(
     wanted = [
         (entry, own)
         for entry in result.inventory.entries
-        for own in _unserving(entry, result, _inside(entry, result, weights))
+        for own in _unserving(entry, result, _inside(entry, result, weights), committed)
         if builds.keys() & own.by_name.keys() or not own.pins
     ]
     if not wanted:
@@ -76,7 +76,7 @@ def without_cuda(
     return found
 
 
-def _unserving(entry: Entry, result: Scan, weights_bytes: int) -> Iterator[Lock]:
+def _unserving(entry: Entry, result: Scan, weights_bytes: int, committed: Plan | None) -> Iterator[Lock]:
     """The locks of a project that are too large for a target without a GPU, and an empty one where there is none."""
     for outcome in entry.outcomes:
         targets = [
@@ -85,8 +85,10 @@ def _unserving(entry: Entry, result: Scan, weights_bytes: int) -> Iterator[Lock]
             if target.platform == outcome.environment.platform and target.platform.system == "linux"
             if not target.names_gpu
         ]
-        if isinstance(outcome, Unresolvable) and targets:
-            yield Lock(project=outcome.project, environment=outcome.environment, pins=())
+        none = Lock(project=outcome.project, environment=outcome.environment, pins=())
+        known = isinstance(outcome, DeclaredOnly) and _earlier(committed, none)
+        if targets and (isinstance(outcome, Unresolvable) or known):
+            yield none
         if not isinstance(outcome, Lock) or outcome.origin or outcome.missing or outcome.base:
             continue
         size = _bytes(outcome) + weights_bytes

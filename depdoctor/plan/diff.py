@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
 from packaging.utils import NormalizedName
 
 from depdoctor.model.cost import ImageDiff, Move, PlanDiff
-from depdoctor.model.distribution import Pin
-from depdoctor.model.label import section_digest
-from depdoctor.model.plan import Image, Layer, Plan
+from depdoctor.model.label import section_digest, weights_label
+from depdoctor.model.plan import Image, Plan
+from depdoctor.model.weights import Keep, layered
+
+Sized = tuple[str, int, int]
+"""A layer: its key, its bytes as downloaded, and how many blobs it is."""
 
 
 def diff(before: Plan, after: Plan) -> PlanDiff:
     """What `after` changes, image by image in order of their names."""
     old = {image.name: image for image in before.images}
     new = {image.name: image for image in after.images}
-    pushed = {layer.key for node in before.nodes for layer in node.layers}
+    pushed = {key for image in before.images for key, _, _ in _chain(before, image)}
     changes: list[ImageDiff] = []
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
@@ -24,32 +27,59 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
             changes.append(ImageDiff(name=name, change="removed", moves=moves))
         elif name not in old or section_digest(before, old[name]) != section_digest(after, new[name]):
             changes.append(_image(before, old.get(name), after, new[name], pushed))
-            pushed.update(layer.key for layer in after.layers(new[name]))
+            pushed.update(key for key, _, _ in _chain(after, new[name]))
     return PlanDiff(images=tuple(changes), push_bytes=sum(change.push_bytes for change in changes))
 
 
 def _image(before: Plan, old: Image | None, after: Plan, new: Image, pushed: set[str]) -> ImageDiff:
-    packages = after.by_hash()
-    chain = after.layers(new)
-    had = before.layers(old) if old else ()
-    held = {layer.key for layer in had}
+    chain = _chain(after, new)
+    had = _chain(before, old) if old else ()
+    held = {key for key, _, _ in had}
     shared = 0
     if old and old.base == new.base:
-        while shared < min(len(had), len(chain)) and had[shared].key == chain[shared].key:
+        while shared < min(len(had), len(chain)) and had[shared] == chain[shared]:
             shared += 1
     return ImageDiff(
         name=new.name,
         change="changed" if old else "added",
         moves=_moves(_versions(before, old) if old else {}, _versions(after, new)),
-        new_layers=sum(layer.parts for layer in chain if layer.key not in held),
-        push_bytes=_bytes((layer for layer in chain if layer.key not in pushed), packages),
-        fetch_bytes=_bytes((layer for layer in chain if layer.key not in held), packages),
-        pull_bytes=_bytes(chain[shared:], packages),
+        besides=tuple(_besides(old, new)) if old else (),
+        new_layers=sum(blobs for key, _, blobs in chain if key not in held),
+        push_bytes=sum(size for key, size, _ in chain if key not in pushed),
+        fetch_bytes=sum(size for key, size, _ in chain if key not in held),
+        pull_bytes=sum(size for _, size, _ in chain[shared:]),
     )
 
 
-def _bytes(layers: Iterable[Layer], packages: Mapping[str, Pin]) -> int:
-    return sum(packages[wheel].download_bytes for layer in layers for wheel in layer.wheels)
+def _chain(plan: Plan, image: Image) -> tuple[Sized, ...]:
+    """The layers of packages and weights of an image, bottom first."""
+    packages = plan.by_hash()
+    wheels = tuple(
+        (layer.key, sum(packages[wheel].download_bytes for wheel in layer.wheels), layer.parts)
+        for layer in plan.layers(image)
+    )
+    groups = layered(image.weights) if image.keep is Keep.LAYER else ()
+    weights = tuple((weights_label(files), sum(one.size_bytes for one in files), 1) for files in groups)
+    return (*wheels, *weights)
+
+
+def _besides(old: Image, new: Image) -> Iterator[str]:
+    """What else than packages differs between two images of one name, in words."""
+    if old.base != new.base:
+        yield f"base {old.base.pinned} → {new.base.pinned}"
+    if old.environment != new.environment:
+        yield f"{old.environment} → {new.environment}"
+    if (old.weights, old.keep) != (new.weights, new.keep):
+        changed = sorted({one.path for one in set(old.weights) ^ set(new.weights)})
+        yield f"weights {', '.join(changed)}" if changed else f"weights kept as {new.keep}"
+    if old.model_version != new.model_version:
+        yield f"model version {old.model_version or '(none)'} → {new.model_version or '(none)'}"
+    if old.system_packages != new.system_packages:
+        yield f"system packages {', '.join(sorted(set(old.system_packages) ^ set(new.system_packages)))}"
+    if (old.command, old.port, old.health) != (new.command, new.port, new.health):
+        yield "how it is started"
+    if old.code != new.code:
+        yield f"code {old.code} → {new.code}"
 
 
 def _versions(plan: Plan, image: Image) -> dict[NormalizedName, str]:

@@ -166,14 +166,14 @@ def settled(one: Movable, committed: Lock, resolver: Resolver) -> Movable:
     answer = resolver.resolve(replace(one.question, preferences=preferences))
     if not isinstance(answer, Resolved):
         kept = replace(one.lock, pins=committed.pins)
-        return replace(one, lock=kept, settled=True) if _meets(committed, one.question) else one
+        return replace(one, lock=kept, settled=True) if meets(committed, one.question) else one
     same = {(pin.name, pin.version) for pin in answer.pins} == {(pin.name, pin.version) for pin in committed.pins}
     known = {pin.file.sha256: pin for pin in one.lock.pins if pin.file}
     pins = tuple(known.get(pin.file.sha256, pin) if pin.file else pin for pin in answer.pins)
     return replace(one, lock=replace(one.lock, pins=pins), settled=same)
 
 
-def _meets(lock: Lock, question: Question) -> bool:
+def meets(lock: Lock, question: Question) -> bool:
     """Whether a lock holds what is asked for, as far as that names it."""
     pins = lock.by_name
     asked = [(Requirement(text), True) for text in question.requirements]

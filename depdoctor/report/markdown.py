@@ -83,10 +83,17 @@ def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, state: str) -
 def _planned(made: Plan, costs: Costs, change: PlanDiff) -> Iterator[str]:
     if change.images:
         rows = (
-            (one.name, one.change, str(len(one.moves)), _bytes(one.push_bytes), _bytes(one.pull_bytes))
+            (
+                one.name,
+                "; ".join((one.change, *one.besides)),
+                str(len(one.moves)),
+                str(one.new_layers),
+                _bytes(one.push_bytes),
+                _bytes(one.pull_bytes),
+            )
             for one in change.images
         )
-        yield table(("image", "change", "packages moved", "to push", "to pull"), rows)
+        yield table(("image", "change", "packages moved", "new layers", "to push", "to pull"), rows)
         yield from (_moves(one) for one in change.images if one.moves)
     else:
         yield "No image changes."

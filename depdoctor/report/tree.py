@@ -117,16 +117,25 @@ def _advised(one: Advice) -> str:
 def diff(console: Console, change: PlanDiff) -> None:
     """Print what changes from the committed plan, image by image."""
     for image in change.images:
-        push = f"  {size(image.push_bytes) or '0 B'} to push, {size(image.pull_bytes) or '0 B'} to pull"
-        console.print(Text.assemble(f"{image.change} ", (image.name, "bold"), (push, "dim")))
-        for move in image.moves:
-            console.print(f"  {move.name} {move.before or '(none)'} → {move.after or '(none)'}", markup=False)
-    console.print(_changed(len(change.images)) if change.images else "no image changes")
+        cost = f"  {many(image.new_layers, 'new layer')}, {size(image.push_bytes) or '0 B'} to push, "
+        cost += f"{size(image.pull_bytes) or '0 B'} to pull"
+        told = (cost, "dim") if image.change != "removed" else ""
+        console.print(Text.assemble(f"{image.change} ", (image.name, "bold"), told))
+        for line in image.besides:
+            console.print(Text(f"  {line}"))
+        for move in image.moves if image.change != "removed" else ():
+            console.print(Text(f"  {move.name} {move.before or '(none)'} → {move.after or '(none)'}"))
+    console.print(Text(_changed(change)) if change.images else "no image changes")
     console.print()
 
 
-def _changed(count: int) -> str:
-    return f"{many(count, 'image')} {'changes' if count == 1 else 'change'}"
+def _changed(change: PlanDiff) -> str:
+    count = len(change.images)
+    pull = sum(image.pull_bytes for image in change.images)
+    return (
+        f"{many(count, 'image')} {'changes' if count == 1 else 'change'}: {size(change.push_bytes) or '0 B'} to push, "
+        f"{size(pull) or '0 B'} to pull by nodes that hold the earlier images"
+    )
 
 
 def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> None:
