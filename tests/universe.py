@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import combinations, product
@@ -104,6 +104,30 @@ class Universe:
                 if not any(smaller <= subset for smaller in found) and self.stands(sorted(subset)) is None:
                     found.add(subset)
         return found
+
+
+@dataclass
+class Worlds:
+    """An index that serves each Python something else."""
+
+    by_python: Mapping[str, Universe]
+    asked: list[Question] = field(default_factory=list)
+
+    def resolve(self, question: Question) -> Answer:
+        """As a resolver answers."""
+        self.asked.append(question)
+        return self.by_python[question.environment.python].resolve(question)
+
+    ask = resolve
+
+    def inventory(self, projects: Mapping[str, tuple[str, Sequence[str]]], shared: Sequence[str] = ()) -> Inventory:
+        """What a scan would know of projects by name, each with its Python and its lines."""
+        entries = []
+        for name, (python, lines) in sorted(projects.items()):
+            outcome = replace(self.by_python[python].outcome(name, lines), environment=replace(HERE, python=python))
+            entries.append(Entry(reading=reading(name, lines), outcomes=(outcome,)))
+        environments = (SharedEnvironment(name="shared", projects=tuple(shared)),) if shared else ()
+        return Inventory(root=".", entries=tuple(entries), targets=(), shared=environments, index_date=TODAY)
 
 
 def met(text: str, versions: Mapping[str, Version]) -> bool:

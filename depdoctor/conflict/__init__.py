@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
 
+from depdoctor.conflict.abroad import Pythons, across
 from depdoctor.conflict.asking import AT_ONCE, Asking
-from depdoctor.conflict.demand import demands_of
+from depdoctor.conflict.demand import demand, demands_of
 from depdoctor.conflict.direct import clashes
 from depdoctor.conflict.drift import drifts
 from depdoctor.conflict.fixes import fixes
@@ -31,17 +32,20 @@ def find(
     deadline: Callable[[], bool],
     indexes: IndexOptions | None = None,
     builds_allowed: bool = False,
+    pythons: Pythons | None = None,
 ) -> Conflicts:
     """Every minimal conflict inside a project, between two, and among those that are declared to share.
 
     What can be read off the lines or the locks is not asked; the oracle is asked for the rest, `AT_ONCE` questions at
     a time, until `deadline()` is true. What it could not answer is in `incomplete`, never among the conflicts. A
     project that could not be resolved is compared by its direct requirements only. `indexes` are the configuration's.
+    Where it is known which `pythons` projects admit, those of different ones are compared, too.
     """
     configured = indexes or IndexOptions()
     found: list[Conflict] = []
     incomplete: list[str] = []
     groupings: list[Grouping] = []
+    strangers: list[tuple[str, ...]] = []
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         for environment in inventory.environments():
@@ -57,6 +61,16 @@ def find(
                 found += tell(search, groups)
                 incomplete += gaps(search, groups)
                 groupings += grouped(search, groups)
+        if pythons:
+
+            def asking(environment: Environment, indexes: IndexOptions) -> Asking:
+                question = _empty(inventory, environment, indexes, builds_allowed=builds_allowed)
+                return Asking(oracle, question, deadline, pool)
+
+            for met in across(inventory, pythons, asking, configured):
+                found += met.conflicts
+                incomplete += met.incomplete
+                strangers += met.apart
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return Conflicts(
@@ -64,6 +78,7 @@ def find(
         incomplete=tuple(dict.fromkeys(incomplete)),
         groupings=tuple(groupings),
         drifts=drifts(inventory),
+        strangers=tuple(dict.fromkeys(strangers)),
     )
 
 
@@ -85,14 +100,13 @@ def with_fixes(
     """
     pool = ThreadPoolExecutor(AT_ONCE)
     configured = indexes or IndexOptions()
-    environments = {one.environment for one in conflicts.conflicts}
-    demands = {one: {each.project: each for each in demands_of(inventory, one, configured)} for one in environments}
+    entries = {entry.project.name: entry for entry in inventory.entries}
 
     def late() -> bool:
         return deadline() or spare()
 
     def mended(conflict: Conflict, until: Callable[[], bool]) -> Conflict:
-        known = demands[conflict.environment]
+        known = {name: demand(entries[name], conflict.environment, configured) for name in conflict.projects}
         touched = sorted({cause.project for cause in conflict.causes})
         joined = reduce(IndexOptions.joined, (known[project].indexes for project in touched))
         question = _empty(inventory, conflict.environment, joined, builds_allowed=builds_allowed)

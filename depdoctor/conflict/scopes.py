@@ -57,6 +57,11 @@ def scopes(demands: Sequence[Demand], shared: Iterable[Sequence[str]]) -> Iterat
     for projects in shared:
         members = tuple(demand for demand in demands if demand.project in projects)
         groups += [members] if len(members) > 2 else []
+    yield from grouped_by_index(groups)
+
+
+def grouped_by_index(groups: Iterable[Group]) -> Iterator[Scopes]:
+    """Groups by the indexes that they would ask together."""
     by_index: dict[IndexOptions, list[Group]] = defaultdict(list)
     for group in groups:
         by_index[reduce(IndexOptions.joined, (demand.indexes for demand in group))].append(group)

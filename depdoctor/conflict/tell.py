@@ -121,12 +121,23 @@ def _cause(demand: Demand, element: Element, chains: dict[Element, tuple[str, ..
 
 
 def merged(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
-    """The conflicts in one order, those told once that are the same in several environments."""
-    told: dict[tuple[Cause, ...], Conflict] = {}
+    """The conflicts in one order, those told once that are the same in several environments or of the same lines."""
+    told: dict[tuple[object, ...], Conflict] = {}
     for conflict in conflicts:
-        key = tuple(replace(cause, chain=()) for cause in conflict.causes)
-        told.setdefault(key, conflict)
+        own = {cause.project for cause in conflict.causes}
+        lines = tuple(sorted((cause.requirement, cause.chain[-1:]) for cause in conflict.causes))
+        key = (conflict.subject, lines, *(own if len(own) == 1 else ()))
+        told[key] = _joined(told[key], conflict) if key in told else conflict
     return tuple(sorted(told.values(), key=lambda found: (found.subject, found.projects, found.causes)))
+
+
+def _joined(one: Conflict, other: Conflict) -> Conflict:
+    """Both as the first, with the projects of both."""
+    causes = {(cause.project, cause.location): cause for cause in (*one.causes, *one.others)}
+    more = {(cause.project, cause.location): cause for cause in (*other.causes, *other.others)}
+    added = tuple(cause for place, cause in more.items() if place not in causes)
+    projects = tuple(sorted({*one.projects, *other.projects}))
+    return replace(one, projects=projects, others=tuple(sorted({*one.others, *added})))
 
 
 def gaps(search: Search, scopes: Scopes) -> Iterator[str]:

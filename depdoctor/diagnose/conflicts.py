@@ -14,6 +14,7 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.conflict import Conflict, Fix, Grouping
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
+from depdoctor.model.lock import Unresolvable
 from depdoctor.model.project import Location
 
 PROOF_LIMIT = 400
@@ -42,6 +43,34 @@ def check_between(context: Context) -> Iterator[Finding]:
             folded[conflict.subject, Severity.NOTE if isolated else Severity.WARNING].append(conflict)
     for (_, severity), conflicts in folded.items():
         yield _finding(context, conflicts, Kind.VERSION_CONFLICT, severity)
+    yield from _without_python(context)
+
+
+def _without_python(context: Context) -> Iterator[Finding]:
+    """Environments that are declared to be shared by projects that admit no Python in common."""
+    for shared in context.inventory.shared:
+        refused = [one for one in shared.outcomes if isinstance(one, Unresolvable) and one.reason.location]
+        members = [entry for entry in context.inventory.entries if entry.project.name in shared.projects]
+        causes = {
+            Cause(
+                project=entry.project.name,
+                location=Location(path=manifest.path, line=manifest.python_line),
+                requirement=f"requires-python {manifest.requires_python}",
+            )
+            for entry in members
+            for manifest in entry.reading.manifests
+            if manifest.requires_python is not None
+        }
+        if refused and refused[0].reason.kind is Kind.PYTHON_UNSUPPORTED:
+            yield Finding(
+                kind=Kind.VERSION_CONFLICT,
+                severity=Severity.ERROR,
+                subject="python",
+                message=f"no Python serves all projects of `{shared.name}`: {refused[0].reason.message}",
+                hint=f"{refused[0].reason.hint}; or keep the projects apart: `depdoctor plan` gives each its own image",
+                projects=tuple(sorted({cause.project for cause in causes})),
+                causes=tuple(sorted(causes)),
+            )
 
 
 def check_inside(context: Context) -> Iterator[Finding]:
@@ -59,6 +88,9 @@ def remarks(context: Context) -> Iterator[str]:
     for grouping in groupings:
         where = f" for {grouping.environment}" if len(groupings) > 1 else ""
         yield f"fewest environments{where}{_part(context, grouping)}: {_grouped(grouping)}"
+    if strangers := context.conflicts.strangers:
+        pairs = [listed(pair) for pair in strangers]
+        yield f"no Python in common: {_few(pairs, MOST_NAMES)}, which can share no environment"
     if untried := context.conflicts.untried:
         count = len(context.conflicts.conflicts)
         yield (

@@ -11,7 +11,7 @@ from depdoctor.lock.declared import Declared, declared, in_groups
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
 from depdoctor.lock.overlap import overlaps
-from depdoctor.lock.python import PYTHONS, admits, refusal
+from depdoctor.lock.python import PYTHONS, admits, admitted, refusal
 from depdoctor.model.distribution import Pin, WheelFacts
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import (
@@ -30,7 +30,7 @@ from depdoctor.model.project import IndexOptions, Location, Reading
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 
-__all__ = ["PYTHONS", "admits", "enrich", "lock"]
+__all__ = ["PYTHONS", "admits", "admitted", "enrich", "lock"]
 
 
 def lock(  # noqa: PLR0913 - a question in all its parts, by name

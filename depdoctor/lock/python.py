@@ -23,6 +23,12 @@ def admits(manifests: Sequence[Manifest], python: str) -> bool:
     return all(_admitted(manifest.requires_python, python) for manifest in manifests)
 
 
+def admitted(manifests: Sequence[Manifest], first: str = "") -> tuple[str, ...]:
+    """The Pythons of `PYTHONS` that every manifest admits, `first` before the others and those newest first."""
+    ordered = dict.fromkeys((*((first,) if first in PYTHONS else ()), *reversed(PYTHONS)))
+    return tuple(python for python in ordered if admits(manifests, python))
+
+
 def refusal(reading: Reading, environment: Environment) -> Impossible | None:
     """Why the project's own manifests refuse the Python of an environment, None if they do not."""
     for manifest in reading.manifests:

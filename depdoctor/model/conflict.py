@@ -95,7 +95,7 @@ class Conflicts:
     """What the search found: conflicts, and why it could not look further where it could not.
 
     `groupings` are there for the environments in which all could be decided. Of `untried` conflicts no way out was
-    looked for, or not to the end.
+    looked for, or not to the end. `strangers` are pairs of projects that admit no Python in common.
     """
 
     conflicts: tuple[Conflict, ...] = ()
@@ -103,3 +103,4 @@ class Conflicts:
     groupings: tuple[Grouping, ...] = ()
     drifts: tuple[Drift, ...] = ()
     untried: int = 0
+    strangers: tuple[tuple[str, ...], ...] = ()

@@ -115,9 +115,8 @@ def _changes(fix: Fix, names: Collection[NormalizedName]) -> bool:
 def _common(one: Entry, other: Entry, fleet: LockedFleet) -> tuple[Environment, ...]:
     """The environments of both with one Python that both admit: that of either, if it may be, else any."""
     own = [outcome.environment.python for entry in (one, other) for outcome in entry.outcomes]
-    pythons = dict.fromkeys((*own, fleet.config.python, *reversed(lock.PYTHONS)))
-    manifests = (*one.reading.manifests, *other.reading.manifests)
-    python = next((each for each in pythons if lock.admits(manifests, each)), "")
+    admitted = lock.admitted((*one.reading.manifests, *other.reading.manifests), fleet.config.python)
+    python = next((each for each in (*own, *admitted) if each in admitted), "")
     platforms = dict.fromkeys(target.platform for target in fleet.config.targets)
     return tuple(Environment(python=python, platform=platform) for platform in platforms) if python else ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -79,10 +80,10 @@ class Locking:
         locked = []
         for one in shared:
             members = [entry for entry in entries if entry.project.name in one.projects]
-            environments = sorted({outcome.environment for entry in members for outcome in entry.outcomes})
             if len(members) < 2 or any(not entry.outcomes for entry in members):
                 locked.append(one)
                 continue
+            environments = self._common(members)
             manifests = [replace(each, packages=()) for entry in members for each in entry.reading.manifests]
             paths = tuple(manifest.path for manifest in manifests)
             project = Project(name=one.name, root=".", manifests=paths)
@@ -133,6 +134,19 @@ class Locking:
         ):
             return replace(outcome, missing=(*outcome.missing, said))
         return outcome
+
+    def _common(self, members: Sequence[Entry]) -> tuple[Environment, ...]:
+        """Where projects with one environment would run: on the Python of most of them that all admit, if there is one.
+
+        Where there is none it is that of most, which some of them then refuse.
+        """
+        own = Counter(outcome.environment.python for entry in members for outcome in entry.outcomes)
+        platforms = sorted({outcome.environment.platform for entry in members for outcome in entry.outcomes})
+        manifests = [manifest for entry in members for manifest in entry.reading.manifests]
+        usual = sorted(own, key=lambda python: (-own[python], python))
+        admitted = lock.admitted(manifests, self.config.python)
+        python = next((each for each in (*usual, *admitted) if each in admitted), "") or usual[0]
+        return tuple(Environment(python=python, platform=platform) for platform in platforms)
 
     def _environments(self, reading: Reading) -> tuple[Environment, ...]:
         """Where a project must run: each platform of the targets once, with the Python that the project asks for.

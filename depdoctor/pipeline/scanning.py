@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from depdoctor import __version__, conflict, discover, read, rules
+from depdoctor import __version__, conflict, discover, lock, read, rules
 from depdoctor import config as configuration
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
@@ -149,12 +149,16 @@ class LockedFleet:
     def conflicts(self, inventory: Inventory | None = None) -> Conflicts:
         """What cannot stand together there, in the fleet if nothing else is named, with edits that were tried."""
         inventory = inventory or self.inventory
+        manifests = {entry.project.name: entry.reading.manifests for entry in inventory.entries}
         found = conflict.find(
             inventory,
             self.oracle,
             deadline=self.out_of_time,
             indexes=self.config.indexes,
             builds_allowed=self.builds_allowed,
+            pythons=lambda names: lock.admitted(
+                [manifest for name in names for manifest in manifests[name]], self.config.python
+            ),
         )
         end = time.monotonic() + self.spare_s
         return conflict.with_fixes(
