@@ -50,7 +50,8 @@ def read(
     3. /proc/driver/nvidia/version and gpus/*/information, or /sys/module/nvidia/version.
     4. `nvidia-smi`: `--query-gpu`, and its banner for the CUDA version.
 
-    The C library is the one that packaging finds for this interpreter; the toolkit is the one in CUDA_HOME, else in
+    The C library is the one that packaging finds for this interpreter: in a container that of its image, since this is
+    what runs there, and nothing inside tells the host's. The toolkit is the one in CUDA_HOME, else in
     /usr/local/cuda; cuDNN is the first in LD_LIBRARY_PATH, the folders of ld.so.conf and the loader's own.
 
     Raises `UsageError` for a variable of that name that is no key, or whose value makes no sense.
@@ -60,6 +61,8 @@ def read(
     system = SYSTEMS.get(here.system, here.system.lower())
     machine = {"amd64": "x86_64"}.get(here.machine.lower(), here.machine.lower())
     libc, libc_version = libc_of_tags(platform_tags()) if system == "linux" else ("", NotKnown(reason="not Linux"))
+    if isinstance(libc_version, Known) and contained(root, environment):
+        libc_version = Known(text=libc_version.text, source=f"{libc_version.source}, in a container: not the host's")
     if stated.covers("platform"):
         system, machine = stated.platform or (system, machine)
         libc, libc_version = stated.libc
@@ -108,6 +111,12 @@ def _gpus(told: Sequence[Graphics]) -> Gpus | NotKnown:
 
 def _silence(told: Sequence[Graphics]) -> str:
     return "; ".join(f"{one.source}: {one.silence}" for one in told if one.silence) or "no source tells"
+
+
+def contained(root: Path, environment: Mapping[str, str]) -> bool:
+    """Whether this runs in a container, by the marks that Docker, Podman and Kubernetes leave there."""
+    marks = (root / ".dockerenv", root / "run/.containerenv")
+    return "KUBERNETES_SERVICE_HOST" in environment or any(mark.exists() for mark in marks)
 
 
 def libc_of_tags(platform_tags: Iterable[str]) -> tuple[str, Fact]:

@@ -180,11 +180,12 @@ def from_files(root: Path) -> Graphics:
         driver, source = text(module).strip(), "/sys/module/nvidia"
     found = [gpu_of_procfs(text(path)) for path in sorted(folder.glob("gpus/*/information"))]
     present = "an NVIDIA GPU is on the PCI bus, but " if not driver and _on_the_bus(root) else ""
+    instead = " (nouveau is, which runs no CUDA)" if (root / "sys/module/nouveau").is_dir() else ""
     return Graphics(
         source=source,
         driver=driver,
         gpus=tuple(filter(None, found)) if found else None,
-        silence="" if driver else f"{present}no NVIDIA driver is loaded",
+        silence="" if driver else f"{present}no NVIDIA driver is loaded{instead}",
     )
 
 

@@ -41,7 +41,9 @@ def _of_another_python(context: Context, entry: Entry, imported: Sequence[Import
     python = Version(entry.outcomes[0].environment.python)
     there = {pin.name for lock in entry.locks for pin in lock.pins}
     for one in imported:
-        row = context.rules.stdlib_by_name[one.module]
+        row = context.rules.stdlib_by_name.get(one.module)
+        if row is None:
+            continue
         if row.removed and python >= row.removed:
             what = f"is not in the standard library of Python {row.removed} and later"
         elif row.added and python < row.added:

@@ -110,7 +110,8 @@ def _without_wheel(
     if not among or any(serves(row, python) for row in among):
         return None
     refused = not any(row.sdist and _admits(str(row.requires_python), python) for row in among)
-    local = package.version is not None and package.version.local  # an index of its own may have other wheels
+    # Of several releases some may be in no table, and an index of its own may have other wheels of a labelled one.
+    certain = refused and package.version is not None and not package.version.local
     pythons = tuple(dict.fromkeys(minor for row in among for minor in _pythons(row)))
     name, what = package.name, str(package) if package.version else f"{package.name}{wanted}"
     first, last = min(row.first for row in among), max(row.last for row in among)
@@ -119,7 +120,7 @@ def _without_wheel(
     built = "" if refused else ": pip would build it from source"
     return Finding(
         kind=Kind.PYTHON_UNSUPPORTED,
-        severity=Severity.ERROR if refused and not local else Severity.WARNING,
+        severity=Severity.ERROR if certain else Severity.WARNING,
         subject=name,
         message=f"{what} has wheels for Python {listed(pythons)}, not for {python}{built}",
         hint=f"take Python {listed(pythons, 'or')}, or {way}",

@@ -28,7 +28,8 @@ def pasted(block: str) -> Target:
 
 
 def test_machines_are_recorded() -> None:
-    assert {"t4-470", "a100-mig-535", "geforce-580", "wsl-555", "broken-smi"} <= set(NAMES)
+    known = {"t4-470", "a100-mig-535", "geforce-580", "wsl-555", "broken-smi", "jetson-orin-36", "mismatch", "nouveau"}
+    assert known <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
