@@ -13,11 +13,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import NormalizedName
+
 from depdoctor.errors import RulesError
 from depdoctor.rules import rows
 from depdoctor.rules.bases import Base
 from depdoctor.rules.cpu_builds import CpuBuild
 from depdoctor.rules.lookup import Rules
+from depdoctor.rules.parts import ByPackage
 from depdoctor.rules.places import Source
 from depdoctor.rules.schema import Table, parse, parse_own
 
@@ -85,6 +88,20 @@ class _Deferred(Rules):
         object.__setattr__(facts, "folder", folder)
         return facts
 
+    @cached_property
+    def builds_by_package(self) -> Mapping[NormalizedName, tuple[rows.Build, ...]]:
+        """The builds of each package, read a package at a time."""
+        return super().builds_by_package if "builds" in self.own else self._parts("builds")
+
+    @cached_property
+    def metadata_by_package(self) -> Mapping[NormalizedName, tuple[rows.Metadata, ...]]:
+        """The known requirements of each package, read a package at a time."""
+        return super().metadata_by_package if "metadata" in self.own else self._parts("metadata")
+
+    def _parts(self, stem: str) -> Mapping[NormalizedName, tuple[Any, ...]]:
+        table = next(table for table in TABLES if table.stem == stem)
+        return ByPackage(table, _source((self.folder or _folder()) / f"{stem}.toml"))
+
 
 def _defer(table: Table[Any]) -> None:
     def rows_of(facts: _Deferred) -> tuple[Any, ...]:
@@ -142,14 +159,18 @@ def _read_own(table: Table[Any], path: Path) -> _Own:
 
 
 def _document(path: Path) -> tuple[dict[str, Any], Source]:
-    where = f"{path.parent.name}/{path.name}"
+    source = _source(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RulesError(f"the table cannot be read: {error}", where=where) from error
-    try:
-        return tomllib.loads(text), Source(where, text)
+        return tomllib.loads(source.text), source
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
-        place = f"{where}:{line.group(1)}" if line else where
+        place = f"{source.name}:{line.group(1)}" if line else source.name
         raise RulesError(f"the table is not valid TOML: {error}", where=place) from error
+
+
+def _source(path: Path) -> Source:
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        return Source(name, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"the table cannot be read: {error}", where=name) from error

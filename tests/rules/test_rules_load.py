@@ -287,3 +287,13 @@ def test_a_name_tells_the_cuda(facts: Rules, name: str, groups: dict[str, str | 
 @pytest.mark.parametrize("name", ["requests", "numpy", "onnxruntime", "cupy", "barracuda", "accumulate"])
 def test_other_names_tell_nothing(facts: Rules, name: str) -> None:
     assert facts.cuda_package(canonicalize_name(name)) is None
+
+
+@pytest.mark.parametrize("stem", ["builds", "metadata"])
+def test_a_table_read_a_package_at_a_time_has_the_rows_of_the_whole(stem: str) -> None:
+    facts = rules.load()
+    by_package = getattr(facts, f"{stem}_by_package")
+    together = [row for name in by_package for row in by_package[name]]
+    assert sorted(map(repr, together)) == sorted(map(repr, getattr(facts, stem)))
+    assert {name: rows for name, rows in by_package.items() if {row.package for row in rows} != {name}} == {}
+    assert "no-such-package" not in by_package
