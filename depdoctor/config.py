@@ -24,7 +24,6 @@ from depdoctor.model.config import (
     ProjectConfig,
 )
 from depdoctor.model.packing import Compression, Packing
-from depdoctor.model.plan import SYSTEM_PACKAGE
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
 from depdoctor.model.weights import Keep
@@ -243,6 +242,8 @@ def _each(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
 
 def _system_package(value: Any) -> str:
     text = _text(value)
+    from depdoctor.model.plan import SYSTEM_PACKAGE
+
     if not SYSTEM_PACKAGE.fullmatch(text):
         raise ValueError(f'must name packages of Debian such as "libgomp1", not {text!r}')
     return text

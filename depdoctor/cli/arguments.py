@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from depdoctor import __version__
@@ -45,7 +45,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     if arguments[:1] == ["whatif"]:
         arguments = whatif.spelled(arguments)
-    parser = whole()
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    parser = whole(named)
     options = parser.parse_args(arguments)
     chosen = parser.commands()[options.command] if options.command else parser
     if chosen.commands() and (chosen is parser or not options.action):
@@ -54,8 +55,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def whole() -> Parser:
-    """The parser of the whole command line."""
+def whole(only: str = "") -> Parser:
+    """The parser of the whole command line, or one that knows `only` one command and is made in no time."""
     parser = Parser(
         prog="depdoctor",
         description="Find the dependency and CUDA conflicts of many ML projects, and give each an image of its own.",
@@ -67,27 +68,9 @@ def whole() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     shared = (common(), resolving())
-    for add in (
-        _init,
-        _scan,
-        _plan,
-        _generate,
-        _build,
-        _push,
-        _verify,
-        rebase.declare,
-        _host,
-        _rules,
-        explain.declare,
-        whatif.declare,
-        migrate.declare,
-        update.declare,
-        hook.declare,
-        completion.declare,
-        images.declare,
-        _cache,
-    ):
-        add(commands, *shared)
+    for name, add in COMMANDS.items():
+        if only in ("", name):
+            add(commands, *shared)
     return parser
 
 
@@ -359,3 +342,26 @@ def _init(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
         "  depdoctor init .",
         (place(), printing(), voice()),
     )
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "init": _init,
+    "scan": _scan,
+    "plan": _plan,
+    "generate": _generate,
+    "build": _build,
+    "push": _push,
+    "verify": _verify,
+    "rebase": rebase.declare,
+    "host": _host,
+    "rules": _rules,
+    "explain": explain.declare,
+    "whatif": whatif.declare,
+    "migrate": migrate.declare,
+    "update": update.declare,
+    "hook": hook.declare,
+    "completion": completion.declare,
+    "images": images.declare,
+    "cache": _cache,
+}
+"""What declares each command, in the order of the help."""

@@ -45,13 +45,13 @@ def run(options: argparse.Namespace) -> int:
 
         sys.stdout.write(json.hooked(done.diagnosis, done.projects, done.unknown))
     else:
-        from dataclasses import replace
+        if shown := tuple(one for one in done.diagnosis.findings if one.severity > Severity.NOTE):
+            from dataclasses import replace
 
-        from depdoctor.cli import terminal
-        from depdoctor.report import console
+            from depdoctor.cli import terminal
+            from depdoctor.report import console
 
-        shown = tuple(one for one in done.diagnosis.findings if one.severity > Severity.NOTE)
-        console.findings(terminal.output(), replace(done.diagnosis, findings=shown))
+            console.findings(terminal.output(), replace(done.diagnosis, findings=shown))
         if done.unknown and not options.quiet:
             names = ", ".join(done.unknown[:MOST_NAMES])
             more = f" and {len(done.unknown) - MOST_NAMES} more" if len(done.unknown) > MOST_NAMES else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from depdoctor.diagnose import (
     abi,
@@ -37,8 +38,10 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Cause, Diagnosis, Finding, worst_first
 from depdoctor.model.inventory import Inventory
-from depdoctor.model.plan import Plan
 from depdoctor.rules import Rules
+
+if TYPE_CHECKING:
+    from depdoctor.model.plan import Plan
 
 __all__ = ["RULES", "Context", "Rule", "diagnose"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -12,10 +13,12 @@ from packaging.version import InvalidVersion, Version
 from depdoctor.model.config import DEFAULT_BASE
 from depdoctor.model.finding import Confidence
 from depdoctor.model.inventory import BaseConfig, Entry, Inventory
-from depdoctor.model.plan import Plan
 from depdoctor.model.project import BaseImage
 from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Provenance
+
+if TYPE_CHECKING:
+    from depdoctor.model.plan import Plan
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
@@ -13,9 +14,11 @@ from depdoctor.diagnose.offer import Cover, cover
 from depdoctor.model.deployment import GpuNeed, Way
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
-from depdoctor.model.plan import Image, Plan
 from depdoctor.model.project import Project, Reading
 from depdoctor.rules import Rules
+
+if TYPE_CHECKING:
+    from depdoctor.model.plan import Image, Plan
 
 
 def gpu_need(plan: Plan, image: Image, rules: Rules, inventory: Inventory) -> GpuNeed | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName
 
@@ -16,9 +17,11 @@ from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import CODES, Cause, Finding, Kind
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.noun import dataclass
-from depdoctor.model.plan import Plan
 from depdoctor.model.target import Platform, Target
 from depdoctor.rules import Base, Rules
+
+if TYPE_CHECKING:
+    from depdoctor.model.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)

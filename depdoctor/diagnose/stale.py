@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
@@ -11,8 +12,10 @@ from depdoctor.diagnose.rule import Context
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.inventory import Entry
-from depdoctor.model.plan import Image, Plan
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Location
+
+if TYPE_CHECKING:
+    from depdoctor.model.plan import Image, Plan
 
 MOST_NAMED = 3
 """Requirements that a message names."""

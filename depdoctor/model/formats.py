@@ -8,6 +8,10 @@ import re
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
 NOTEBOOK = ".ipynb"
+POETRY_LOCK = "poetry.lock"
+
+PLAN_NAME = "depdoctor.plan.json"
+"""The plan that is committed beside the projects."""
 
 GENERATED = "# Made by `depdoctor generate`"
 """How a Dockerfile of ours begins: it is no manifest of anybody's."""

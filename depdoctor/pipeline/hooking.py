@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from depdoctor import __version__, discover, planfile, read, rules
+from depdoctor import __version__, discover, read, rules
 from depdoctor import config as configuration
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.hook_memory import HookMemory, Line, Memory, Remembered
@@ -25,19 +26,22 @@ from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflict, Conflicts
 from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.finding import Cause, Diagnosis, Kind, worst_first
+from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import Answer, DeclaredOnly, Question, Unknown, Why
 from depdoctor.model.noun import dataclass
-from depdoctor.model.plan import Plan
 from depdoctor.model.project import Location, Project, Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.locking import Locking
 
+if TYPE_CHECKING:
+    from depdoctor.model.plan import Plan
+
 HOURS = 48
 """How far back remembered answers of undated scans are looked for: scans ask as of full hours."""
 
-WHOLE = frozenset({configuration.CONFIG_NAME, planfile.PLAN_NAME})
+WHOLE = frozenset({configuration.CONFIG_NAME, PLAN_NAME})
 """Files that concern every project."""
 
 
@@ -112,7 +116,7 @@ def check(root: Path, cache: Path, paths: Collection[str], progress: Progress) -
     news = tuple(one for one in conflicts if _matters(one, shared) or not (memory.is_new or _crossing(one) in known))
     plan = _plan(root)
     diagnosis = diagnose(inventory, Conflicts(conflicts=news), facts, plan)
-    stale = stale_plan(Context(inventory=inventory, conflicts=Conflicts(), rules=facts, plan=plan), planfile.PLAN_NAME)
+    stale = stale_plan(Context(inventory=inventory, conflicts=Conflicts(), rules=facts, plan=plan), PLAN_NAME)
     found = [*diagnosis.findings, *stale]
     found = [one for one in found if one.code not in config.ignored_rules and one.kind is not Kind.INDEX_MISSING]
     unknown = [entry.project.name for entry in entries if any(isinstance(one, DeclaredOnly) for one in entry.outcomes)]
@@ -132,8 +136,12 @@ class _NoWheels:
 
 
 def _plan(root: Path) -> Plan | None:
-    path = root / planfile.PLAN_NAME
-    return planfile.load(path) if path.is_file() else None
+    path = root / PLAN_NAME
+    if not path.is_file():
+        return None
+    from depdoctor import planfile
+
+    return planfile.load(path)
 
 
 def _touched(projects: Sequence[Project], paths: Collection[str], memory: Memory) -> set[str]:

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,
@@ -31,8 +32,6 @@ from depdoctor.model.plan import (
 )
 from depdoctor.model.target import Environment, Platform
 from depdoctor.model.weights import Keep, WeightFile
-
-PLAN_NAME = "depdoctor.plan.json"
 
 KEEP = re.compile("|".join(Keep))
 

@@ -6,65 +6,40 @@ what cannot be read becomes an `UnreadableManifest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.project import Manifest, Project, Reading, Weights
-from depdoctor.read import (
-    bentofile_yaml,
-    cog_yaml,
-    conda_lock,
-    conda_yaml,
-    dockerfile,
-    imports,
-    installed_files,
-    model_card,
-    pdm_lock,
-    pipfile,
-    pipfile_lock,
-    pixi_lock,
-    pixi_toml,
-    poetry_lock,
-    pylock_toml,
-    pyproject_toml,
-    python_version,
-    requirements_txt,
-    same_weights,
-    serving,
-    setup_cfg,
-    setup_py,
-    truss_yaml,
-    uv_lock,
-    virtualenv,
-)
+from depdoctor.model.project import Project, Reading, Weights
+from depdoctor.read import imports, model_card, python_version, same_weights, serving
 from depdoctor.read.assembly import Assembly
 from depdoctor.read.files import ScanFiles
+from depdoctor.read.readers import Parse, Readers
 
-_FORMATS = (
-    requirements_txt,
-    pyproject_toml,
-    setup_cfg,
-    setup_py,
-    pipfile,
-    pixi_toml,
-    conda_yaml,
-    cog_yaml,
-    bentofile_yaml,
-    truss_yaml,
-    dockerfile,
-    uv_lock,
-    poetry_lock,
-    pdm_lock,
-    pipfile_lock,
-    pylock_toml,
-    conda_lock,
-    pixi_lock,
+READERS: Mapping[str, Parse] = Readers(
+    {
+        "requirements.txt": "requirements_txt",
+        "pyproject.toml": "pyproject_toml",
+        "setup.cfg": "setup_cfg",
+        "setup.py": "setup_py",
+        "Pipfile": "pipfile",
+        "pixi.toml": "pixi_toml",
+        "environment.yml": "conda_yaml",
+        "cog.yaml": "cog_yaml",
+        "bentofile.yaml": "bentofile_yaml",
+        "config.yaml": "truss_yaml",
+        "Dockerfile": "dockerfile",
+        "uv.lock": "uv_lock",
+        "poetry.lock": "poetry_lock",
+        "pdm.lock": "pdm_lock",
+        "Pipfile.lock": "pipfile_lock",
+        "pylock.toml": "pylock_toml",
+        "conda-lock.yml": "conda_lock",
+        "pixi.lock": "pixi_lock",
+    }
 )
-
-READERS: Mapping[str, Callable[[str, str], Manifest]] = {reader.FORMAT: reader.parse for reader in _FORMATS}
 """The parser of each format. Each takes the text of a file and its path, and raises nothing but `ManifestError`."""
 
 
@@ -121,6 +96,8 @@ def read_environment(root: Path, path: str = ".", *, name: str = "") -> Installe
     Never raises for what they hold. No symlink out of the scan root is followed. `name` is what to call it, if not by
     its path.
     """
+    from depdoctor.read import installed_files, virtualenv
+
     files = ScanFiles(root=root)
     found = virtualenv.parse(files, path)
     checked = installed_files.check(found, files)

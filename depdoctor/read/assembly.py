@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
-from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of
+from depdoctor.model.formats import DOCKERFILE, POETRY_LOCK, REQUIREMENTS, format_of
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import (
     DEFAULT_GROUP,
@@ -21,7 +21,6 @@ from depdoctor.model.project import (
     Project,
     UnreadableManifest,
 )
-from depdoctor.read import poetry_lock
 from depdoctor.read.encoding import LEGACY
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.groups import groups_of
@@ -85,8 +84,10 @@ class Assembly:
         placed = [self._placed(self._parsed[path], uses) for path, uses in self._uses.items() if path in self._parsed]
         for manifest in placed:
             project = _beside(manifest, "pyproject.toml", placed)
-            if manifest.format == poetry_lock.FORMAT and project is not None:
+            if manifest.format == POETRY_LOCK and project is not None:
                 folder = posixpath.dirname(manifest.path)
+                from depdoctor.read import poetry_lock
+
                 yield poetry_lock.with_root(manifest, project, f"./{folder}" if folder else ".")
                 continue
             compiled = _is_compiled(manifest, placed) or _is_overruled(manifest, placed)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from depdoctor.model.formats import NOTEBOOK
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Import, Location
-from depdoctor.read.notebook import code_of
 from depdoctor.read.syntax import tree_of
 
 STANDARD_LIBRARY = sys.stdlib_module_names | {"__future__", "__main__"}
@@ -61,6 +60,8 @@ def code(sources: Sequence[str], open_text: Callable[[str], str | None], changed
     for path in sorted(sources):
         text = open_text(path)
         if text is not None and path.endswith(NOTEBOOK):
+            from depdoctor.read.notebook import code_of
+
             text = code_of(text)
         if text is None or len(text) > LONGEST_FILE:
             continue
