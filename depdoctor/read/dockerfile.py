@@ -24,7 +24,6 @@ from depdoctor.model.project import (
     SystemPackage,
 )
 from depdoctor.read import address, requirements_txt, shell
-from depdoctor.read.conda_yaml import conda_requirement
 from depdoctor.read.declarations import Declarations
 from depdoctor.read.dockerfile_lines import Instruction, instructions, substitute
 from depdoctor.read.document import Document
@@ -264,6 +263,8 @@ class _Found:
             elif word.dynamic:
                 self._problem(word, f"`{word.text}` is known to the shell only", "dynamic")
             elif install.tool == "conda":
+                from depdoctor.read.conda_yaml import conda_requirement
+
                 declarations = Declarations(document=Document({}, {(): word.line}), path=self.path)
                 if found := conda_requirement(word.text, declarations, ()):
                     self.conda.append(found)

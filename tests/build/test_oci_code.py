@@ -6,10 +6,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from depdoctor.build.oci.code import refuse_secrets, write_code
+from depdoctor.build.oci.code import _ignoring, refuse_secrets, write_code
 from depdoctor.build.oci.stream import LayerStream
 from depdoctor.errors import BuildError
+from depdoctor.model.context import IGNORED
 
 
 def packed(project: Path, *skipped: str) -> bytes:
@@ -198,3 +201,17 @@ def test_credentials_are_found_wherever_an_image_would_take_them(tmp_path: Path)
     (tmp_path / "deep" / "er" / "requirements.txt").write_text(leak)
     with pytest.raises(BuildError, match="credentials"):
         refuse_secrets(tmp_path)
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from([pattern.removeprefix("**/") for pattern in IGNORED])
+        | st.sampled_from(["a.pyc", "a.pyd", "a.py", ".env.local", "environment", "id_rsa.pub", "x.pem", "src"])
+        | st.text("ab.*[]-_", min_size=1, max_size=4).filter(lambda name: name not in (".", "..")),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_our_own_patterns_alone_match_as_they_do_among_others(parts: list[str]) -> None:
+    path = "/".join(parts)
+    assert _ignoring([])(path) == _ignoring(["/nothing-else"])(path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from fnmatch import translate
 from pathlib import Path
 from typing import NamedTuple
-
-from pathspec import PathSpec
 
 from depdoctor.build.oci.stream import CHUNK_BYTES, LayerStream, WrongContentError
 from depdoctor.errors import BuildError
@@ -85,8 +85,22 @@ def _anchored(line: str) -> str:
 
 def kept_by(project: Path) -> Callable[[str], bool]:
     """Tells of a file's path in a project whether an image keeps it, by what its `.dockerignore` and ours say."""
-    ignored = PathSpec.from_lines("gitignore", filter(None, map(_anchored, [*IGNORED, *_ignore_lines(project)])))
-    return lambda path: not ignored.match_file(path)
+    ignored = _ignoring(_ignore_lines(project))
+    return lambda path: not ignored(path)
+
+
+def _ignoring(lines: Sequence[str]) -> Callable[[str], bool]:
+    """Tells whether a path is left out by our patterns and then by these lines.
+
+    Ours alone are globs of names in any folder, for which one expression does; whoever has no `.dockerignore` does
+    without the import of a matcher for all that can stand in one.
+    """
+    if not lines:
+        name = re.compile("|".join(translate(pattern.removeprefix("**/")) for pattern in IGNORED))
+        return lambda path: any(map(name.match, path.split("/")))
+    from pathspec import PathSpec
+
+    return PathSpec.from_lines("gitignore", filter(None, map(_anchored, [*IGNORED, *lines]))).match_file
 
 
 class _Walk:
@@ -95,8 +109,8 @@ class _Walk:
     def __init__(self, project: Path, skipped: frozenset[str]) -> None:
         self._project = project
         self._skipped = skipped
-        lines = [*IGNORED, *_ignore_lines(project)]
-        self._ignored = PathSpec.from_lines("gitignore", filter(None, map(_anchored, lines)))
+        lines = _ignore_lines(project)
+        self._ignored = _ignoring(lines)
         self._takes_back = any(line.startswith("!") for line in lines)
 
     def below(self, folder: Path) -> list[Found] | None:
@@ -115,7 +129,7 @@ class _Walk:
         foreign = False
         for entry in entries:
             path = Path(entry.path).relative_to(self._project).as_posix()
-            left_out = self._ignored.match_file(path)
+            left_out = self._ignored(path)
             if path in self._skipped or (left_out and not self._takes_back):
                 continue
             if entry.is_dir(follow_symlinks=False):
