@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from depdoctor.model.deployment import Running
 from depdoctor.model.explanation import Purpose
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image
 
 

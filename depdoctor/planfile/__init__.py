@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 
 from depdoctor.errors import PlanFileError
+from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.plan import Plan
-from depdoctor.planfile.reading import MAX_BYTES, PLAN_NAME, loads
+from depdoctor.planfile.reading import MAX_BYTES, loads
 from depdoctor.planfile.writing import digest, dumps
 
 __all__ = ["PLAN_NAME", "differs", "digest", "dumps", "load", "loads", "write"]
