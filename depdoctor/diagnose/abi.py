@@ -27,7 +27,7 @@ def check(context: Context) -> Iterator[Finding]:
         for package in installation.among(context.rules.breaks_by_package.keys()):
             for row in context.rules.breaks_by_package[package.name]:
                 library = installation.packages.get(row.library)
-                if library is not None and _fails(row, package, library):
+                if library is not None and _fails(row, package, library) and row.unless not in installation.packages:
                     yield _finding(installation, row, package, library)
         yield from _compiled_for(context, installation)
 

@@ -16,7 +16,7 @@ from typing import Any
 from packaging.utils import NormalizedName
 
 from depdoctor.errors import RulesError
-from depdoctor.rules import rows
+from depdoctor.rules import names, rows
 from depdoctor.rules.bases import Base
 from depdoctor.rules.cpu_builds import CpuBuild
 from depdoctor.rules.lookup import Rules
@@ -47,9 +47,9 @@ TABLES: tuple[Table[Any], ...] = (
     Table("base_images", "base", rows.BaseImage, ("image", "tag")),
     Table("base_packages", "contents", rows.BasePackages, ("image", "tag")),
     Table("error_packages", "package", rows.ErrorPackage, ("package", "versions", "extra")),
-    Table("import_names", "import", rows.ImportName, ("module",)),
-    Table("stdlib_modules", "module", rows.StdlibModule, ("name",)),
-    Table("conda_names", "conda", rows.CondaName, ("name",)),
+    Table("import_names", "import", names.ImportName, ("module",)),
+    Table("stdlib_modules", "module", names.StdlibModule, ("name",)),
+    Table("conda_names", "conda", names.CondaName, ("name",)),
     Table("gpu_floors", "floor", rows.GpuFloor, ("package", "versions")),
     Table("cpu_builds", "build", CpuBuild, ("package",)),
 )

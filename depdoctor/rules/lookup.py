@@ -17,6 +17,7 @@ from depdoctor.model.distribution import MemberPattern
 from depdoctor.rules import bases
 from depdoctor.rules.bases import Base
 from depdoctor.rules.cpu_builds import CpuBuild
+from depdoctor.rules.names import CondaName, ImportName, StdlibModule
 from depdoctor.rules.rows import (
     Architecture,
     BaseImage,
@@ -24,7 +25,6 @@ from depdoctor.rules.rows import (
     Break,
     Build,
     Component,
-    CondaName,
     CudaMajor,
     CudaPackage,
     Distribution,
@@ -33,11 +33,9 @@ from depdoctor.rules.rows import (
     ForwardCompat,
     GpuFloor,
     GpuModel,
-    ImportName,
     Lockstep,
     Metadata,
     SharedFiles,
-    StdlibModule,
     SystemLibrary,
     Toolkit,
     WheelMember,

@@ -243,12 +243,16 @@ class SharedFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
-    """Releases of a package that fail at run time with releases of a library, though their metadata allows both."""
+    """Releases of a package that fail at run time with releases of a library, though their metadata allows both.
+
+    They do not where the package `unless` is installed, too.
+    """
 
     package: NormalizedName
     versions: SpecifierSet
     library: NormalizedName
     library_versions: SpecifierSet
+    unless: NormalizedName | None = None
     effect: str
     remedy: str
     severity: str = "error"
@@ -353,38 +357,6 @@ class ErrorPackage:
     reason: str
     instead: str
     severity: str = "error"
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StdlibModule:
-    """A module that the standard library has from one minor of Python on (`added`), or before one (`removed`).
-
-    `instead` are distributions that bring it elsewhere, the usual one first.
-    """
-
-    name: str
-    added: Version | None = None
-    removed: Version | None = None
-    instead: tuple[NormalizedName, ...] = ()
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportName:
-    """A top-level module and the distributions that provide it, the usual one first."""
-
-    module: str
-    packages: tuple[NormalizedName, ...]
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CondaName:
-    """A conda package that is a distribution of another name, or none at all (`package` is "")."""
-
-    name: str
-    package: str = ""
     provenance: Provenance
 
 
