@@ -127,7 +127,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def compiler(python: str) -> ByteCompiler:
+def compiler(python: str, reason: str = "compile byte-code with") -> ByteCompiler:
     """The compiler for a Python minor version ("3.11"): one that uv finds, that of pyenv, or this very interpreter.
 
     Raises `BuildError` where there is none on this machine.
@@ -136,8 +136,8 @@ def compiler(python: str) -> ByteCompiler:
         if _minor(candidate) == python:
             return ByteCompiler(interpreter=candidate)
     raise BuildError(
-        f"there is no Python {python} on this machine to compile byte-code with",
-        hint=f"Install one, with `uv python install {python}` for instance, or build without `--compile`",
+        f"there is no Python {python} on this machine to {reason}",
+        hint=f"Install one, with `uv python install {python}` for instance, or build with `--builder docker`",
     )
 
 

@@ -206,6 +206,11 @@ def _push(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> Non
 
 def _with_packing(command: Parser) -> None:
     command.add_argument(
+        "--build-sdists",
+        action="store_true",
+        help="build source distributions to wheels on this machine, once (runs their code)",
+    )
+    command.add_argument(
         "--compile",
         action="store_true",
         help="put byte-code into the images: larger, and quicker to start (default: [image] compile)",

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from depdoctor.model.distribution import DistributionFile, WheelFacts
+    from depdoctor.model.distribution import DistributionFile, Pin, WheelFacts
     from depdoctor.model.image import Attachment, Blob, BuiltImage, Bundle, Inspection
     from depdoctor.model.lock import Answer, Question, Unknown
     from depdoctor.model.plan import Image, Plan
+    from depdoctor.model.target import Environment
 
 
 class Progress(Protocol):
@@ -108,6 +109,13 @@ class Compiler(Protocol):
 
     def compile(self, sources: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
         """The file of byte-code for each path (as tracebacks show it) and source; b"" for what does not compile."""
+
+
+class WheelMaker(Protocol):
+    """Builds source distributions to wheels, once."""
+
+    def wheel(self, pin: Pin, sdist: Path, environment: Environment, progress: Progress) -> DistributionFile:
+        """The wheel of a pin's source distribution for an environment, which then lies in the store. `BuildError`."""
 
 
 class Registry(Protocol):

@@ -34,7 +34,7 @@ def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
         return build_with_buildx(standing, images, settings, progress, wish)
     if wish.contexts or wish.builders:
         raise UsageError("only `--builder buildx` builds in other places", hint="add `--builder buildx`")
-    natively, through_engine = _divided(standing, images, wish, progress)
+    natively, through_engine = _divided(standing, images, settings, wish, progress)
     made = [
         work(standing, part, settings, progress, wish)
         for work, part in ((build_natively, natively), (_through_engine, through_engine))
@@ -55,7 +55,7 @@ def rehearse(settings: Settings, progress: Progress, wish: BuildWish) -> tuple[I
     destination = references.prefix(wish.push, "--push") if wish.push else ""
     standing = _packed(standing_plan(settings, progress), wish)
     images = wanted_images(standing, wish.images)
-    natively, through_engine = _divided(standing, images, wish, progress)
+    natively, through_engine = _divided(standing, images, settings, wish, progress)
     intents = {one.name: one for one in rehearsing.rehearse(standing, natively, settings, progress, destination)}
     intents |= {
         image.name: Intent(name=image.name, builder="buildx" if wish.builder == "buildx" else "docker")
@@ -92,19 +92,24 @@ def _registry(settings: Settings) -> str:
 
 
 def _divided(
-    standing: Plan, images: Sequence[Image], wish: BuildWish, progress: Progress
+    standing: Plan, images: Sequence[Image], settings: Settings, wish: BuildWish, progress: Progress
 ) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
     """The images that are built natively, and those that the engine builds. Raises `UsageError`."""
     if wish.builder in ("docker", "buildx"):
         return (), tuple(images)
-    reasons = {image.name: why for image in images if (why := needs_engine(standing, image))}
+    reasons = {
+        image.name: why
+        for image in images
+        if (why := needs_engine(standing, image, builds_sdists=settings.builds_allowed))
+    }
     if not reasons:
         return tuple(images), ()
     told = "; ".join(f"`{name}` {why}" for name, why in reasons.items())
     if wish.builder == "oci":
         raise UsageError(
             f"the native builder runs no commands, and {told}",
-            hint="use `--builder docker`, or a `base` that has them and no `system-packages`",
+            hint="use `--builder docker`; or `--build-sdists`, which builds source distributions here, and a base that "
+            "has what `system-packages` add",
         )
     natively = tuple(image for image in images if image.name not in reasons)
     if wish.output:

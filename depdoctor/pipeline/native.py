@@ -23,7 +23,7 @@ from depdoctor.model.image import Attachment, BuiltImage, PushedImage
 from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import Compression
 from depdoctor.model.plan import Image, Plan
-from depdoctor.model.seams import Compiler, Progress
+from depdoctor.model.seams import Compiler, Progress, Store, WheelMaker
 from depdoctor.pipeline import bases, index_names, references
 from depdoctor.pipeline.sources import source_of
 from depdoctor.pipeline.standing import Settings
@@ -86,6 +86,7 @@ def build_natively(
             root=settings.root,
             output=output,
             compiler=compiler_for,
+            wheels=_wheels(settings, store) if settings.builds_allowed else None,
             source=source_of(settings, store),
             repository=_shared_repository(settings, wish) if settings.executor else "",
             spread=stack.enter_context(_spread(standing, settings)) if settings.executor else None,
@@ -105,6 +106,13 @@ def build_natively(
 
     pushed = push.push_all(made, wish.push, registry, store, tags, progress, attachments)
     return Built(images=made, pushed=pushed)
+
+
+def _wheels(settings: Settings, store: Store) -> WheelMaker:
+    from depdoctor.adapters.sdist_wheels import SdistWheels
+    from depdoctor.pipeline.scanning import configured
+
+    return SdistWheels(store, indexes=configured(settings)[0].indexes, offline=settings.offline)
 
 
 def compiler_for(python: str) -> Compiler:

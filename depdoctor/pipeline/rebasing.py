@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from depdoctor import planfile, push, sbom
 from depdoctor.adapters.registry import OciRegistry
@@ -17,6 +16,7 @@ from depdoctor.build.oci.owners import naming
 from depdoctor.build.oci.rebase import objection, rebased
 from depdoctor.errors import BuildError, RegistryError, UsageError
 from depdoctor.model.image import Attachment, BuiltImage
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from depdoctor.build.oci.archive import Archive
@@ -46,14 +47,19 @@ def metadata_of_files(
 ) -> dict[str, str]:
     """The METADATA of each wheel by SHA-256: noted, or else read from the wheel. Raises `FetchError`."""
     known = {file.sha256: store.recall(f"metadata {file.sha256}") for file in files}
-    missing = [file for file in files if known[file.sha256] is None]
+    missing = [file for file in files if known[file.sha256] is None and file.is_wheel]
     paths = fetcher.fetch(missing, progress) if missing else {}
     for file in missing:
-        with paths[file.sha256].open("rb") as wheel:
-            text = _metadata(Archive(wheel.fileno(), file.filename), file)
+        text = metadata_of_file(file, paths[file.sha256])
         store.remember(f"metadata {file.sha256}", text)
         known[file.sha256] = text
     return {sha256: text for sha256, text in known.items() if text is not None}
+
+
+def metadata_of_file(file: DistributionFile, path: Path) -> str:
+    """The METADATA of a wheel on disk. Raises `UnsafeWheelError`."""
+    with path.open("rb") as wheel:
+        return _metadata(Archive(wheel.fileno(), file.filename), file)
 
 
 def _metadata(archive: Archive, file: DistributionFile) -> str:

@@ -19,15 +19,16 @@ from depdoctor.build.oci.recompressed import layer_stream
 from depdoctor.build.oci.stream import LayerStream
 from depdoctor.build.oci.tar import MTIME
 from depdoctor.errors import BuildError
-from depdoctor.model.distribution import Pin
+from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.image import Blob, BuiltImage
 from depdoctor.model.label import NO_SOURCE, Source, labels
 from depdoctor.model.plan import Base, Image, Layer, Plan
-from depdoctor.model.seams import Compiler, Fetcher, Progress, Registry, Store
+from depdoctor.model.seams import Compiler, Fetcher, Progress, Registry, Store, WheelMaker
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, layered
 
 if TYPE_CHECKING:
+    from depdoctor.build.oci.layer import WheelFile
     from depdoctor.build.oci.making import Job
     from depdoctor.build.oci.spread import Spread
 
@@ -39,6 +40,7 @@ class OciBuilder:
     """Matches `seams.Builder`. `root` is the folder that was scanned, `output` where layouts go (None: nowhere).
 
     `compiler` finds what makes byte-code for a Python minor version, `source` tells what git knows of a project.
+    `wheels` makes them of source distributions; without it these are refused.
     `spread` has layers made on other machines, which leave them in `repository`; those of files of this machine alone,
     and those with byte-code, are made here.
     """
@@ -53,6 +55,7 @@ class OciBuilder:
         registry: Registry,
         root: Path,
         compiler: Callable[[str], Compiler] | None = None,
+        wheels: WheelMaker | None = None,
         source: Callable[[Image], Source] = lambda _: NO_SOURCE,
         output: Path | None = None,
         workers: int | None = None,
@@ -63,6 +66,7 @@ class OciBuilder:
         self._fetcher = fetcher
         self._registry = registry
         self._compiler = compiler
+        self._wheels = wheels
         self._source = source
         self._root = root.resolve()
         self._output = output
@@ -113,13 +117,14 @@ class OciBuilder:
         from depdoctor.build.oci.making import run
 
         pins = plan.by_hash()
-        files = {sha256: _wheel(pins[sha256], image).file for layer, _, image in missing for sha256 in layer.wheels}
-        paths = self._fetcher.fetch([file for file in files.values() if file], progress)
+        files = {sha256: self._file(pins[sha256], image) for layer, _, image in missing for sha256 in layer.wheels}
+        paths = self._fetcher.fetch(files.values(), progress)
+        wheels = self._made_wheels(missing, pins, paths, progress)
         compilers = {
             python: self._compilers(python)
             for python in sorted({image.environment.python for _, _, image in missing if image.packing.compiled})
         }
-        jobs = [self._job(layer, number, image, pins, paths, compilers) for layer, number, image in missing]
+        jobs = [self._job(layer, number, image, pins, wheels, compilers) for layer, number, image in missing]
         task = "Making layers"
         progress.start(task, sum(job.size_bytes for job in jobs), "B")
         for job, blob in run(jobs, self._workers):
@@ -143,8 +148,8 @@ class OciBuilder:
         orders: list[Order] = []
         here = []
         for layer, number, image in missing:
-            files = tuple(file for sha256 in layer.wheels if (file := _wheel(pins[sha256], image).file))
-            if image.packing.compiled or not all(carried(file) for file in files):
+            files = tuple(self._file(pins[sha256], image) for sha256 in layer.wheels)
+            if image.packing.compiled or not all(carried(file) and file.is_wheel for file in files):
                 here.append((layer, number, image))
                 continue
             orders.append(
@@ -169,6 +174,43 @@ class OciBuilder:
         progress.finish(task)
         return here
 
+    def _file(self, pin: Pin, image: Image) -> DistributionFile:
+        """The file of a pin that a layer can be made of. Raises `BuildError` if it has none."""
+        if pin.file is None or not (pin.file.is_wheel or self._wheels):
+            raise BuildError(
+                f"{pin} has no wheel to make a layer of",
+                where=f"image {image.name}",
+                hint="Build with `--builder docker`, which compiles it in the image's own environment, or with "
+                "`--build-sdists`, which builds it here",
+            )
+        return pin.file
+
+    def _made_wheels(
+        self,
+        missing: Sequence[tuple[Layer, int, Image]],
+        pins: Mapping[str, Pin],
+        paths: Mapping[str, Path],
+        progress: Progress,
+    ) -> Mapping[tuple[str, Environment], WheelFile]:
+        """The wheel of each file for each environment: itself, or what its source distribution is built to."""
+        from depdoctor.build.oci.attach import metadata_of_file
+        from depdoctor.build.oci.layer import WheelFile
+
+        found: dict[tuple[str, Environment], WheelFile] = {}
+        for layer, _, image in missing:
+            for sha256 in layer.wheels:
+                pin, key = pins[sha256], (sha256, image.environment)
+                if key in found or pin.file is None:
+                    continue
+                file, path = pin.file, paths[sha256]
+                if not file.is_wheel and self._wheels:
+                    with naming(image):
+                        file = self._wheels.wheel(pin, path, image.environment, progress)
+                    path = self._store.path(f"sha256:{file.sha256}")
+                    self._store.remember(f"metadata {sha256}", metadata_of_file(file, path))
+                found[key] = WheelFile(path=path, filename=file.filename, sha256=file.sha256)
+        return found
+
     def _compilers(self, python: str) -> Compiler:
         if self._compiler is None:
             raise BuildError(f"nothing is at hand to compile byte-code for Python {python} with")
@@ -180,23 +222,18 @@ class OciBuilder:
         number: int,
         image: Image,
         pins: Mapping[str, Pin],
-        paths: Mapping[str, Path],
+        wheels: Mapping[tuple[str, Environment], WheelFile],
         compilers: Mapping[str, Compiler],
     ) -> Job:
-        from depdoctor.build.oci.layer import WheelFile
         from depdoctor.build.oci.making import Job
 
-        wheels = tuple(
-            WheelFile(path=paths[sha256], filename=file.filename, sha256=sha256)
-            for sha256 in layer.wheels
-            if (file := pins[sha256].file)
-        )
+        held = tuple(wheels[sha256, image.environment] for sha256 in layer.wheels)
         return Job(
             key=made_keys(layer, image.packing)[number - 1],
             title=title_of(layer, pins, number),
             python=image.environment.python,
-            wheels=wheels,
-            size_bytes=sum(wheel.path.stat().st_size for wheel in wheels) // layer.parts,
+            wheels=held,
+            size_bytes=sum(wheel.path.stat().st_size for wheel in held) // layer.parts,
             store=self._store,
             part=(number, layer.parts),
             compression=image.packing.compression,
@@ -287,16 +324,6 @@ def _counted(chunks: Iterator[bytes], task: str, progress: Progress) -> Iterator
     for chunk in chunks:
         yield chunk
         progress.advance(task, len(chunk))
-
-
-def _wheel(pin: Pin, image: Image) -> Pin:
-    if pin.file is None or not pin.file.is_wheel:
-        raise BuildError(
-            f"{pin} has no wheel to make a layer of",
-            where=f"image {image.name}",
-            hint="Build with `--builder docker`, which compiles it in the image's own environment",
-        )
-    return pin
 
 
 def _created() -> datetime:
