@@ -46,8 +46,8 @@ KEEPS = tuple(Keep)
 T = TypeVar("T")
 
 
-def load(root: Path, libc_of_base: LibcOfBase) -> Config:
-    """Read the configuration of a scan root; the defaults where there is none.
+def load(root: Path, libc_of_base: LibcOfBase, base: str = "") -> Config:
+    """Read the configuration of a scan root; the defaults where there is none. A `base` goes before the one there.
 
     Raises `ConfigError` with the file and the key; an unknown key names the nearest known one. A `pyproject.toml` that
     is broken as such holds no configuration: the scan reports it as a manifest.
@@ -55,7 +55,7 @@ def load(root: Path, libc_of_base: LibcOfBase) -> Config:
     own = root / CONFIG_NAME
     if own.is_file():
         try:
-            return parse(tomllib.loads(own.read_text(encoding="utf-8-sig")), CONFIG_NAME, libc_of_base)
+            return parse(tomllib.loads(own.read_text(encoding="utf-8-sig")), CONFIG_NAME, libc_of_base, base)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{CONFIG_NAME} is not valid TOML: {error}", where=CONFIG_NAME) from error
         except (OSError, UnicodeDecodeError) as error:
@@ -63,19 +63,20 @@ def load(root: Path, libc_of_base: LibcOfBase) -> Config:
     try:
         tool = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8-sig")).get("tool", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return parse({}, "", libc_of_base)
+        return parse({}, "", libc_of_base, base)
     table = tool.get("depdoctor") if isinstance(tool, dict) else None
     if isinstance(table, dict):
-        return parse(table, "pyproject.toml", libc_of_base)
-    return parse({}, "", libc_of_base)
+        return parse(table, "pyproject.toml", libc_of_base, base)
+    return parse({}, "", libc_of_base, base)
 
 
-def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase) -> Config:
+def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase, base: str = "") -> Config:
     """Turn a parsed configuration table into a `Config`. Raises `ConfigError`."""
     top = _Table(data, source)
     image = top.table("image")
+    stated = image.take("base", _text, DEFAULT_BASE)
     images = ImageConfig(
-        base=image.take("base", _text, DEFAULT_BASE),
+        base=base or stated,
         registry=image.take("registry", _text, ""),
         ca_bundle=image.take("ca-bundle", _text, ""),
         weights=image.take("weights", _keep, Keep.LAYER),

@@ -70,7 +70,6 @@ def plan(options: argparse.Namespace) -> int:
         made = planning.plan(
             settings(options),
             progress,
-            base=options.base or "",
             fresh=options.fresh,
             mode=Align(options.align),
             write=not (options.check or options.diff),

@@ -37,6 +37,7 @@ def settings(options: argparse.Namespace) -> Settings:
         relock=getattr(options, "relock", False),
         budget_s=getattr(options, "budget", 60.0),
         inspect=getattr(options, "inspect", False),
+        base=getattr(options, "base", None) or "",
         executor=getattr(options, "executor", None) or "",
         outside_allowed=getattr(options, "allow_outside", False),
         environments=tuple(map(_environment, getattr(options, "venv", ()))),

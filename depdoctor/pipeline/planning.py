@@ -23,7 +23,7 @@ from depdoctor.model.weights import WeightFile
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
 from depdoctor.pipeline.remembering import remembered
-from depdoctor.pipeline.scanning import Scan, judged, scan
+from depdoctor.pipeline.scanning import Scan, configured, judged, scan
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.pipeline.variants import without_cuda
 from depdoctor.pipeline.weighing import weighed
@@ -57,7 +57,6 @@ def plan(
     settings: Settings,
     progress: Progress,
     *,
-    base: str = "",
     fresh: bool = False,
     mode: Align = Align.SAFE,
     write: bool = True,
@@ -68,6 +67,8 @@ def plan(
     """
     end = time.monotonic() + settings.budget_s
     committed = _committed(settings, progress, fresh=fresh)
+    if settings.base and settings.base != configured(replace(settings, base=""))[0].image.base:
+        progress.say(f'`--base` holds for this run: later runs agree once [image] says `base = "{settings.base}"`')
     result = scan(settings, progress)
     if not result.inventory.entries:
         raise UsageError(
@@ -83,7 +84,7 @@ def plan(
     others = without_cuda(result, weights, settings, progress, committed=kept, end=end)
 
     def layers(previous: Plan | None, progress: Progress) -> Plan:
-        return _made(result, weights, others, previous, settings, progress, base)
+        return _made(result, weights, others, previous, settings, progress)
 
     made = replace(layers(None if fresh else committed, progress), moves=shared.moves)
     result = replace(result, diagnosis=judged(result, made))
@@ -150,9 +151,8 @@ def _made(
     previous: Plan | None,
     settings: Settings,
     progress: Progress,
-    base: str = "",
 ) -> Plan:
-    config = replace(result.config, image=replace(result.config.image, base=base or result.config.image.base))
+    config = result.config
     found = bases.pinned(
         base_references(result.inventory, config), settings, progress, None if settings.relock else previous
     )

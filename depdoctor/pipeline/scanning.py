@@ -298,11 +298,11 @@ def configured(settings: Settings) -> tuple[Config, Rules]:
     Raises `ConfigError`, and `RulesError` with the table and the key.
     """
     facts = rules.load()
-    config = configuration.load(settings.root, facts.libc_of_base)
+    config = configuration.load(settings.root, facts.libc_of_base, settings.base)
     if not config.rules_path:
         return config, facts
     facts = rules.load(settings.root / config.rules_path)
-    return configuration.load(settings.root, facts.libc_of_base), facts
+    return configuration.load(settings.root, facts.libc_of_base, settings.base), facts
 
 
 def _unknown(inventory: Inventory, *, past: bool) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ class Settings:
 
     `environments` are virtual environments to look into as well, wherever they lie. `relock` says that neither
     lockfiles nor the committed plan hold any version in place. `outside_allowed` lets symlinks and includes lead out
-    of the root. `executor` is the address of one that does what any machine can do, "" for none.
+    of the root. `executor` is the address of one that does what any machine can do, "" for none. `base` is an image to
+    stand on in place of the configured one, "" for that.
     """
 
     root: Path
@@ -36,6 +37,7 @@ class Settings:
     relock: bool = False
     outside_allowed: bool = False
     executor: str = ""
+    base: str = ""
 
 
 def committed_plan(settings: Settings) -> Plan | None:

@@ -20,8 +20,10 @@ from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.pipeline.aligning import LEAST_S, Judge, locking_with
+from depdoctor.pipeline.foundations import contents_of
 from depdoctor.pipeline.scanning import Scan, asking
 from depdoctor.pipeline.standing import Settings
+from depdoctor.rules import Rules
 from depdoctor.rules.cpu_builds import CpuBuild
 
 CPU = "cpu"
@@ -68,7 +70,7 @@ def without_cuda(
                     continue
                 (told,), _, _ = locking.with_facts([replace(entry, outcomes=(made,))], ())
                 smaller = not own.pins or _bytes(told.locks[0]) < _bytes(own)
-                if smaller and not judge.worse(own, told.locks[0]):
+                if smaller and not _has_cuda(told.locks[0], result.rules) and not judge.worse(own, told.locks[0]):
                     found[entry.project.name] = (*found.get(entry.project.name, ()), told.locks[0])
                     break
             progress.advance(task)
@@ -87,7 +89,8 @@ def _unserving(entry: Entry, result: Scan, weights_bytes: int, committed: Plan |
         ]
         none = Lock(project=outcome.project, environment=outcome.environment, pins=())
         known = isinstance(outcome, DeclaredOnly) and _earlier(committed, none)
-        if targets and (isinstance(outcome, Unresolvable) or known):
+        alone = contents_of(entry.reading, result.config, result.rules) is None
+        if targets and alone and (isinstance(outcome, Unresolvable) or known):
             yield none
         if not isinstance(outcome, Lock) or outcome.origin or outcome.missing or outcome.base:
             continue
@@ -106,6 +109,12 @@ def _undeclared(inventory: Inventory) -> Inventory:
         replace(entry, reading=replace(entry.reading, manifests=(), unreadable=())) for entry in inventory.entries
     )
     return replace(inventory, entries=entries, targets=targets)
+
+
+def _has_cuda(own: Lock, rules: Rules) -> bool:
+    """Whether libraries of CUDA are among the packages."""
+    rows = (rules.cuda_package(pin.name) for pin in own.pins)
+    return any(row is not None and row[0].role == "component" for row in rows)
 
 
 def _bytes(own: Lock) -> int:
@@ -139,10 +148,7 @@ def _ways(question: Question, own: Lock, builds: Builds, indexes: Sequence[str])
         for pin in own.pins
         if indexes and pin.name in builds and builds[pin.name].label
     )
-    if not own.pins and indexes:
-        served = replace(question.indexes, extra_index_urls=(*indexes, *question.indexes.extra_index_urls))
-        question = replace(question, indexes=served)
-    asked = {question} if own.pins else set()
+    asked = {question}
     for renamed, labelled in ((True, True), (False, True), (True, False), (False, False)):
         way = replace(
             question,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from depdoctor import cli
+from depdoctor import cli, planfile
 
 IMAGE = "nvcr.io/nvidia/pytorch:22.11-py3"
 
@@ -106,3 +106,23 @@ def test_imports_of_what_the_base_may_bring_need_no_declaration(root: Path, caps
     (root / "other" / "requirements.txt").write_text("tokenkit\n")
     undeclared = [one for one in run(capsys, "scan", str(root))["findings"] if one["code"] == "DD513"]
     assert {project for one in undeclared for project in one["projects"]} == {"plain"}
+
+
+def test_a_base_given_to_plan_counts_in_the_resolution(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("known", "clash", "vague"):
+        (root / name / "Dockerfile").unlink()
+    (root / "plain" / "Dockerfile").unlink()
+    assert cli.run(["plan", str(root), "--base", IMAGE, "--quiet"]) == 0
+    capsys.readouterr()
+    made = planfile.load(root / planfile.PLAN_NAME)
+    images = {image.project: image for image in made.images}
+    assert images["known"].environment.python == "3.8"
+    assert "torch==1.13.0a0+936e930" in images["known"].provided
+    assert [pin.name for pin in made.pins(images["known"])] == ["numlib"]
+    (clash,) = [one for one in made.skipped if one.project == "clash"]
+    assert f"{IMAGE} brings torch 1.13.0a0+936e930" in clash.reason
+    (root / "depdoctor.toml").write_text(f'[image]\nbase = "{IMAGE}"\n')
+    assert cli.run(["plan", str(root), "--check", "--fail-on", "never", "--quiet"]) == 0
+    capsys.readouterr()
+    report = run(capsys, "scan", str(root))
+    assert {one["name"]: one["python"] for one in report["projects"]}["known"] == "3.8"
