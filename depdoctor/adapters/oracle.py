@@ -111,7 +111,7 @@ class MemoOracle:
             future.set_exception(error)
             raise
         with self._lock:
-            self.settled = self.settled and (answer.why not in PASSING if isinstance(answer, Unknown) else answer.dated)
+            self.settled = self.settled and _lasts(answer)
             if isinstance(answer, Unknown):
                 del self._answers[question]
             else:
@@ -127,13 +127,24 @@ class MemoOracle:
         with self._lock:
             self.probes += 1
         answer = self._resolver.resolve(question)
-        if self._verdicts is not None and not isinstance(answer, Unknown):
+        if self._verdicts is not None and not isinstance(answer, Unknown) and not _lacks_an_index(answer):
             self._verdicts.keep(question, answer)
         return answer
 
     def _universe(self, question: Question) -> Universe:
         key = replace(question, requirements=(), constraints=())
         return self._universes.setdefault(key, Universe([], []))
+
+
+def _lasts(answer: Answer) -> bool:
+    """Whether the answer would be the same another time."""
+    if isinstance(answer, Unknown):
+        return answer.why not in PASSING
+    return answer.dated and not _lacks_an_index(answer)
+
+
+def _lacks_an_index(answer: Resolved | Impossible) -> bool:
+    return isinstance(answer, Resolved) and bool(answer.missing)
 
 
 def _asked(question: Question) -> Asked:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,9 +75,35 @@ class UvResolver:
             return Resolved(pins=())
         question = replace(question, indexes=self._placed(question.indexes))
         answer = self._resolved(question)
+        if isinstance(answer, Unknown) and answer.why is Why.UNREACHABLE:
+            answer = self._without_unreachable(question, answer)
         if isinstance(answer, Resolved | Impossible) and question.indexes in self._undated:
             return replace(answer, dated=False)
         return answer
+
+    def _without_unreachable(self, question: Question, unknown: Unknown) -> Answer:
+        """What the other indexes have, where additional ones cannot be reached: a likely resolution, never a refusal.
+
+        A package that is tied to an index comes from there or not at all.
+        """
+        indexes = question.indexes
+        left = tuple(address for address in indexes.extra_index_urls if address not in self._down)
+        if left == indexes.extra_index_urls or not {address for _, address in indexes.tied}.isdisjoint(self._down):
+            return unknown
+        answer = self._resolved(replace(question, indexes=replace(indexes, extra_index_urls=left)))
+        if isinstance(answer, Unknown) and answer.why is Why.UNREACHABLE:
+            return self._without_unreachable(question, unknown) if self._is_down(left) else unknown
+        if not isinstance(answer, Resolved):
+            return unknown
+        lacking = tuple(
+            f"{self._uv.worded(address)} cannot be reached: this is what the other indexes have"
+            for address in indexes.extra_index_urls
+            if address not in left
+        )
+        return replace(answer, missing=(*answer.missing, *lacking))
+
+    def _is_down(self, addresses: Iterable[str]) -> bool:
+        return any(address in self._down for address in addresses)
 
     def _resolved(self, question: Question) -> Answer:
         platform = uv_platform(question.environment.platform)

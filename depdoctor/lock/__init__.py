@@ -160,7 +160,7 @@ def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | I
         environment=question.environment,
         pins=answer.pins,
         warnings=answer.warnings,
-        missing=wanted.missing,
+        missing=(*wanted.missing, *answer.missing),
         dated=answer.dated,
     )
 

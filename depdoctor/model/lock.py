@@ -72,11 +72,13 @@ class Resolved:
     """A resolution: every package with its file, and what the resolver warned of.
 
     It is not `dated` where an index did not say when its files were uploaded: there they are taken as they are now.
+    `missing` tells which additional indexes could not be asked: another time it may be a different resolution.
     """
 
     pins: tuple[Pin, ...]
     warnings: tuple[str, ...] = ()
     dated: bool = True
+    missing: tuple[str, ...] = ()
 
     @property
     def versions(self) -> Mapping[NormalizedName, Version]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,20 @@ def test_an_index_that_is_down_is_no_conflict_and_is_not_asked_twice(
     first = unknown(ask("numlib", indexes=down))
     assert first.why is Why.UNREACHABLE
     assert ask("tokenkit", indexes=down) is first
+
+
+def test_an_additional_index_that_is_down_is_left_out_and_told(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    dead = ("http://127.0.0.1:9/simple", "http://127.0.0.1:9/other")
+    some = IndexOptions(index_url=ask.index, extra_index_urls=dead)
+    answer = ask("numlib<2", indexes=some)
+    assert pins(answer) == {"numlib": "1.26.4"}
+    assert isinstance(answer, Resolved)
+    assert [said.partition(" ")[0] for said in answer.missing] == list(dead)
+    assert unknown(ask("numlib<2", "numlib>=2", indexes=some)).why is Why.UNREACHABLE
+    assert unknown(ask("not-published-anywhere", indexes=some)).why is Why.UNREACHABLE
+    tied = replace(some, tied=(("numlib", dead[0]),))
+    assert unknown(ask("numlib<2", indexes=tied)).why is Why.UNREACHABLE
 
 
 def test_offline_nothing_is_impossible(tmp_path: Path, package_server: str) -> None:
