@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from depdoctor.diagnose.offer import capability, cuda_of
 from depdoctor.model.target import Target
 from depdoctor.rules import Base, Rules
+from depdoctor.rules.rows import ForwardCompat
 
 BRANDS: Mapping[str, frozenset[str]] = {
     "data-centre": frozenset({"tesla", "nvidia"}),
@@ -45,8 +46,7 @@ def starts(base: Base, target: Target, rules: Rules) -> bool | None:
 def forward_compatible(base: Base, target: Target, rules: Rules) -> bool | None:
     """Whether the newer user-mode driver that an image carries (cuda-compat) serves a target; None if nobody knows.
 
-    It serves data-centre GPUs on some branches of the driver and never a GeForce. A branch between those that are
-    listed is taken for served: most lists were not read to their end.
+    It serves data-centre GPUs on some branches of the driver and never a GeForce.
     """
     if not base.requires_driver or base.cuda is None or target.platform.system != "linux":
         return False
@@ -58,14 +58,19 @@ def forward_compatible(base: Base, target: Target, rules: Rules) -> bool | None:
     minor = base.cuda.release[:2]
     row = next((row for row in rules.forward_compat if row.cuda.release[:2] == minor), None)
     if row is not None:
-        return target.driver.major >= min(row.branches)
+        return _takes(row, target.driver)
     # a minor that no row tells of: what both its neighbours take, it takes
     older = [row for row in rules.forward_compat if row.cuda.release[:2] < minor]
     newer = [row for row in rules.forward_compat if row.cuda.release[:2] > minor]
     if not older or not newer:
         return None
     beside = (max(older, key=lambda row: row.cuda), min(newer, key=lambda row: row.cuda))
-    return all(target.driver.major >= min(row.branches) for row in beside) or None
+    return all(_takes(row, target.driver) for row in beside) or None
+
+
+def _takes(row: ForwardCompat, driver: Version) -> bool:
+    """Whether a branch of the driver takes the libraries; one between those that are listed is taken for served."""
+    return driver.major >= min(row.branches) and driver.major not in row.refused
 
 
 def markets_of(target: Target, rules: Rules) -> set[str]:

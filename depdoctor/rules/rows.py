@@ -69,10 +69,14 @@ class CudaMajor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardCompat:
-    """The branches of the driver of data-centre GPUs that take the cuda-compat package of a CUDA minor."""
+    """The branches of the driver of data-centre GPUs that take the cuda-compat package of a CUDA minor.
+
+    `refused` are branches between them that are said not to.
+    """
 
     cuda: Version
     branches: tuple[int, ...]
+    refused: tuple[int, ...] = ()
     provenance: Provenance
 
 
