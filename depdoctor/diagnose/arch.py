@@ -198,7 +198,9 @@ def _finding(
         severity=max(verdict.severity for verdict in verdicts),
         subject=use.name,
         message=f"{use.package} has no code for the GPU of {_reasons(verdicts)}",
-        hint=ways(other_builds(use, rules, installation.platform, fits)),
+        hint=other_builds(use, rules, installation.platform, fits)
+        or f"take a {use.name} that is compiled for compute capability {listed(sorted(set(models)))}, or keep it off "
+        f"{listed(f'`{name}`' for name in _names(verdicts))}",
         packages=(use.name,),
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from packaging.utils import NormalizedName
 
@@ -45,7 +45,8 @@ def _unforeseen(context: Context, installation: Installation) -> Iterator[Findin
     """Wheels whose file lists overlap, of which no table says anything."""
     for overlap in installation.overlaps:
         one, other = overlap.packages
-        if any(other in row.packages for row in context.rules.files_by_package.get(one, ())):
+        known = any(other in row.packages for row in context.rules.files_by_package.get(one, ()))
+        if known or both_cuda(overlap.packages, context.rules):
             continue
         more = f" and {overlap.files - 1} more" if overlap.files > 1 else ""
         yield Finding(
@@ -73,7 +74,12 @@ def _unforeseen(context: Context, installation: Installation) -> Iterator[Findin
 
 def is_cuda(row: SharedFiles, rules: Rules) -> bool:
     """Whether the files are libraries of CUDA itself, whose clash is one of frameworks."""
-    bound = [rules.cuda_package(name) for name in row.packages]
+    return both_cuda(row.packages, rules)
+
+
+def both_cuda(names: Iterable[NormalizedName], rules: Rules) -> bool:
+    """Whether all of these packages are libraries of CUDA itself."""
+    bound = [rules.cuda_package(name) for name in names]
     return all(found is not None and found[0].role == "component" for found in bound)
 
 

@@ -28,8 +28,10 @@ def check(context: Context) -> Iterator[Finding]:
         uses = {use.name: use for use in context.uses(installation)}
         for use in uses.values():
             if use.binding.libraries == "system":
-                yield from _toolkit(context, installation, use)
-                yield from _cudnn(context, installation, uses, use)
+                found = list(_toolkit(context, installation, use))
+                yield from found
+                if all(each.severity is Severity.ERROR for each in found):  # else the same is said already
+                    yield from _cudnn(context, installation, uses, use)
         yield from extensions(context, installation, uses)
 
 
@@ -133,8 +135,8 @@ def _cudnn(
     hosts = {} if beside else {target.name: host_cudnn(base, target) for target in targets}
     offered = beside or [host for host in hosts.values() if host]
     found = next((each for each in offered if _mismatch(use, each.version)), None)
-    if found is None:
-        return
+    if found is None or (beside and not all(_mismatch(use, each.version) for each in beside)):
+        return  # of two cuDNN wheels that write the same files, another rule tells
     wrong = found.version.major != use.cudnn.major
 
     def fits(build: Build) -> bool:

@@ -11,7 +11,7 @@ from packaging.version import Version
 from depdoctor.diagnose.container import forward_compatible, markets_of, starts
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation
-from depdoctor.diagnose.offer import Shortfall, cuda_of, shortfall
+from depdoctor.diagnose.offer import Cover, Shortfall, capability, cover, cuda_of, shortfall
 from depdoctor.diagnose.outcomes import NOT_DECLARED, Told, by_target, runs
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
@@ -56,7 +56,10 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
         lacking = [target for target, _ in short]
 
         def fits(build: Build, lacking: list[Target] = lacking) -> bool:
-            return build.cuda is not None and not any(shortfall(build.cuda, target, rules) for target in lacking)
+            if build.cuda is None or any(shortfall(build.cuda, target, rules) for target in lacking):
+                return False
+            models = [capability(gpu, rules) for target in lacking for gpu in target.gpus]
+            return not build.targets or all(cover(build.targets, one) is not Cover.NONE for one in models if one)
 
         certain = any(_brings_cuda(context, installation, use) for use, _ in found)
         others = [str(use.package) for use, _ in found if use is not leading]

@@ -9,30 +9,48 @@ from itertools import combinations
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from depdoctor.diagnose.clobber import is_cuda, overlaps
+from depdoctor.diagnose.clobber import both_cuda, is_cuda, overlaps
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
-from depdoctor.model.finding import Evidence, Finding, Kind, Severity
+from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.graph import holds, without_marker
-from depdoctor.rules.rows import SharedFiles
 
 Wish = tuple[NormalizedName, Requirement]
 """A package, and what it requires of a CUDA library."""
+
+Clobbered = tuple[str, tuple[NormalizedName, ...], Evidence]
+"""A folder, the packages that write the same files into it, and the ground for that."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Requirements that exclude one another, libraries that overwrite one another, majors that differ."""
     for installation in context.installations:
         yield from _exclusive(context, installation)
-        clobbered = [
-            (row, present) for row, present in overlaps(installation, context.rules) if is_cuda(row, context.rules)
-        ]
+        clobbered = list(_clobbered(context, installation))
         if clobbered:
             yield _overwritten(context, installation, clobbered)
         else:
             yield from _different(context, installation)
+
+
+def _clobbered(context: Context, installation: Installation) -> Iterator[Clobbered]:
+    """The folders that more than one CUDA library is installed into, by the tables and by the lists of the wheels."""
+    told: set[tuple[NormalizedName, ...]] = set()
+    for row, present in overlaps(installation, context.rules):
+        if is_cuda(row, context.rules):
+            told.add(tuple(sorted(present)))
+            yield row.module, present, row.provenance.evidence(f"{listed(present)} own `{row.module}`")
+    for overlap in installation.overlaps:
+        if both_cuda(overlap.packages, context.rules) and tuple(sorted(overlap.packages)) not in told:
+            fact = Evidence(
+                fact=f"{listed(overlap.packages)} own `{overlap.example}`",
+                source="the wheels themselves",
+                date=context.date,
+                confidence=Confidence.PRIMARY,
+            )
+            yield overlap.example.rpartition("/")[0], overlap.packages, fact
 
 
 def _exclusive(context: Context, installation: Installation) -> Iterator[Finding]:
@@ -97,21 +115,20 @@ def _known(context: Context, installation: Installation, *names: NormalizedName)
     )
 
 
-def _overwritten(
-    context: Context, installation: Installation, clobbered: list[tuple[SharedFiles, tuple[NormalizedName, ...]]]
-) -> Finding:
+def _overwritten(context: Context, installation: Installation, clobbered: list[Clobbered]) -> Finding:
     """CUDA library wheels of different majors that own the same paths."""
-    libraries = sorted({name for _, present in clobbered for name in present})
+    libraries = sorted({name for _, present, _ in clobbered for name in present})
     uses = {use.name for use in context.uses(installation) if use.binding.role != "component"}
-    users = sorted({parent for name in libraries for parent in installation.parents(name)} & uses) or sorted(
-        {parent for name in libraries for parent in installation.parents(name)}
-    )
-    paths = listed(f"`{row.module}`" for row, _ in clobbered)
-    named = listed(str(installation.packages[name]) for name in users)
+    users: set[NormalizedName] = set()
+    for name in libraries:
+        parents = set(installation.parents(name))
+        users |= parents & uses or parents
+    paths = listed(f"`{module}`" for module, _, _ in clobbered)
+    named = listed(str(installation.packages[name]) for name in sorted(users))
     return Finding(
         kind=Kind.TWO_FRAMEWORKS,
         severity=Severity.ERROR,
-        subject=users[0] if users else libraries[0],
+        subject=min(users & uses or users, default=libraries[0]),
         message=(
             f"{listed(libraries)} write the same files in {paths}"
             + (f", for {named}" if named else "")
@@ -120,8 +137,8 @@ def _overwritten(
         hint="take builds for the same CUDA major, or give each framework an environment of its own",
         packages=tuple(sorted({*libraries, *users})),
         projects=installation.projects_with([*libraries, *users]),
-        causes=installation.causes(*(users or libraries)),
-        evidence=tuple(row.provenance.evidence(f"{listed(present)} own `{row.module}`") for row, present in clobbered),
+        causes=installation.causes(*(sorted(users) or libraries)),
+        evidence=tuple(fact for _, _, fact in clobbered),
     )
 
 

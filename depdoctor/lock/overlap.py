@@ -13,9 +13,12 @@ from depdoctor.model.lock import Overlap, Unknown
 CODE = (".py", ".so", ".pyd", ".dll")
 
 COMMONPLACE = frozenset(
-    {"tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools"}
+    {
+        *("tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools"),
+        *("setup.py", "conftest.py", "noxfile.py", "versioneer.py", "build_backend.py", "hatch_build.py"),
+    }
 )
-"""Top-level folders that wheels carry along by mistake, and nobody imports."""
+"""Top-level folders and files that wheels carry along by mistake, and nobody imports."""
 
 
 def overlaps(pins: Sequence[Pin], facts: Mapping[str, WheelFacts | Unknown]) -> tuple[Overlap, ...]:
