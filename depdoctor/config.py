@@ -26,6 +26,7 @@ from depdoctor.model.config import (
 from depdoctor.model.packing import Compression, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
+from depdoctor.model.toolchain import COMPILER, Toolchain
 from depdoctor.model.weights import Keep
 
 CONFIG_NAME = "depdoctor.toml"
@@ -85,6 +86,12 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase, base: 
             compiled=image.take("compile", _yes, False),  # noqa: FBT003 - the default
             compression=image.take("compression", _compression, Compression.COPY),
         ),
+        toolchain=Toolchain(
+            image=image.take("builder", _text, ""),
+            packages=image.take("build-packages", _each(_system_package), COMPILER),
+            snapshot=image.take("debian-snapshot", _snapshot, ""),
+        ),
+        cache=image.take("cache", _text, ""),
     )
     image.end()
     rules = top.table("rules")
@@ -141,6 +148,8 @@ def _project(table: _Table) -> ProjectConfig:
         weights=table.take("weights", _keep, None),
         model_version=table.take("model-version", _text, ""),
         system_packages=table.take("system-packages", _each(_system_package), ()),
+        replicas=table.take("replicas", _replicas, None),
+        metrics=table.take("metrics", _http_path, ""),
     )
     table.end()
     return project
@@ -248,6 +257,32 @@ def _system_package(value: Any) -> str:
     if not SYSTEM_PACKAGE.fullmatch(text):
         raise ValueError(f'must name packages of Debian such as "libgomp1", not {text!r}')
     return text
+
+
+def _snapshot(value: Any) -> str:
+    text = _address(value)
+    if not re.fullmatch(r"https?://[A-Za-z0-9._~:/{}@+-]+", text) or re.search(r"[{}]", text.replace("{archive}", "")):
+        raise ValueError(f"must be the address of an archive, perhaps with {{archive}} in it, not {value!r}")
+    return text
+
+
+def _http_path(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"/[!-~]*", text):
+        raise ValueError(f'must be a path such as "/metrics", not {value!r}')
+    return text
+
+
+def _replicas(value: Any) -> tuple[int, int] | None:
+    numbers = [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
+    if (
+        not isinstance(numbers, list)
+        or len(numbers) != 2
+        or not all(isinstance(one, int) and not isinstance(one, bool) and one >= 1 for one in numbers)
+        or numbers[0] > numbers[1]
+    ):
+        raise ValueError(f"must be a number such as 2, or the least and the most such as [2, 10], not {value!r}")
+    return numbers[0], numbers[1]
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:

@@ -55,6 +55,16 @@ def push_all(
     return tuple(work.pushed(image, tags) for image in images)
 
 
+def attach(repository: str, subject: Blob, attachments: Sequence[Attachment], registry: Registry, store: Store) -> None:
+    """Put documents about an image that stands in a repository beside it. Raises `RegistryError`."""
+    for one in attachments:
+        for blob in one.blobs:
+            if not registry.has_blob(repository, blob.digest):
+                with store.path(blob.digest).open("rb") as content:
+                    registry.upload(repository, blob, content)
+        registry.attach(repository, subject, one, store.path(one.manifest.digest).read_bytes())
+
+
 @dataclass(slots=True, kw_only=True)
 class _Push:
     """What is known while images are pushed: where each blob stands by now, and what was sent for each image."""

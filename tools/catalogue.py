@@ -179,6 +179,8 @@ def _keys(properties: Mapping[str, Any], schema: Mapping[str, Any], required: Se
 def _kind(one: Mapping[str, Any]) -> str:
     if "enum" in one:
         return ", ".join(f"`{choice}`" for choice in one["enum"])
+    if "oneOf" in one:
+        return "number, or two of them"
     return {"array": "list of texts", "boolean": "`true`, `false`", "integer": "number", "string": "text"}[one["type"]]
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from depdoctor.errors import BuildError, EngineError
 from depdoctor.model.image import Bundle
@@ -50,6 +51,7 @@ HINTS = (
 
 _STEP = re.compile(r"#\d+ (\[.+)")
 _FAILED = re.compile(r" > \[(?P<step>.+?)\] (?P<instruction>.+?):?$")
+_WORD = re.compile(r"[!-~]+")
 _PLACE = re.compile(r"[^\s:]+:\d+$")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -64,6 +66,16 @@ def secrets(environment: Mapping[str, str], ca_bundle: Path | None = None) -> di
     return {name: path.resolve() for name, path in places.items() if path.is_file()}
 
 
+def netrc(accounts: Mapping[str, tuple[str, str]]) -> str:
+    """Accounts as lines of a netrc; one that such a file cannot hold, with a space in it, is left out."""
+    lines = ""
+    for origin, (user, password) in sorted(accounts.items()):
+        host = urlsplit(origin).hostname
+        if host and _WORD.fullmatch(user) and _WORD.fullmatch(password):
+            lines += f"machine {host}\nlogin {user}\npassword {password}\n"
+    return lines
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buildx:
     """`docker buildx bake` on one builder: "" is the engine's own BuildKit, any other name one of `docker buildx ls`.
@@ -71,7 +83,8 @@ class Buildx:
     `uv` is the binary that installs the wheels; `secrets` are files by the id under which a stage mounts them. An image
     is called REGISTRY/NAME:TAG, where `registry` may hold a prefix. `push` sends the images there instead of loading
     them into the engine. `docker_context` names another engine than that of the environment. `cache` is a repository
-    whose tags keep the build cache of each target, for builders that can export one.
+    whose tags keep the build cache of each target, for builders that can export one. `accounts` are user and password
+    for origins of indexes ("https://host:port"), which join the secret `netrc`.
     """
 
     uv: Path
@@ -82,6 +95,7 @@ class Buildx:
     push: bool = False
     docker_context: str = ""
     cache: str = ""
+    accounts: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def build(
         self, bundle: Bundle, context: Path, targets: Sequence[str], progress: Progress | None = None
@@ -91,7 +105,7 @@ class Buildx:
         Raises `BuildError` with the failing step and the end of the output, `EngineError` without a Docker command.
         """
         docker = _docker()
-        with _workplace(bundle, self.uv, self.secrets) as folder:
+        with _workplace(bundle, self.uv, self.secrets, netrc(self.accounts)) as folder:
             variables = self._environment(context, os.environ)
             builder = self.builder or _own_builder(docker, variables)
             metadata = folder / "metadata.json"
@@ -106,7 +120,8 @@ class Buildx:
 
     def _environment(self, context: Path, environment: Mapping[str, str]) -> dict[str, str]:
         """The environment of the child: every variable of the bake file is set, so that none comes from the user's."""
-        files = {name.upper(): f"../secrets/{name}" if name in self.secrets else "" for name in SECRETS}
+        held = {*self.secrets, *(["netrc"] if netrc(self.accounts) else [])}
+        files = {name.upper(): f"../secrets/{name}" if name in held else "" for name in SECRETS}
         epoch = environment.get("SOURCE_DATE_EPOCH", str(EPOCH_S))
         places = {"PROJECTS": str(context.resolve()), "UV": "../uv", "REGISTRY": self.registry, "TAG": self.tag}
         inherited = dict(environment)
@@ -143,8 +158,11 @@ def _own_builder(docker: str, environment: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _workplace(bundle: Bundle, uv: Path, secrets: Mapping[str, Path]) -> Iterator[Path]:
-    """A folder with the bundle, the uv binary alone in a folder, and links to the secrets; gone afterwards."""
+def _workplace(bundle: Bundle, uv: Path, secrets: Mapping[str, Path], accounts: str) -> Iterator[Path]:
+    """A folder with the bundle, the uv binary alone in a folder, and the secrets; gone afterwards.
+
+    Secrets are links, but for a netrc that `accounts` are added to, which nobody else may read.
+    """
     with tempfile.TemporaryDirectory(prefix="depdoctor-") as name:
         folder = Path(name)
         for path, text in bundle.files.items():
@@ -158,6 +176,12 @@ def _workplace(bundle: Bundle, uv: Path, secrets: Mapping[str, Path]) -> Iterato
         (folder / "secrets").mkdir()
         for identity, secret in secrets.items():
             (folder / "secrets" / identity).symlink_to(secret)
+        if accounts:
+            place = folder / "secrets" / "netrc"
+            known = place.read_text(encoding="utf-8") + "\n" if "netrc" in secrets else ""
+            place.unlink(missing_ok=True)
+            place.touch(mode=0o600)
+            place.write_text(known + accounts, encoding="utf-8")
         yield folder
 
 

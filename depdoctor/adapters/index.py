@@ -84,6 +84,26 @@ class RemoteWheels:
             known |= found
         return known
 
+    def metadata(self, files: Iterable[DistributionFile]) -> Mapping[str, str]:
+        """The METADATA of each wheel by its SHA-256; what cannot be read is left out."""
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="wheel-metadata") as executor:
+            wanted = [file for file in files if file.is_wheel and file.sha256]
+            texts = executor.map(self._metadata, wanted)
+            return {file.sha256: text for file, text in zip(wanted, texts, strict=True) if text}
+
+    def _metadata(self, file: DistributionFile) -> str:
+        address = urlsplit(file.url)
+        try:
+            if address.scheme in {"", "file"}:
+                with zipfile.ZipFile(url2pathname(address.path)) as wheel:
+                    return read_metadata(wheel).decode("utf-8", "replace")
+            if self._offline:
+                return ""
+            with zipfile.ZipFile(open_remote(self._session, file.url)) as wheel:
+                return read_metadata(wheel).decode("utf-8", "replace")
+        except (OSError, zipfile.BadZipFile, NoRangesError, ValueError, NotImplementedError, RuntimeError):
+            return ""
+
     def _read_all(self, files: list[DistributionFile]) -> dict[str, WheelFacts | Unknown]:
         executor = ThreadPoolExecutor(min(self._workers, len(files)), thread_name_prefix="wheel-facts")
         try:
@@ -131,11 +151,7 @@ def read_wheel(wheel: zipfile.ZipFile, size_bytes: int) -> WheelFacts:
     Requirements that break the specification are left out. Raises `ValueError` where there is no METADATA.
     """
     entries = wheel.infolist()
-    metadata = next((entry for entry in entries if _METADATA.fullmatch(entry.filename)), None)
-    if metadata is None or metadata.file_size > METADATA_LIMIT_BYTES:
-        raise ValueError("it has no METADATA" if metadata is None else "its METADATA is too large")
-    with wheel.open(metadata) as opened:
-        raw, _ = parse_email(opened.read(METADATA_LIMIT_BYTES))
+    raw, _ = parse_email(read_metadata(wheel))
     return WheelFacts(
         size_bytes=size_bytes,
         unpacked_bytes=sum(entry.file_size for entry in entries),
@@ -143,6 +159,15 @@ def read_wheel(wheel: zipfile.ZipFile, size_bytes: int) -> WheelFacts:
         requires_python=raw.get("requires_python", ""),
         paths=tuple(entry.filename for entry in entries if not entry.is_dir()),
     )
+
+
+def read_metadata(wheel: zipfile.ZipFile) -> bytes:
+    """The METADATA of a wheel. Raises `ValueError` where there is none, or one that is far too large."""
+    metadata = next((entry for entry in wheel.infolist() if _METADATA.fullmatch(entry.filename)), None)
+    if metadata is None or metadata.file_size > METADATA_LIMIT_BYTES:
+        raise ValueError("it has no METADATA" if metadata is None else "its METADATA is too large")
+    with wheel.open(metadata) as opened:
+        return opened.read(METADATA_LIMIT_BYTES)
 
 
 def open_remote(http: Session, address: str) -> LazyFile:

@@ -10,7 +10,7 @@ from depdoctor.errors import UsageError
 from depdoctor.generate.bake import bake_file, hcl_file
 from depdoctor.generate.ci import ci_files
 from depdoctor.generate.compose import compose_file
-from depdoctor.generate.dockerfile import dockerfile
+from depdoctor.generate.dockerfile import PLAIN, dockerfile
 from depdoctor.generate.dockerignore import dockerignore
 from depdoctor.generate.kubernetes import kubernetes_files
 from depdoctor.generate.requirements import requirement_files
@@ -20,6 +20,7 @@ from depdoctor.model.deployment import Deployment
 from depdoctor.model.image import Bundle
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
+from depdoctor.model.toolchain import Toolchain
 
 __all__ = ["KINDS", "generate"]
 
@@ -32,28 +33,30 @@ class Wanted:
     tag: str
     deployment: Deployment
     ignored: Mapping[str, Sequence[str]]
+    toolchain: Toolchain
 
 
 def _dockerfiles(plan: Plan, wanted: Wanted) -> dict[str, str]:
-    return {"Dockerfile": dockerfile(plan), "Dockerfile.dockerignore": _ignore_file(plan, wanted), **_mounted(plan)}
+    text = dockerfile(plan, toolchain=wanted.toolchain)
+    return {"Dockerfile": text, "Dockerfile.dockerignore": _ignore_file(plan, wanted), **_mounted(plan, wanted)}
 
 
 def _ignore_file(plan: Plan, wanted: Wanted) -> str:
     return dockerignore([image.code for image in plan.images], wanted.ignored)
 
 
-def _mounted(plan: Plan) -> dict[str, str]:
+def _mounted(plan: Plan, wanted: Wanted) -> dict[str, str]:
     """What a Dockerfile mounts from the folder it lies in."""
     split = {SPLIT_PATH: SPLIT} if any(layer.parts > 1 for node in plan.nodes for layer in node.layers) else {}
-    return {SETTLE_PATH: SETTLE, **split, **requirement_files(plan)}
+    return {SETTLE_PATH: SETTLE, **split, **requirement_files(plan, wanted.toolchain.indexes)}
 
 
 def _split(plan: Plan, wanted: Wanted) -> dict[str, str]:
     """A Dockerfile for each image alone, which holds what that image stands on and no more."""
-    files = _mounted(plan)
+    files = _mounted(plan, wanted)
     for image in buildable(plan):
         files[f"{image.name}.Dockerfile"] = dockerfile(
-            replace(plan, images=(image,)), [one.code for one in plan.images]
+            replace(plan, images=(image,)), [one.code for one in plan.images], wanted.toolchain
         )
         files[f"{image.name}.Dockerfile.dockerignore"] = _ignore_file(plan, wanted)
     return files
@@ -83,19 +86,22 @@ def generate(
     tag: str = "latest",
     deployment: Deployment | None = None,
     ignored: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    toolchain: Toolchain = PLAIN,
 ) -> Bundle:
     """The files of these kinds: those to build with, unless others are asked for.
 
     `projects` is the way from the folder they are for to the folder that was scanned, `tag` that of the images where
     nobody sets another, `deployment` what is known of them where they run, `ignored` the lines of projects' own
-    `.dockerignore` by their folders.
+    `.dockerignore` by their folders, `toolchain` what source distributions are compiled with.
 
     Raises `UsageError` for a kind that there is not.
     """
     for kind in only:
         if kind not in KINDS:
             raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join([*KINDS, 'docs'])}")
-    wanted = Wanted(projects=projects, tag=tag, deployment=deployment or Deployment(), ignored=ignored)
+    wanted = Wanted(
+        projects=projects, tag=tag, deployment=deployment or Deployment(), ignored=ignored, toolchain=toolchain
+    )
     files: dict[str, str] = {}
     for kind in only:
         files |= KINDS[kind](plan, wanted)

@@ -10,9 +10,9 @@ binary. Nothing of them, and none of the secrets `ca` and `netrc`, stays in a la
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from depdoctor.generate.apt import install
 from depdoctor.generate.bake import BAKE_COMMAND
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
 from depdoctor.generate.requirements import all_wheels, requirements_path
@@ -21,6 +21,7 @@ from depdoctor.generate.stages import (
     Stage,
     buildable,
     code_name,
+    compiler_name,
     image_stage,
     layer_name,
     leaf_name,
@@ -35,6 +36,7 @@ from depdoctor.model.formats import GENERATED
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
 from depdoctor.model.label import labels
 from depdoctor.model.plan import Image, Layer, Plan, obstacle
+from depdoctor.model.toolchain import Toolchain
 from depdoctor.model.weights import Keep, WeightFile, layered
 
 MOUNT_ROOT = "/depdoctor"
@@ -53,6 +55,8 @@ PROBE_TIMES = (
     f"--start-period={PROBE_START_S}s --retries={PROBE_RETRIES}"
 )
 
+PLAIN = Toolchain()
+
 NAMED = 4
 """Packages and images that a comment names before it counts the rest."""
 
@@ -66,8 +70,10 @@ HEAD = f"""\
 # CA and NETRC name files to build with, which stay in no layer: certificates to trust, and credentials of an index."""
 
 
-def dockerfile(plan: Plan, folders: Collection[str] = ()) -> str:
+def dockerfile(plan: Plan, folders: Collection[str] = (), toolchain: Toolchain = PLAIN) -> str:
     """The Dockerfile of a plan. `folders` are those of all projects, by default of those in the plan.
+
+    What is to be compiled is compiled with `toolchain`, in a stage that no image stands on.
 
     Raises `UsageError` if a base is not an image reference.
     """
@@ -78,11 +84,19 @@ def dockerfile(plan: Plan, folders: Collection[str] = ()) -> str:
     layers = {layer.key: (stage, layer) for stage in reversed(nodes) for layer in reversed(stage.node.layers)}
     blocks = [HEAD]
     blocks += [_root(image) for image in {root_name(image): image for image in images}.values()]
-    blocks += [_layer(stage, layer, packages) for stage, layer in reversed(layers.values())]
+    blocks += [
+        _compiler(image, toolchain)
+        for image in {
+            root_name(stage.images[0]): stage.images[0]
+            for stage, layer in reversed(layers.values())
+            if _compiles(layer, packages, toolchain)
+        }.values()
+    ]
+    blocks += [_layer(stage, layer, packages, toolchain) for stage, layer in reversed(layers.values())]
     blocks += [_node(stage) for stage in nodes]
     held = {weights_name(files): _weights(image, files) for image in reversed(images) for files in _held(image)}
     blocks += [held[name] for name in sorted(held)]
-    blocks += [_image(plan, image, folders) for image in images]
+    blocks += [_image(plan, image, folders, toolchain) for image in images]
     blocks += [
         f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
         for image in plan.images
@@ -113,19 +127,44 @@ def _root(image: Image) -> str:
     )
 
 
-def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin]) -> str:
+def _compiles(layer: Layer, packages: Mapping[str, Pin], toolchain: Toolchain) -> bool:
+    """Whether a layer is made where a compiler is."""
+    return not all_wheels(layer, packages) and bool(toolchain.image or toolchain.packages)
+
+
+def _compiler(image: Image, toolchain: Toolchain) -> str:
+    """The empty environment with a compiler beside it, for layers that have something to build."""
+    name = compiler_name(image)
+    if not toolchain.image:
+        lines = [f"FROM {root_name(image)} AS {name}", "USER 0:0"]
+    else:
+        venv = f"{MOUNT_ROOT}/uv venv --python {image.environment.python} --no-config --no-managed-python"
+        lines = [
+            f"FROM {reference(toolchain.image)} AS {name}",
+            "USER 0:0",
+            f"RUN {UV_MOUNT} \\",
+            f"    {venv} --no-python-downloads --no-cache {ENVIRONMENT_ROOT}",
+        ]
+    if toolchain.packages:
+        lines += install(toolchain.packages, f"depdoctor-apt-{name}", toolchain.snapshot)
+    return "\n".join(["# What compiles; no image stands on it.", *lines])
+
+
+def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin], toolchain: Toolchain) -> str:
     """A layer, made by itself: a change below it or beside it does not make it again."""
     pins = sorted((packages[wheel] for wheel in layer.wheels), key=lambda pin: (-pin.download_bytes, pin.name))
     flags = "--no-deps --require-hashes --index-strategy unsafe-best-match --link-mode copy"
     if all_wheels(layer, packages):
         flags += " --no-build"
-    compiled = stage.images[0].packing.compiled
+    image = stage.images[0]
+    on = compiler_name(image) if _compiles(layer, packages, toolchain) else root_name(image)
+    compiled = image.packing.compiled
     exports = ["    export PYC_INVALIDATION_MODE=unchecked-hash; \\"] if compiled else []
     flags += " --compile-bytecode" if compiled else ""
     return "\n".join(
         [
             f"# {_some([str(pin) for pin in pins])}",
-            f"FROM {root_name(stage.images[0])} AS {layer_name(layer)}",
+            f"FROM {on} AS {layer_name(layer)}",
             "USER 0:0",
             f"RUN {UV_MOUNT} \\",
             f"    {SETTLE_MOUNT} \\",
@@ -173,10 +212,10 @@ def _node(stage: Stage) -> str:
     return "\n".join([heading, f"FROM {stage.on} AS {stage.name}", *copies])
 
 
-def _image(plan: Plan, image: Image, folders: Collection[str]) -> str:
+def _image(plan: Plan, image: Image, folders: Collection[str], toolchain: Toolchain) -> str:
     stages = [_code(image, folders)]
     if image.system_packages:
-        stages.append(_system(image))
+        stages.append(_system(image, toolchain.snapshot))
     on = system_name(image) if image.system_packages else leaf_name(image)
     return "\n".join([*stages, f"FROM {on} AS {image_stage(image)}", *_configuration(plan, image)])
 
@@ -220,19 +259,14 @@ def _weights(image: Image, files: Sequence[WeightFile]) -> str:
     )
 
 
-def _system(image: Image) -> str:
+def _system(image: Image, snapshot: str) -> str:
     """What the image adds to the packages of its base's distribution, above the wheels, which are shared."""
     cache = f"depdoctor-apt-{root_name(image)}"
-    names = " ".join(shlex.quote(name) for name in image.system_packages)
     return "\n".join(
         [
             f"FROM {leaf_name(image)} AS {system_name(image)}",
             "USER 0:0",
-            f"RUN --mount=type=cache,id={cache}-lists,target=/var/lib/apt/lists,sharing=locked \\",
-            f"    --mount=type=cache,id={cache}-files,target=/var/cache/apt,sharing=locked \\",
-            "    apt-get update \\",
-            f"    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -- {names} \\",
-            "    && rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache",
+            *install(image.system_packages, cache, snapshot),
         ]
     )
 

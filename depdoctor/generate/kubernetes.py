@@ -22,6 +22,7 @@ from depdoctor.model.weights import Keep, WeightFile
 MADE = "# Made by `depdoctor generate`; change it in a Kustomization of your own, and make it again here.\n"
 
 CPU = "500m"
+BUSY_PERCENT = 80
 START_S, PERIOD_S, START_FAILURES = 10, 10, 60
 """A start may take ten minutes, for weights that are loaded."""
 
@@ -64,6 +65,11 @@ def _base(image: Image, running: Running) -> dict[str, object]:
     documents: dict[str, object] = {"deployment.yaml": _deployment(image, running), "network.yaml": _network(image)}
     if image.port:
         documents["service.yaml"] = _service(image)
+    least, most = running.replicas or (1, 1)
+    if most > least:
+        documents["scaling.yaml"] = _scaling(image, least, most)
+    if least > 1:
+        documents["disruption.yaml"] = _disruption(image)
     if _mounted(image):
         documents["weights.yaml"] = _claim(image)
     return {**documents, "kustomization.yaml": {**_kustomization(), "resources": sorted(documents)}}
@@ -116,14 +122,47 @@ def _deployment(image: Image, running: Running) -> dict[str, object]:
     if _mounted(image):
         claim = {"claimName": resource_name(image), "readOnly": True}
         pod["volumes"] = [{"name": "tmp", "emptyDir": {}}, {"name": "weights", "persistentVolumeClaim": claim}]
+    metadata: dict[str, object] = {"labels": {APPLICATION: resource_name(image)}}
+    if running.metrics and image.port:
+        named = {"scrape": "true", "port": str(image.port), "path": running.metrics}
+        metadata["annotations"] = {f"prometheus.io/{name}": value for name, value in named.items()}
+    least, most = running.replicas or (1, 1)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": _metadata(image),
         "spec": {
+            # an autoscaler sets the number itself, and would be undone by one that stands here
+            **({"replicas": least} if running.replicas and least == most else {}),
             "selector": _selector(image),
-            "template": {"metadata": {"labels": {APPLICATION: resource_name(image)}}, "spec": pod},
+            "template": {"metadata": metadata, "spec": pod},
         },
+    }
+
+
+def _scaling(image: Image, least: int, most: int) -> dict[str, object]:
+    """As many as keep the processors at a share of what is requested for each."""
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": BUSY_PERCENT}}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": _metadata(image),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": resource_name(image)},
+            "minReplicas": least,
+            "maxReplicas": most,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+        },
+    }
+
+
+def _disruption(image: Image) -> dict[str, object]:
+    """One at a time is taken away where nodes are drained."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(image),
+        "spec": {"maxUnavailable": 1, "selector": _selector(image)},
     }
 
 

@@ -37,6 +37,11 @@ def root_name(image: Image) -> str:
     return f"python_{node_key(image.environment.python, image.base, ())[:SHORT]}{seeing}"
 
 
+def compiler_name(image: Image) -> str:
+    """The stage with a compiler in it, for layers of images that stand on the same empty environment."""
+    return f"compiler_{root_name(image)}"
+
+
 def image_stage(image: Image) -> str:
     """The stage of an image: its name, unless a stage cannot be called so."""
     return image.name if image.name[:1].isalpha() and image.name not in RESERVED else f"image_{image.name}"

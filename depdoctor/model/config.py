@@ -9,6 +9,7 @@ from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import Target
+from depdoctor.model.toolchain import Toolchain
 from depdoctor.model.weights import Keep
 
 DEFAULT_PYTHON = "3.11"
@@ -39,13 +40,16 @@ class ProjectConfig:
     weights: Keep | None = None
     model_version: str = ""
     system_packages: tuple[str, ...] = ()
+    replicas: tuple[int, int] | None = None
+    metrics: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
     """`[image]`: the base, where images go, a private CA bundle (used in builds, never baked in), and the packing.
 
-    Wheels of more than `max_layer_bytes` once installed are split across layers.
+    Wheels of more than `max_layer_bytes` once installed are split across layers. `cache` is a repository that keeps
+    what builders made, for builders elsewhere.
     """
 
     base: str = DEFAULT_BASE
@@ -54,6 +58,8 @@ class ImageConfig:
     weights: Keep = Keep.LAYER
     max_layer_bytes: int = MAX_LAYER_BYTES
     packing: Packing = USUAL
+    toolchain: Toolchain = field(default_factory=Toolchain)
+    cache: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

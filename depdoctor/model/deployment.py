@@ -37,12 +37,18 @@ class GpuNeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """One image where it runs. `reference` is by digest, "" where nobody has pushed it or nobody asked."""
+    """One image where it runs. `reference` is by digest, "" where nobody has pushed it or nobody asked.
+
+    `replicas` are the least and the most of it that run at a time, None where nobody says; `metrics` is the path that
+    Prometheus asks, "" for none.
+    """
 
     reference: str = ""
     gpu: GpuNeed | None = None
     weights_bytes: int = 0
     unpacked_bytes: int = 0
+    replicas: tuple[int, int] | None = None
+    metrics: str = ""
 
     @property
     def memory_mib(self) -> int:

@@ -70,6 +70,7 @@ def generate_files(
         tag=references.tag(standing),
         deployment=deployment,
         ignored=ignored_by_projects(standing, settings.root),
+        toolchain=configured(settings)[0].image.toolchain,
     )
     return files.write(Bundle(files={**bundle.files, **pages}), output)
 
@@ -92,6 +93,8 @@ def _deployment(standing: Plan, settings: Settings, config: Config, facts: Rules
             gpu=gpu_need(standing, image, facts, now),
             weights_bytes=weights.get(image.code, 0),
             unpacked_bytes=sum(sizes.get(wheel, 0) for wheel in wheels),
+            replicas=config.project(image.code).replicas,
+            metrics=config.project(image.code).metrics,
         )
 
     return Deployment(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uv
 
-from depdoctor.adapters import buildx
+from depdoctor.adapters import buildx, uv_user
 from depdoctor.adapters.docker import DockerEngine
+from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.buildx import BuildxBuilder
@@ -17,14 +19,17 @@ from depdoctor.build.docker import DockerBuilder
 from depdoctor.build.oci.weights import check
 from depdoctor.errors import UsageError
 from depdoctor.generate import generate
+from depdoctor.model.image import Bundle
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.model.weights import Keep
-from depdoctor.pipeline import references
+from depdoctor.pipeline import index_names, references
+from depdoctor.pipeline.attesting import attest_built
 from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.native import BuildWish, Built
 from depdoctor.pipeline.scanning import configured
 from depdoctor.pipeline.standing import Settings
+from depdoctor.push import attach
 
 
 def build_with_docker(
@@ -37,7 +42,7 @@ def build_with_docker(
     engine = DockerEngine(buildx=_baker(standing, settings, wish.push or references.LOCAL_PREFIX))
     builder = DockerBuilder(
         engine=engine,
-        bundle=generate(standing, ignored=ignored_by_projects(standing, settings.root)),
+        bundle=_bundle(standing, settings),
         context=settings.root,
     )
     made = builder.build(standing, images, progress)
@@ -46,7 +51,7 @@ def build_with_docker(
     registry = OciRegistry(offline=settings.offline)
     pushed = tuple(engine.publish(one.name, one.reference, registry) for one in made)
     for one in pushed:
-        _tag(registry, references.by_digest(one.reference, one.digest), one.name, standing, settings, wish)
+        _finish(registry, references.by_digest(one.reference, one.digest), one.name, standing, settings, wish)
     return Built(images=made, pushed=pushed)
 
 
@@ -64,12 +69,12 @@ def build_with_buildx(
     builder = BuildxBuilder(
         builders=[_baker(standing, settings, wish.push, push=True, **place) for place in places or [{}]],
         registry=registry,
-        bundle=generate(standing, ignored=ignored_by_projects(standing, settings.root)),
+        bundle=_bundle(standing, settings),
         context=settings.root,
     )
     made = builder.build(standing, images, progress)
     for one in made:
-        _tag(registry, one.reference, one.name, standing, settings, wish)
+        _finish(registry, one.reference, one.name, standing, settings, wish)
     return Built(images=made)
 
 
@@ -100,13 +105,31 @@ def _baker(
         push=push,
         builder=builder,
         docker_context=docker_context,
+        cache=config.image.cache,
+        accounts=uv_user.accounts(index_names.of_plan(standing, settings.root)),
     )
 
 
-def _tag(registry: OciRegistry, reference: str, name: str, standing: Plan, settings: Settings, wish: BuildWish) -> None:
-    """Give a pushed image its other tags, beside that of the plan."""
-    others = references.tags(standing, settings)[1:]
-    if others:
-        manifest, content = registry.manifest(reference)
-        for tag in others:
-            registry.put_manifest(f"{wish.push}/{name}:{tag}", manifest, content)
+def _bundle(standing: Plan, settings: Settings) -> Bundle:
+    config = configured(settings)[0]
+    user = uv_user.user_setup()
+    usual = config.indexes.index_url or (user.default.address if user.default else "")
+    others = (*config.indexes.extra_index_urls, *(one.address for one in user.extra))
+    toolchain = replace(config.image.toolchain, indexes=(usual, *others) if usual else ())
+    return generate(standing, ignored=ignored_by_projects(standing, settings.root), toolchain=toolchain)
+
+
+def _finish(
+    registry: OciRegistry, reference: str, name: str, standing: Plan, settings: Settings, wish: BuildWish
+) -> None:
+    """Give a pushed image its bill of materials and its provenance, and its other tags beside that of the plan."""
+    manifest, content = registry.manifest(reference)
+    repository = f"{wish.push}/{name}"
+    store = BlobStore(settings.cache / "store")
+    wheels = RemoteWheels(settings.cache, offline=settings.offline, named=index_names.of_plan(standing, settings.root))
+    image = next(image for image in standing.images if image.name == name)
+    builder = "buildx" if wish.builder == "buildx" else "docker"
+    attachments = attest_built(standing, image, manifest, repository, store, wheels, builder)
+    attach(repository, manifest, attachments, registry, store)
+    for tag in references.tags(standing, settings)[1:]:
+        registry.put_manifest(f"{repository}:{tag}", manifest, content)

@@ -12,12 +12,16 @@ from depdoctor.sbom.cyclonedx import purl
 IN_TOTO_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "urn:depdoctor:build:native:1"
-BUILDER = "urn:depdoctor:builder:native"
+NATIVE = "native"
 
 
-def provenance(plan: Plan, image: Image, digest: str, repository: str, plan_digest: str) -> dict[str, Any]:
-    """The statement on an image with this manifest's digest in a repository: its plan, its wheels and its base."""
+def provenance(
+    plan: Plan, image: Image, digest: str, repository: str, plan_digest: str, builder: str = NATIVE
+) -> dict[str, Any]:
+    """The statement on an image with this manifest's digest in a repository: its plan, its wheels and its base.
+
+    `builder` is what made it.
+    """
     wheels = [
         {"uri": purl(pin), "name": pin.file.filename, "digest": {"sha256": pin.file.sha256}}
         for pin in plan.pins(image)
@@ -33,7 +37,7 @@ def provenance(plan: Plan, image: Image, digest: str, repository: str, plan_dige
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
+                "buildType": f"urn:depdoctor:build:{builder}:1",
                 "externalParameters": {
                     "image": image.name,
                     "project": image.project,
@@ -44,6 +48,8 @@ def provenance(plan: Plan, image: Image, digest: str, repository: str, plan_dige
                 },
                 "resolvedDependencies": [*base, *wheels],
             },
-            "runDetails": {"builder": {"id": BUILDER, "version": {"depdoctor": __version__}}},
+            "runDetails": {
+                "builder": {"id": f"urn:depdoctor:builder:{builder}", "version": {"depdoctor": __version__}}
+            },
         },
     }

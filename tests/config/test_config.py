@@ -8,6 +8,7 @@ from depdoctor import config
 from depdoctor.errors import ConfigError
 from depdoctor.model.config import Config
 from depdoctor.model.target import Gpu, Platform
+from depdoctor.model.toolchain import Toolchain
 
 EVERY_KEY = """
 python = "3.12"
@@ -41,11 +42,17 @@ command = ["uvicorn", "app:app"]
 port = 8000
 health = "/healthz"
 groups = ["gpu"]
+replicas = [2, 10]
+metrics = "/metrics"
 
 [image]
 base = "python:3.12-slim-bookworm"
 registry = "registry.example/team"
 ca-bundle = "corp.pem"
+builder = "registry.example/cuda:12.4-devel"
+build-packages = ["gcc"]
+debian-snapshot = "https://snapshot.example/archive/{archive}/20260101T000000Z"
+cache = "registry.example/team/cache"
 
 [rules]
 ignore = ["DD511"]
@@ -77,6 +84,13 @@ def test_every_key(tmp_path: Path) -> None:
     assert musl.platform.libc == "musl"
     assert read.project("speech/asr").groups == ("gpu",)
     assert read.ignored_rules == ("DD511",)
+    assert read.image.toolchain == Toolchain(
+        image="registry.example/cuda:12.4-devel",
+        packages=("gcc",),
+        snapshot="https://snapshot.example/archive/{archive}/20260101T000000Z",
+    )
+    assert read.image.cache == "registry.example/team/cache"
+    assert (read.project("speech/asr").replicas, read.project("speech/asr").metrics) == ((2, 10), "/metrics")
 
 
 def test_no_configuration_is_the_default(tmp_path: Path) -> None:
@@ -106,6 +120,12 @@ def test_broken_pyproject_is_left_to_the_scan(tmp_path: Path) -> None:
         ("[[target]]\nglibc = '2'", "`target[0].glibc` must have two numbers", ""),
         ("[[project]]\nport = 1", "`project[0].path` is missing", ""),
         ("target = 1", "`target` must be a list", ""),
+        ("[image]\ndebian-snapshot = 'http://a b'", "`image.debian-snapshot` must be the address", ""),
+        ('[image]\ndebian-snapshot = "http://a/$(id)"', "`image.debian-snapshot` must be the address", ""),
+        ("[image]\ndebian-snapshot = 'http://a/{other}'", "`image.debian-snapshot` must be the address", ""),
+        ("[[project]]\npath = 'a'\nreplicas = [3, 2]", "`project[0].replicas` must be a number", ""),
+        ("[[project]]\npath = 'a'\nreplicas = true", "`project[0].replicas` must be a number", ""),
+        ("[[project]]\npath = 'a'\nmetrics = 'metrics'", "`project[0].metrics` must be a path", ""),
         ("a = [", "depdoctor.toml is not valid TOML", ""),
     ],
 )

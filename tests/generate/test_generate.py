@@ -19,6 +19,7 @@ from depdoctor.model.context import IGNORED
 from depdoctor.model.label import section_digest
 from depdoctor.model.packing import Packing
 from depdoctor.model.plan import Base, Plan
+from depdoctor.model.toolchain import Toolchain
 from depdoctor.plan import plan
 
 BASE = Base(reference="registry.example/python:3.11-slim", digest="sha256:" + "a" * 64)
@@ -153,6 +154,66 @@ def test_only_wheels_means_no_build() -> None:
     sdists = generate(plan(fleet({"a": [wheel, built]}), Config(), {})).files["Dockerfile"]
     assert "--no-build" in wheels
     assert "--no-build" not in sdists
+
+
+def with_source() -> Plan:
+    wheel, built = pin("wheel", size_bytes=5_000_000), pin("built", size_bytes=5_000_000)
+    assert built.file
+    built = replace(built, file=replace(built.file, filename="built-1.0.tar.gz"))
+    config = Config(projects=(ProjectConfig(path="a", system_packages=("libgomp1",)),))
+    return plan(fleet({"a": [wheel, built], "b": [wheel]}), config, {})
+
+
+def below(found: dict[str, list[str]], name: str) -> set[str]:
+    """The stages that a stage stands on."""
+    on = found[name][0] if name in found else ""
+    return {on, *below(found, on)} if on else set()
+
+
+def test_sources_are_compiled_where_no_image_stands() -> None:
+    text = generate(with_source()).files["Dockerfile"]
+    found = stages(text)
+    (compiler,) = (name for name in found if name.startswith("compiler_"))
+    standing = [name for name, (on, *_) in found.items() if on == compiler]
+    assert len(standing) == 1  # the layer with the source distribution, and no other
+    assert standing[0].startswith("layer_")
+    assert compiler not in below(found, "a") | below(found, "b")
+    assert "-- build-essential python3-dev \\" in text
+    assert "build-essential" not in generate(small()).files["Dockerfile"]
+
+
+def test_compiler_is_the_one_that_is_wished() -> None:
+    toolchain = Toolchain(image="registry.example/cuda:12.4-devel", packages=())
+    text = generate(with_source(), toolchain=toolchain).files["Dockerfile"]
+    found = stages(text)
+    (compiler,) = (name for name in found if name.startswith("compiler_"))
+    assert found[compiler][0] == "registry.example/cuda:12.4-devel"
+    assert text.count("apt-get install") == 1  # that of the image itself
+    assert "compiler_" not in generate(with_source(), toolchain=Toolchain(packages=())).files["Dockerfile"]
+
+
+def test_packages_are_those_of_a_moment() -> None:
+    address = "https://snapshot.example/archive/{archive}/20260101T000000Z"
+    text = generate(with_source(), toolchain=Toolchain(snapshot=address)).files["Dockerfile"]
+    assert text.count("-o Dir::Etc::SourceParts=/dev/null update") == 2  # the compiler's and the image's
+    one = "'deb [check-valid-until=no] https://snapshot.example/archive/debian/20260101T000000Z '"
+    assert text.count(f'{one}"${{VERSION_CODENAME}} main"') == 2
+    other = "'deb [check-valid-until=no] https://snapshot.example/archive/debian-security/20260101T000000Z '"
+    assert text.count(f'{other}"${{VERSION_CODENAME}}-security main"') == 2
+    single = generate(with_source(), toolchain=Toolchain(snapshot="http://deb.example/x")).files["Dockerfile"]
+    assert single.count("deb [check") == 2
+
+
+def test_usual_indexes_are_asked_for_what_names_none() -> None:
+    indexes = ("https://index.example/simple", "https://more.example/simple", "not an index")
+    toolchain = Toolchain(indexes=indexes)
+    files = generate(with_source(), toolchain=toolchain).files
+    for path, text in files.items():
+        if path.startswith("layers/"):
+            assert text.splitlines()[:2] == [
+                "--index-url https://index.example/simple",
+                "--extra-index-url https://more.example/simple",
+            ]
 
 
 def test_byte_code_is_compiled_where_it_is_wished() -> None:

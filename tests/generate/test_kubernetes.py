@@ -42,6 +42,7 @@ NEEDS = {
     "unknown": GpuNeed(cuda=Version("10.2")),
     "web": None,
 }
+REPLICAS = {"web": (2, 10), "cuda12": (3, 3), "anywhere": (1, 4)}
 
 
 def made() -> tuple[Plan, dict[str, str]]:
@@ -56,6 +57,8 @@ def made() -> tuple[Plan, dict[str, str]]:
                 reference=f"registry.example/team/{image.name}@{DIGEST}",
                 gpu=NEEDS.get(image.name),
                 weights_bytes=(3 << 30) if image.name == "cuda12" else 0,
+                replicas=REPLICAS.get(image.name),
+                metrics="/metrics" if image.name == "web" else "",
             )
             for image in planned.images
         },
@@ -228,6 +231,39 @@ def test_container_has_no_rights_and_is_named_by_digest() -> None:
     assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": "service"}
     policies = [each for each in documents(files, "base/web") if each["kind"] == "NetworkPolicy"]
     assert [each["spec"]["policyTypes"] for each in policies] == [["Ingress", "Egress"]]
+
+
+def test_replicas_are_scaled_and_not_all_taken_away_at_once() -> None:
+    _, files = made()
+
+    def of(name: str, kind: str) -> dict[str, Any]:
+        found = [each for each in documents(files, f"base/{name}") if each["kind"] == kind]
+        return found[0]["spec"] if found else {}
+
+    scaling = of("web", "HorizontalPodAutoscaler")
+    assert (scaling["minReplicas"], scaling["maxReplicas"]) == (2, 10)
+    assert scaling["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    assert "replicas" not in of("web", "Deployment")  # each apply would undo what the autoscaler did
+    assert of("web", "PodDisruptionBudget")["selector"] == of("web", "Deployment")["selector"]
+    assert of("cuda12", "Deployment")["replicas"] == 3
+    assert not of("cuda12", "HorizontalPodAutoscaler")
+    assert of("cuda12", "PodDisruptionBudget")
+    assert not of("anywhere", "PodDisruptionBudget")  # it would let nobody drain the node of the only one
+    assert not of("unknown", "HorizontalPodAutoscaler")
+    resources = yaml.safe_load(files["kubernetes/base/web/kustomization.yaml"])["resources"]
+    assert resources == ["deployment.yaml", "disruption.yaml", "network.yaml", "scaling.yaml", "service.yaml"]
+
+
+def test_metrics_are_announced_where_there_are_some() -> None:
+    _, files = made()
+    web = yaml.safe_load(files["kubernetes/base/web/deployment.yaml"])["spec"]["template"]["metadata"]
+    assert web["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "8000",
+        "prometheus.io/path": "/metrics",
+    }
+    other = yaml.safe_load(files["kubernetes/base/cuda12/deployment.yaml"])["spec"]["template"]["metadata"]
+    assert "annotations" not in other
 
 
 def test_what_listens_to_nothing_has_no_service() -> None:
