@@ -46,7 +46,7 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
         short = [
             (target, lack)
             for target in targets
-            if (lack := shortfall(use.cuda, target, rules)) and not _carried(use.cuda, base, target, rules)
+            if (lack := shortfall(use.cuda, target, rules)) and _carried(use.cuda, base, target, rules) is not True
         ]
         if short:
             failing[short[0][1].floor, " ".join(target.name for target, _ in short)].append((use, short))
@@ -61,7 +61,8 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
             models = [capability(gpu, rules) for target in lacking for gpu in target.gpus]
             return not build.targets or all(cover(build.targets, one) is not Cover.NONE for one in models if one)
 
-        certain = any(_brings_cuda(context, installation, use) for use, _ in found)
+        refused = any(_carried(leading.cuda, base, target, rules) is False for target in lacking)
+        certain = refused and any(_brings_cuda(context, installation, use) for use, _ in found)
         others = [str(use.package) for use, _ in found if use is not leading]
         yield Finding(
             kind=Kind.DRIVER_TOO_OLD,
@@ -92,8 +93,14 @@ def _told(cuda: Version | None, base: Base, rules: Rules, target: Target) -> Tol
     lack = shortfall(cuda, target, rules)
     if lack is None:
         return runs(cuda, target, rules)
-    if _carried(cuda, base, target, rules):
+    carried = _carried(cuda, base, target, rules)
+    if carried:
         return State.RUNS, f"by the newer driver libraries that {base.reference} carries"
+    if carried is None:
+        return (
+            State.MAY_FAIL,
+            f"not known whether its GPUs take the newer driver libraries that {base.reference} carries",
+        )
     return State.FAILS, f"driver too old: needs {numbered(lack.floor)} or newer"
 
 
@@ -177,9 +184,14 @@ def _hands_over(cuda: Version | None, rules: Rules, target: Target) -> Told:
     return runs(cuda, target, rules)
 
 
-def _carried(cuda: Version, base: Base, target: Target, rules: Rules) -> bool:
-    """Whether the base carries a user-mode driver that is new enough for a CUDA version and serves the target."""
-    return bool(base.cuda and base.cuda.release[:2] >= cuda.release[:2] and forward_compatible(base, target, rules))
+def _carried(cuda: Version | None, base: Base, target: Target, rules: Rules) -> bool | None:
+    """Whether the base carries a user-mode driver that is new enough for a CUDA version and serves the target.
+
+    None if it carries one and nobody knows whether the target takes it.
+    """
+    if cuda is None or base.cuda is None or base.cuda.release[:2] < cuda.release[:2]:
+        return False
+    return forward_compatible(base, target, rules)
 
 
 def _base(context: Context, base: Base, projects: tuple[str, ...]) -> Iterator[Finding]:

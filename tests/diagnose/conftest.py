@@ -58,6 +58,15 @@ def inventory_of() -> Callable[[Mapping[str, Any]], Inventory]:
 
 
 @pytest.fixture
+def case_of() -> Callable[[Mapping[str, Any]], tuple[Inventory, Conflicts]]:
+    def read(case: Mapping[str, Any]) -> tuple[Inventory, Conflicts]:
+        inventory = build_inventory(case)
+        return inventory, conflicts_of(case, inventory)
+
+    return read
+
+
+@pytest.fixture
 def diagnosed(facts: Rules) -> Callable[[Mapping[str, Any]], Diagnosis]:
     def run(case: Mapping[str, Any], tables: Rules = facts) -> Diagnosis:
         inventory = build_inventory(case)
