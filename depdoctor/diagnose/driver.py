@@ -15,9 +15,9 @@ from depdoctor.diagnose.offer import Cover, Shortfall, capability, cover, cuda_o
 from depdoctor.diagnose.outcomes import NOT_DECLARED, Told, by_target, runs
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
-from depdoctor.diagnose.words import drivers, listed, numbered, shortened
+from depdoctor.diagnose.words import drivers, listed, shortened
 from depdoctor.model.finding import Evidence, Finding, Kind, Severity, State
-from depdoctor.model.target import Target
+from depdoctor.model.target import Target, numbered
 from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Build
 

@@ -7,10 +7,9 @@ from enum import StrEnum
 
 from packaging.version import Version
 
-from depdoctor.diagnose.words import numbered
 from depdoctor.model.finding import Evidence
 from depdoctor.model.noun import dataclass
-from depdoctor.model.target import Gpu, Target
+from depdoctor.model.target import Gpu, Target, numbered
 from depdoctor.rules import Rules
 from depdoctor.rules.rows import Capability
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from packaging.version import Version
-
-from depdoctor.model.target import Gpu, Target
+from depdoctor.model.target import Gpu, Target, numbered
 
 
 def listed(words: Iterable[object], joint: str = "and") -> str:
@@ -31,11 +29,6 @@ def gpus(found: Iterable[tuple[Target, Gpu]]) -> str:
     for target, gpu in found:
         by_target.setdefault(target.name, []).append(str(gpu))
     return listed(f"`{name}` ({', '.join(dict.fromkeys(models))})" for name, models in by_target.items())
-
-
-def numbered(driver: Version) -> str:
-    """A driver version as NVIDIA writes it: 525.60.13, and 450.80.02 with the zero that PEP 440 drops."""
-    return ".".join(f"{part:02}" if place == 2 else str(part) for place, part in enumerate(driver.release))
 
 
 def shortened(text: str, most: int = 60) -> str:

@@ -137,3 +137,8 @@ def _platform_tags(platform: Platform) -> Iterator[str]:
             if alias := LEGACY_MANYLINUX.get((major, minor)):
                 yield f"{alias}_{machine}"
         yield f"linux_{machine}"
+
+
+def numbered(driver: Version) -> str:
+    """A driver version as NVIDIA writes it: 525.60.13, and 450.80.02 with the zero that PEP 440 drops."""
+    return ".".join(f"{part:02}" if place == 2 else str(part) for place, part in enumerate(driver.release))

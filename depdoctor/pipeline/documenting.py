@@ -20,7 +20,7 @@ from depdoctor.model.lock import Lock, Unknown
 from depdoctor.model.page import Machine, Owned, Page
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.project import Reading
-from depdoctor.model.target import Target
+from depdoctor.model.target import Target, numbered
 from depdoctor.pipeline import index_names, references
 from depdoctor.pipeline.contents import purposes
 from depdoctor.pipeline.standing import Settings
@@ -105,7 +105,7 @@ def _machine(target: Target, image: Image, deployment: Deployment) -> Machine:
     need = deployment.running(image.name).gpu
     runs, why = _verdict(target, image, deployment)
     has = [
-        f"driver {target.driver}" if target.driver else "",
+        f"driver {numbered(target.driver)}" if target.driver else "",
         *(gpu.name or str(gpu.capability) for gpu in target.gpus),
     ]
     plain = "no claim about GPUs" if need else "a machine without a GPU will do"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from depdoctor.model.page import Machine, Owned, Page
 from depdoctor.model.plan import SCRATCH, Image, Plan
+from depdoctor.model.target import numbered
 from depdoctor.model.weights import Keep
 from depdoctor.report.console import many, size
 from depdoctor.report.markdown import code, table, text
@@ -122,7 +123,7 @@ def _machines(page: Page) -> Iterator[str]:
         yield f"It brings CUDA {need.cuda}, and needs one of these:"
         rows = (
             (
-                f"{way.driver} or newer",
+                f"{numbered(way.driver)} or newer",
                 ", ".join(f"{major}.{minor}" for major, minor in way.capabilities) or "not known",
             )
             for way in need.ways

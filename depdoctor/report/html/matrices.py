@@ -12,7 +12,7 @@ from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Unresolvable
-from depdoctor.model.target import Target
+from depdoctor.model.target import Target, numbered
 from depdoctor.report.console import many
 from depdoctor.report.html.elements import Markup, joined, scrolling, tag
 from depdoctor.report.html.sharing import Verdict, apart, verdicts
@@ -69,8 +69,9 @@ def versions(inventory: Inventory) -> Markup:
     crossing.sort(key=lambda name: (-len(set(having[name].values())), -len(having[name]), name))
     if not crossing:
         return tag("p", "No package is at different versions in two projects that are locked.") if entries else Markup()
-    names = [entry.project.name for entry in entries]
-    shown = crossing[: max(MOST_CELLS // len(names), 1)]
+    shown = crossing[: max(MOST_CELLS // len(entries), 1)]
+    holding = {project for name in shown for project in having[name]}
+    names = [entry.project.name for entry in entries if entry.project.name in holding]
     rows = []
     for name in shown:
         colours = {version: place for place, version in enumerate(sorted(set(having[name].values()), reverse=True))}
@@ -138,7 +139,13 @@ def _runs(entry: Entry, target: Target, diagnosis: Diagnosis) -> Markup:
 
 
 def _of(target: Target) -> str:
-    driver = f"driver {target.driver}" if target.driver else f"CUDA {target.driver_cuda}" if target.driver_cuda else ""
+    driver = (
+        f"driver {numbered(target.driver)}"
+        if target.driver
+        else f"CUDA {target.driver_cuda}"
+        if target.driver_cuda
+        else ""
+    )
     return ", ".join(part for part in (str(target.platform), driver, " ".join(map(str, target.gpus))) if part)
 
 
