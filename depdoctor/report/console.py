@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, Severity
+from depdoctor.model.finding import Cause, Diagnosis, Evidence, Finding, Kind, Severity
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
@@ -124,16 +124,7 @@ def _finding(console: Console, one: Finding) -> None:
     message = _wrapped(console, Text(one.message), indent=2, most=MESSAGE_LINES)
     fix = Text.assemble(("fix: ", "bold green"), one.hint) if one.hint else Text()
     ends = _wrapped(console, fix, indent=2, most=FIX_LINES) if one.hint else []
-    facts = [
-        _wrapped(
-            console,
-            Text(f"because {fact.fact} ({fact.source}, {fact.date})", style="dim"),
-            indent=2,
-            most=EVIDENCE_LINES,
-            tail=f" ... ({fit(fact.source, console.width // 2)}, {fact.date})",
-        )
-        for fact in one.evidence[:2]
-    ]
+    facts = [_ground(console, fact) for fact in one.evidence[:2]]
     rows = table(one.outcomes, console.width - 4)
     room = MOST_LINES - 1 - len(message) - len(ends)
     causes = _causes(console, one.causes, max(room - sum(map(len, facts)), min(CAUSE_LINES, room)))
@@ -148,6 +139,18 @@ def _finding(console: Console, one: Finding) -> None:
             room -= len(fact)
     _print(console, ends, indent=2)
     console.print()
+
+
+def _ground(console: Console, fact: Evidence) -> list[Text]:
+    """A fact with where it is from, which is cut before the fact is."""
+    widths = (len(fact.source), *(console.width * share // 6 for share in range(6, 1, -1)))
+    sources = [fit(fact.source, width).rstrip() for width in widths]
+    for source in sources:
+        text = Text(f"because {fact.fact} ({source}, {fact.date})", style="dim")
+        lines = _wrapped(console, text, indent=2)
+        if len(lines) <= EVIDENCE_LINES:
+            return lines
+    return _wrapped(console, text, indent=2, most=EVIDENCE_LINES, tail=f" ... ({sources[-1]}, {fact.date})")
 
 
 def _causes(console: Console, causes: Iterable[Cause], most: int) -> list[Text]:
