@@ -20,6 +20,7 @@ from depdoctor.model.finding import Diagnosis, Finding, worst_first
 from depdoctor.model.image import RemoteImage
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
+from depdoctor.model.weights import Keep, layered
 from depdoctor.pipeline import references
 from depdoctor.pipeline.native import compiler_for
 from depdoctor.pipeline.sources import source_of
@@ -65,6 +66,8 @@ def _titles(standing: Plan, image: Image) -> tuple[str, ...]:
     pins = standing.by_hash()
     layers = standing.layers(image)
     middle = [title_of(layer, pins, number) for layer in layers for number in range(1, layer.parts + 1)]
+    held = layered(image.weights) if image.keep is Keep.LAYER else ()
+    middle += [f"the weights {', '.join(one.path for one in files)}" for files in held]
     return "the virtual environment", *middle, f"the code of `{image.project}`"
 
 

@@ -12,6 +12,7 @@ import pytest
 from registry_server import Fake, serving
 
 from depdoctor import cli
+from depdoctor.model.weights import LEAST_BYTES
 
 
 @pytest.fixture
@@ -106,6 +107,23 @@ def test_what_is_no_image_is_an_error(
     fake.put_manifest("team/one", tag, nonsense, "application/vnd.oci.image.manifest.v1+json")
     assert cli.run(["verify", str(root), "--from", f"{fake.host}/team", "--remote", "--quiet"]) == 3
     assert "not the manifest of one image" in capsys.readouterr().err
+
+
+def test_weights_are_layers_too(root: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "one" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}" + bytes(LEAST_BYTES))
+    assert cli.run(["plan", str(root), "--quiet"]) == 0
+    assert cli.run(["push", str(root), "--to", f"{fake.host}/team", "--quiet"]) == 0
+    assert verified(root, fake, capsys) == (0, [])
+    (root / "one" / "model.safetensors").write_bytes(b"\x03" + bytes(7) + b"{ }" + bytes(LEAST_BYTES))
+    assert cli.run(["plan", str(root), "--quiet"]) == 0
+    old = next(held for tag, held in fake.manifests["team/one"].items() if not tag.startswith("sha256"))
+    assert cli.run(["push", str(root), "--to", f"{fake.host}/team", "--quiet"]) == 0
+    held = fake.manifests["team/one"]
+    for tag in [name for name in held if not name.startswith("sha256")]:
+        held[tag] = old
+    status, messages = verified(root, fake, capsys)
+    assert status == 1
+    assert any("does not hold the weights model.safetensors as planned" in message for message in messages)
 
 
 def test_remote_needs_a_registry(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
