@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.model.finding import Severity
-
 if TYPE_CHECKING:
     from depdoctor.pipeline.native import Built
     from depdoctor.pipeline.planning import Planned
@@ -52,6 +50,8 @@ def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
 
 def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
     """Print a plan, or what changes, in the format that is wanted; and the findings that `--check` fails by."""
+    from depdoctor.model.finding import Severity
+
     least = Severity.ERROR if options.fail_on == "never" else Severity[options.fail_on.upper()]
     findings = [one for one in made.diagnosis.findings if one.severity >= least]
     if options.format == "json":
