@@ -95,9 +95,9 @@ def _reading(path: Path, stack: ExitStack) -> int:
 def _share(files: Sequence[tuple[Installed, Wheel]], number: int, parts: int) -> Iterator[tuple[Installed, Wheel]]:
     """The files that begin in this part of all bytes, in the order given."""
     sizes = [file.entry.size_bytes if file.entry else len(file.content) for file, _ in files]
-    below = 0
+    below, total = 0, max(sum(sizes), 1)
     for pair, size in zip(files, sizes, strict=True):
-        if min(below * parts // max(sum(sizes), 1), parts - 1) == number - 1:
+        if min(below * parts // total, parts - 1) == number - 1:
             yield pair
         below += size
 

@@ -22,6 +22,9 @@ _OWNERS = b"0000000\x00" * 2
 _TIME = b"%011o\x00" % MTIME
 _BLANKS = b" " * 8
 _MAGIC = b"ustar\x0000"
+_SAME = sum(_OWNERS) + sum(_TIME) + sum(_BLANKS) + sum(_MAGIC)
+"""What all headers add to their checksums."""
+_REST = bytes(100) + _MAGIC + bytes(247)
 END = bytes(2 * BLOCK)
 
 
@@ -30,10 +33,11 @@ def header(path: str, size_bytes: int, mode: int, kind: bytes = FILE, link: str 
     name = path.encode()
     if len(name) > _NAME_BYTES or size_bytes > _MAX_SIZE or link or not path.isascii():
         return _wide(path, size_bytes, mode, kind, link)
-    fields = b"".join((_MODES[mode], _OWNERS, b"%011o\x00" % size_bytes, _TIME, _BLANKS, kind))
-    checksum = sum(name) + sum(fields) + sum(_MAGIC)
-    return b"".join(
-        (name.ljust(_NAME_BYTES, b"\x00"), fields[:-9], b"%06o\x00 " % checksum, kind, bytes(100), _MAGIC, bytes(247))
+    size = b"%011o\x00" % size_bytes
+    checksum = _SAME + sum(name) + sum(_MODES[mode]) + sum(size) + kind[0]
+    return b"%b%b%b%b%b%06o\x00 %b%b" % (
+        *(name.ljust(_NAME_BYTES, b"\x00"), _MODES[mode], _OWNERS, size, _TIME, checksum),
+        *(kind, _REST),
     )
 
 

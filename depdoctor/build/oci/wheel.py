@@ -6,10 +6,10 @@ the scripts; the files themselves are not touched here, since `layer` copies the
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
+from binascii import b2a_base64
 from collections.abc import Iterator, Mapping
 from configparser import Error as ConfigError
 from typing import NamedTuple
@@ -27,6 +27,7 @@ INSTALLER = b"depdoctor\n"
 INTERPRETER = f"{ENVIRONMENT_ROOT}/bin/python"
 _MAX_METADATA_BYTES = 64 << 20
 _ALGORITHMS = ("sha256", "sha384", "sha512")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
@@ -239,7 +240,7 @@ def record_hash(content: bytes, like: str = "sha256=") -> str:
 
 def recorded(algorithm: str, digest: bytes) -> str:
     """A digest as RECORD has it."""
-    return f"{algorithm}={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+    return f"{algorithm}={b2a_base64(digest, newline=False).rstrip(b'=').translate(_URL_SAFE).decode()}"
 
 
 def _is_plain(name: str) -> bool:
