@@ -37,7 +37,9 @@ def _compiled_for(context: Context, installation: Installation) -> Iterator[Find
     torch = installation.packages.get(TORCH)
     if torch is None or torch.version is None:
         return
-    labelled = {pin.name for part in installation.parts for pin in part.lock.pins if pin.version.local} - {TORCH}
+    labelled = {pin.name for part in installation.parts for pin in part.lock.pins if pin.version.local}
+    labelled |= {name for part in installation.parts for name, one in part.named if one.requirement.url}
+    labelled.discard(TORCH)
     for package in installation.among(labelled):
         if package.version is None or not package.version.local:
             continue
@@ -52,7 +54,9 @@ def _compiled_for(context: Context, installation: Installation) -> Iterator[Find
             continue
         wanted = f"{torch.version.major}.{torch.version.minor}"
         told = f"the label of {package} says what it was compiled for"
-        grounds = (use.build.provenance.evidence(f"the C++ ABI of {torch}"),) if abi and use and use.build else ()
+        grounds: tuple[Evidence, ...] = ()
+        if abi and use and use.build and use.cxx11_abi is not None:
+            grounds = (use.build.provenance.evidence(f"{torch} is built for {_NAMES[use.cxx11_abi]}"),)
         yield Finding(
             kind=Kind.ABI_RUNTIME,
             severity=Severity.ERROR,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packaging.utils import NormalizedName, canonicalize_name
+
 from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
@@ -11,6 +13,8 @@ from depdoctor.model.config import DEFAULT_BASE
 from depdoctor.model.finding import Finding, Kind, Severity
 from depdoctor.rules import Base
 from depdoctor.rules.rows import SystemLibrary
+
+TORCH = canonicalize_name("torch")
 
 SMALLEST_BYTES = 50_000_000
 """CUDA that costs less than this is not worth a word."""
@@ -109,20 +113,35 @@ def check_on_cpu(context: Context) -> Iterator[Finding]:
     if any(target.gpus or target.driver or target.driver_cuda for target in context.inventory.targets):
         return
     for installation in context.installations:
-        size = sum(package.download_bytes for package in _wheels(context, installation))
+        wheels = _wheels(context, installation)
+        size = sum(package.download_bytes for package in wheels)
         if size < SMALLEST_BYTES or installation.shared:
             continue
-        mains = sorted(use.name for use in context.uses(installation) if use.binding.role == "framework")
+        mains = [use.package for use in context.uses(installation) if use.binding.role == "framework"]
+        mains.sort(key=lambda package: (not package.direct, package.name))
+        named = [package.name for package in mains] or _users(installation, wheels)
         yield Finding(
             kind=Kind.CUDA_ON_CPU,
             severity=Severity.NOTE,
-            subject=mains[0] if mains else "cuda",
+            subject=named[0],
             message=f"CUDA libraries are installed and no target has a GPU{_costs(size)}",
-            hint="if it runs on CPUs, take the +cpu builds from the index that ends in /cpu; else declare the GPUs",
-            packages=tuple(mains),
+            hint=f"if it runs on CPUs, {_without(named)}; else declare the GPUs",
+            packages=tuple(sorted(named)),
             projects=installation.projects,
-            causes=installation.causes(*mains),
+            causes=installation.causes(*named),
         )
+
+
+def _without(named: list[NormalizedName]) -> str:
+    if TORCH in named:
+        return "take the +cpu builds from the index that ends in /cpu"
+    return f"take {named[0]} without the extra, or in another build, that brings no CUDA"
+
+
+def _users(installation: Installation, wheels: list[Package]) -> list[NormalizedName]:
+    """The packages that bring CUDA libraries where no framework does, else these themselves."""
+    names = {package.name for package in wheels}
+    return sorted({parent for name in names for parent in installation.parents(name)} - names or names)
 
 
 def _wheels(context: Context, installation: Installation) -> list[Package]:
