@@ -17,7 +17,7 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.image import ENVIRONMENT_ROOT
 from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, Packing
-from depdoctor.model.target import Environment
+from depdoctor.model.target import Environment, Target
 from depdoctor.model.weights import Keep, WeightFile
 
 SCHEMA_VERSION = 1
@@ -131,7 +131,8 @@ class Skipped:
 class Plan:
     """The whole fleet. `packages` lists every pinned file once, sorted by name, version and file name.
 
-    `moves` tells which versions were chosen for the sake of sharing.
+    `moves` tells which versions were chosen for the sake of sharing. `targets` are what it was made for, and `accepted`
+    the codes of the findings that the configuration leaves out.
     """
 
     packages: tuple[Pin, ...]
@@ -139,6 +140,8 @@ class Plan:
     images: tuple[Image, ...]
     skipped: tuple[Skipped, ...] = ()
     moves: tuple[Moved, ...] = ()
+    targets: tuple[Target, ...] = ()
+    accepted: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def by_hash(self) -> Mapping[str, Pin]:

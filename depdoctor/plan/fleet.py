@@ -115,7 +115,9 @@ def plan(
         packages=tuple(sorted(packages.values(), key=_package_order)),
         nodes=tuple(nodes),
         images=tuple(sorted(images, key=lambda image: (image.name, image.project))),
-        skipped=tuple(sorted(skipped, key=lambda skip: skip.project)),
+        skipped=tuple(sorted(skipped, key=lambda skip: (skip.project, skip.targets))),
+        targets=tuple(sorted(inventory.targets, key=lambda target: target.name)),
+        accepted=tuple(sorted(set(config.ignored_rules))),
     )
 
 

@@ -30,7 +30,7 @@ from depdoctor.model.plan import (
     layer_key,
     node_key,
 )
-from depdoctor.model.target import Environment, Platform
+from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.model.weights import Keep, WeightFile
 
 KEEP = re.compile("|".join(Keep))
@@ -48,6 +48,8 @@ FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 IMAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 PYTHON = re.compile(r"3\.\d{1,2}")
 PLATFORM = re.compile(r"linux-(?P<machine>[a-z0-9_]+)-(?P<libc>glibc|musl)(?P<major>\d{1,2})\.(?P<minor>\d{1,3})")
+ANY_PLATFORM = re.compile(rf"{PLATFORM.pattern}|(windows|macos)-[a-z0-9_]+")
+CODE = re.compile(r"DD\d{3}")
 PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 ANY = re.compile(r"[^\x00]*")
 PROVIDED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(==[0-9A-Za-z.+!]+)?")
@@ -158,7 +160,7 @@ class _Value:
 
 
 def _plan(document: _Value) -> Plan:
-    fields = document.fields("schema_version packages nodes images", "skipped moves")
+    fields = document.fields("schema_version packages nodes images", "skipped moves targets accepted")
     if fields["schema_version"].whole(0, 1 << 30) != SCHEMA_VERSION:
         fields["schema_version"].fail(f"must be {SCHEMA_VERSION}; this plan was made by another version of depdoctor")
     packages = fields["packages"].each(_read_package)
@@ -171,6 +173,8 @@ def _plan(document: _Value) -> Plan:
         images=fields["images"].each(_read_image),
         skipped=fields["skipped"].each(_read_skipped) if "skipped" in fields else (),
         moves=fields["moves"].each(_read_move) if "moves" in fields else (),
+        targets=fields["targets"].each(_read_target) if "targets" in fields else (),
+        accepted=fields["accepted"].each(lambda item: item.text(CODE)) if "accepted" in fields else (),
     )
     _check_tree(plan, fields["nodes"], fields["images"])
     return plan
@@ -276,6 +280,29 @@ def _read_image(value: _Value) -> Image:
         variant=fields["variant"].text(VARIANT) if "variant" in fields else "",
         why=fields["why"].text() if "why" in fields else "",
     )
+
+
+def _read_target(value: _Value) -> Target:
+    numbers = ("max_image_bytes", "gpu_memory_bytes")
+    versions = ("driver", "driver_cuda", "cuda", "cudnn")
+    fields = value.fields("name platform", " ".join(("gpus", *numbers, *versions)))
+    return Target(
+        name=fields["name"].text(),
+        platform=_platform(fields["platform"]),
+        gpus=fields["gpus"].each(lambda item: Gpu.parse(item.text())) if "gpus" in fields else (),
+        **{name: fields[name].whole(1, 1 << 63) for name in numbers if name in fields},  # type: ignore[arg-type]
+        **{name: _version(fields[name]) for name in versions if name in fields},  # type: ignore[arg-type]
+    )
+
+
+def _platform(value: _Value) -> Platform:
+    """Any platform, as it is written."""
+    text = value.text(ANY_PLATFORM)
+    if linux := PLATFORM.fullmatch(text):
+        libc_version = (int(linux["major"]), int(linux["minor"]))
+        return Platform(machine=linux["machine"], libc=linux["libc"], libc_version=libc_version)
+    system, _, machine = text.partition("-")
+    return Platform(system=system, machine=machine)
 
 
 def _read_weights(value: _Value) -> WeightFile:

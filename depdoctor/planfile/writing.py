@@ -9,10 +9,11 @@ from hashlib import sha256
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Image, Node, Plan
+from depdoctor.model.target import Target
 from depdoctor.model.weights import Keep
 from depdoctor.planfile.reading import CREDENTIALS
 
-ROWS = frozenset({"moves", "packages", "skipped"})
+ROWS = frozenset({"moves", "packages", "skipped", "targets"})
 """Lists whose items stand on one line each."""
 
 
@@ -31,6 +32,10 @@ def dumps(plan: Plan) -> str:
     }
     if plan.moves:
         document["moves"] = [_move(move) for move in plan.moves]
+    if plan.targets:
+        document["targets"] = [_target(target) for target in plan.targets]
+    if plan.accepted:
+        document["accepted"] = list(plan.accepted)
     return "{\n" + ",\n".join(f' "{key}": {_section(key, document[key])}' for key in sorted(document)) + "\n}\n"
 
 
@@ -86,6 +91,18 @@ def _move(move: Moved) -> dict[str, object]:
         "saved_bytes": move.saved_bytes,
         **_filled(before=move.before, after=move.after),
     }
+
+
+def _target(target: Target) -> dict[str, object]:
+    versions = {"driver": target.driver, "driver_cuda": target.driver_cuda, "cuda": target.cuda, "cudnn": target.cudnn}
+    return _filled(
+        name=target.name,
+        platform=str(target.platform),
+        gpus=[str(gpu) for gpu in target.gpus],
+        max_image_bytes=target.max_image_bytes,
+        gpu_memory_bytes=target.gpu_memory_bytes,
+        **{name: str(version) if version else None for name, version in versions.items()},
+    )
 
 
 def _image(image: Image) -> dict[str, object]:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleets import fleet, pin, six
+from fleets import ENVIRONMENT, fleet, lock, pin, six
 from jsonschema import Draft202012Validator
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from depdoctor import planfile
 from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.model.plan import Skipped
+from depdoctor.model.target import Gpu, Platform, Target
 from depdoctor.plan import plan
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "plan-schema.json").read_text())
@@ -29,14 +32,32 @@ FULL = ProjectConfig(
 
 
 def small() -> dict[str, Any]:
-    found = fleet({"a": [pin("x", unpacked_bytes=5), pin("y")], "b": [pin("x")], "empty": []})
-    made = replace(plan(found, Config(projects=(FULL,)), {}), moves=(MOVED,))
+    found = fleet({"a": [pin("x", unpacked_bytes=9_000_000_000), pin("y")], "b": [pin("x")], "empty": []})
+    board = Target(name="board", platform=Platform(machine="aarch64"), max_image_bytes=5)
+    windows = Target(name="desk", platform=Platform(system="windows"), gpus=(Gpu.parse("RTX 4090 (8.9)"),))
+    found = replace(
+        found, targets=(Target(name="node", platform=ENVIRONMENT.platform, driver=Version("550.54")), board, windows)
+    )
+    without = replace(lock("b", [pin("z")]), variant="cpu", environment=replace(ENVIRONMENT, platform=board.platform))
+    config = Config(projects=(FULL,), ignored_rules=("DD511",))
+    made = plan(found, config, {}, others={"b": (replace(without, pins=(pin("z"),)),)})
+    skipped = Skipped(project="a", reason="nothing resolves", targets=("board",))
+    made = replace(made, moves=(MOVED,), skipped=(*made.skipped, skipped))
+    assert planfile.loads(planfile.dumps(made)) == made
     document: dict[str, Any] = json.loads(planfile.dumps(made))
     return document
 
 
 def test_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_everything_is_in_the_document() -> None:
+    document = small()
+    assert {image["name"]: image.get("variant") for image in document["images"]}["b-aarch64-cpu"] == "cpu"
+    assert [layer["parts"] for node in document["nodes"] for layer in node["layers"] if "parts" in layer] == [3]
+    assert [one["name"] for one in document["targets"]] == ["board", "desk", "node"]
+    assert document["accepted"] == ["DD511"]
 
 
 @pytest.mark.parametrize("document", [small(), json.loads(planfile.dumps(plan(six(), Config(), {})))])
@@ -67,6 +88,13 @@ EDITS: list[Callable[[dict[str, Any]], object]] = [
     lambda d: d["moves"][0].update(saved_bytes=0.5),
     lambda d: d["moves"][0].pop("reason"),
     lambda d: d["nodes"][0]["layers"][0].update(wheels={}),
+    lambda d: d["nodes"][0]["layers"][0].update(parts=1),
+    lambda d: d["images"][0].update(variant="gpu"),
+    lambda d: d["targets"][0].update(platform="plan9-x86_64"),
+    lambda d: d["targets"][0].update(max_image_bytes=0),
+    lambda d: d["targets"][0].pop("name"),
+    lambda d: d.update(accepted=["everything"]),
+    lambda d: d["skipped"][0].update(targets="all"),
 ]
 
 
