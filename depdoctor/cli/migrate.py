@@ -20,15 +20,28 @@ def declare(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
         "write a manifest for each project from the environment that they share, as a patch to review",
         "  depdoctor migrate --venv .venv                     # all projects here\n"
         "  depdoctor migrate --venv .venv chat rank           # these\n"
+        "  depdoctor migrate --venv a --venv b                # what two environments hold\n"
         "  depdoctor migrate --freeze freeze.txt --output out",
         (printing(), voice()),
     )
     command.add_argument("folders", nargs="*", metavar="PROJECT", help="folders of projects (default: all below .)")
-    source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--venv", dest="shared", type=Path, metavar="DIR", help="a virtual or conda environment; it is not started"
+    command.add_argument(
+        "--venv",
+        dest="shared",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="a virtual or conda environment; it is not started (may be repeated: each project goes with what fits it)",
     )
-    source.add_argument("--freeze", type=Path, metavar="FILE", help="what `pip freeze` printed")
+    command.add_argument(
+        "--freeze",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="what `pip freeze` printed (may be repeated)",
+    )
     command.add_argument(
         "--output", type=Path, default=Path("migration"), metavar="DIR", help="a new folder (default: ./migration)"
     )
@@ -43,14 +56,19 @@ def run(options: argparse.Namespace) -> int:
     from depdoctor.errors import UsageError
     from depdoctor.pipeline import migrating
 
-    source = options.shared or options.freeze
-    if not source.exists():
-        raise UsageError(f"there is no `{source}`", hint="name the environment that the projects share")
+    sources = [*options.shared, *options.freeze]
+    if not sources:
+        raise UsageError(
+            "nothing says what the projects share", hint="name it: `--venv DIR`, or `--freeze FILE` of `pip freeze`"
+        )
+    for source in sources:
+        if not source.exists():
+            raise UsageError(f"there is no `{source}`", hint="name the environment that the projects share")
     # one folder that is named is where the projects are looked for; of several each is one of those here
     options.path = Path(options.folders[0]) if len(options.folders) == 1 else Path()
     chosen = [Path(folder).as_posix() for folder in options.folders] if len(options.folders) > 1 else []
     with progress_of(options) as progress:
-        done = migrating.migrate(settings(options), source, options.output, chosen, progress)
+        done = migrating.migrate(settings(options), sources, options.output, chosen, progress)
     if options.format == "json":
         from depdoctor.report import json
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -104,6 +105,38 @@ def migration(
         contested=tuple(_contested(installed, readings, environment)),
         idle=tuple(sorted(idle)) if known else (),
         idle_known=known,
+    )
+
+
+def fitting(
+    reading: Reading, sources: Sequence[tuple[InstalledEnvironment, Modules, Environment]]
+) -> InstalledEnvironment:
+    """The environment that a project most likely runs in: where the most of its lines and imports are met.
+
+    Of several that meet as many, the first that was named.
+    """
+
+    def met(source: tuple[InstalledEnvironment, Modules, Environment]) -> int:
+        installed, modules, environment = source
+        wanted = needs(reading, installed, modules, environment)
+        return sum(one.installed is not None for one in wanted) + sum(
+            one.installed is not None and not one.remark for one in wanted
+        )
+
+    return max(sources, key=met)[0]
+
+
+def joined(parts: Sequence[Migration]) -> Migration:
+    """Migrations out of several environments as one; what nobody needs is told with the environment it is in."""
+    if len(parts) == 1:
+        return parts[0]
+    return Migration(
+        source=", ".join(part.source for part in parts),
+        python=", ".join(dict.fromkeys(part.python for part in parts)),
+        moves=tuple(sorted((move for part in parts for move in part.moves), key=attrgetter("project"))),
+        contested=tuple(one for part in parts for one in part.contested),
+        idle=tuple(f"{name} in {part.source}" for part in parts for name in part.idle),
+        idle_known=all(part.idle_known for part in parts),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import UsageError
 from depdoctor.lock.modules import modules_of
+from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.image import Bundle
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import Inventory
-from depdoctor.model.lock import Impossible, Question
-from depdoctor.model.migration import Migration
+from depdoctor.model.lock import Answer, Impossible, Question
+from depdoctor.model.migration import Migration, Move
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions, Reading
 from depdoctor.model.seams import Progress
@@ -34,6 +36,9 @@ from depdoctor.pipeline.scanning import asking, configured
 from depdoctor.pipeline.standing import Settings
 from depdoctor.read import requirements_txt
 from depdoctor.report import migration as report
+
+Source = tuple[InstalledEnvironment, stage.Modules, Environment]
+"""What is installed, which distributions install a module, and where it runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,62 +50,84 @@ class Migrated:
     written: tuple[Path, ...]
 
 
-def migrate(settings: Settings, source: Path, output: Path, projects: Sequence[str], progress: Progress) -> Migrated:
+def migrate(
+    settings: Settings, sources: Sequence[Path], output: Path, projects: Sequence[str], progress: Progress
+) -> Migrated:
     """Write a manifest for each project, as files to review and a patch, into a new folder.
 
-    `source` is a virtual or conda environment, or a file as `pip freeze` writes it. `projects` are folders below the
-    root, none for all. Raises `UsageError`, also where the folder stands and is not empty.
+    Each of `sources` is a virtual or conda environment, or a file as `pip freeze` writes it; of several, each project
+    goes with the one that it fits best. `projects` are folders below the root, none for all. Raises `UsageError`, also
+    where the folder stands and is not empty.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} stands already", hint="`migrate` writes over nothing: name a new folder")
     config, facts = configured(settings)
-    installed = _frozen(source) if source.is_file() else read.read_environment(source, name=source.as_posix())
-    if not installed.distributions:
-        raise UsageError(f"no package is installed in `{source}`", hint="name a virtual environment or a freeze file")
     found = discover.survey(settings.root, config.exclude).projects
     chosen = [one for one in found if not projects or any(_within(one.root, each) for each in projects)]
     readings = read.read_all(tuple(chosen), settings.root, facts.stdlib_by_name)
+    shared = [_source(path, config) for path in dict.fromkeys(sources)]
     if not readings:
         raise UsageError(f"no project under `{settings.root}`", hint="name the folder that holds your projects")
-    python = ".".join(installed.python.split(".")[:2]) or config.python
-    environment = Environment(python=python, platform=config.targets[0].platform)
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
-    modules = _modules(installed)
-    held, refused = stage.constraints(installed, environment), stage.refused(installed, environment)
     end = time.monotonic() + settings.budget_s
     task = "resolving what each project needs"
     progress.start(task, len(readings))
-    moves = []
+    homes = {one.project.name: stage.fitting(one, shared) for one in readings}
+    parts = []
     with asking(settings, lambda: end - time.monotonic()) as oracle:
-        for reading in readings:
-            # as installed; without what is broken in the environment; and with nothing held but the lines themselves
-            for loose, holding in ((frozenset[NormalizedName](), held), (refused, held), (refused, ())):
-                needs = stage.needs(reading, installed, modules, environment, loose)
-                own = {need.name for need in needs}
-                answer = oracle.resolve(
-                    Question(
-                        requirements=tuple(sorted({need.line for need in needs})),
-                        constraints=tuple(line for line in holding if line.partition("==")[0] not in own),
-                        environment=environment,
-                        indexes=_indexes(reading, config.indexes),
-                        exclude_newer=moment,
-                        builds_allowed=settings.builds_allowed,
-                    )
-                )
-                if not isinstance(answer, Impossible):
-                    break
-            moves.append(stage.move(reading, needs, installed, answer))
-            progress.advance(task)
+
+        def ask(reading: Reading, question: Question) -> Answer:
+            indexes = _indexes(reading, config.indexes)
+            return oracle.resolve(replace(question, indexes=indexes, builds_allowed=settings.builds_allowed))
+
+        for source in shared:
+            mine = [one for one in readings if homes[one.project.name] is source[0]]
+            moves = []
+            for reading in mine:
+                moves.append(_move(reading, source, moment, ask))
+                progress.advance(task)
+            parts.append(stage.migration(source[0], mine, moves, source[2]))
     progress.finish(task)
-    result = stage.migration(installed, readings, moves, environment)
+    result = stage.joined(parts)
+    installed = tuple(one for one, _, _ in shared)
     inventory = Inventory(
-        root=str(settings.root), entries=(), targets=config.targets, index_date=moment, installed=(installed,)
+        root=str(settings.root), entries=(), targets=config.targets, index_date=moment, installed=installed
     )
     broken = diagnose(inventory, Conflicts(), facts)
-    texts = {move.root: _standing(settings.root, move.root) for move in moves}
+    texts = {move.root: _standing(settings.root, move.root) for move in result.moves}
     bundle = Bundle(files=report.files(result, broken, texts))
     written = files.write(bundle, output)
     return Migrated(migration=result, broken=broken, written=written)
+
+
+def _source(path: Path, config: Config) -> Source:
+    """What is installed in an environment, who installs which modules, and where it runs."""
+    installed = _frozen(path) if path.is_file() else read.read_environment(path, name=path.as_posix())
+    if not installed.distributions:
+        raise UsageError(f"no package is installed in `{path}`", hint="name a virtual environment or a freeze file")
+    python = ".".join(installed.python.split(".")[:2]) or config.python
+    return installed, _modules(installed), Environment(python=python, platform=config.targets[0].platform)
+
+
+def _move(reading: Reading, source: Source, moment: datetime, ask: Callable[[Reading, Question], Answer]) -> Move:
+    """What a project needs: as installed; else without what is broken there; else with nothing held but its lines."""
+    installed, modules, environment = source
+    held, refused = stage.constraints(installed, environment), stage.refused(installed, environment)
+    for loose, holding in ((frozenset[NormalizedName](), held), (refused, held), (refused, ())):
+        needs = stage.needs(reading, installed, modules, environment, loose)
+        own = {need.name for need in needs}
+        answer = ask(
+            reading,
+            Question(
+                requirements=tuple(sorted({need.line for need in needs})),
+                constraints=tuple(line for line in holding if line.partition("==")[0] not in own),
+                environment=environment,
+                exclude_newer=moment,
+            ),
+        )
+        if not isinstance(answer, Impossible):
+            break
+    return stage.move(reading, needs, installed, answer)
 
 
 def _indexes(reading: Reading, configured: IndexOptions) -> IndexOptions:

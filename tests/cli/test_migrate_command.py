@@ -183,3 +183,26 @@ def test_a_terminal_is_told_what_to_do_next(root: Path, venv: Path, capsys: pyte
     assert "hub  2 packages, 1 not as installed; 1 to check by hand" in out
     assert "needed by no project: audiolib" in out
     assert "git apply ../out/changes.diff" in out
+
+
+def test_of_several_environments_each_project_goes_with_what_fits_it(
+    root: Path, venv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "voice").mkdir()
+    (root / "voice" / "requirements.txt").write_text("audiolib\nformers\n", encoding="utf-8")
+    freeze = tmp_path / "freeze.txt"
+    freeze.write_text("audiolib==1.9.2\nformers==4.44.2\nnumlib==1.26.4\ntokenkit==0.19.1\nplotkit==3.5.1\n")
+    arguments = ["--venv", str(venv), "--freeze", str(freeze), "--output", "../out", "--format", "json"]
+    assert cli.run(["migrate", *arguments]) == 0
+    told = json.loads(capsys.readouterr().out)
+    wanted = {one["name"]: [each["requirement"] for each in one["requirements"]] for one in told["projects"]}
+    assert wanted["voice"] == ["audiolib==1.9.2", "formers==4.44.2"]
+    assert wanted["chat"] == ["chatchain==0.3.0", "tokenkit==0.19.1"]
+    assert all(one["moved"] == [] for one in told["projects"] if one["name"] in {"voice", "chat"})
+    assert {one.partition(" in ")[0].partition(" ")[0] for one in told["unneeded"]} == {"audiolib", "plotkit"}
+    assert f"plotkit 3.5.1 in {freeze.as_posix()}" in told["unneeded"]
+
+
+def test_nothing_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["migrate"]) == 2
+    assert "--venv DIR" in capsys.readouterr().err
