@@ -40,6 +40,10 @@ class Fake:
     token_answer: bytes | None = None
     referrers: bool = False
     """Whether it knows referrers of its own (distribution specification 1.1)."""
+    catalog: bool = True
+    """Whether it tells of its repositories."""
+    page: int = 1000
+    """How many names it tells at a time."""
     quiet: bool = False
     """Whether it does not tell the digest of what it has."""
     pieces: dict[str, bytearray] = field(default_factory=dict)
@@ -112,6 +116,16 @@ class Handler(BaseHTTPRequestHandler):
             self.route(url, body, fault)
 
     def route(self, url: SplitResult, body: bytes, fault: object) -> None:
+        if url.path == "/v2/_catalog" and self.fake.catalog:
+            self.listed("repositories", sorted({*self.fake.manifests, *self.fake.blobs}), url)
+            return
+        if url.path.endswith("/tags/list"):
+            found = self.fake.manifests.get(url.path.removeprefix("/v2/").removesuffix("/tags/list"))
+            if found is None:
+                self.answer(404)
+            else:
+                self.listed("tags", sorted(tag for tag in found if not tag.startswith("sha256:")), url)
+            return
         match = PATH.fullmatch(url.path)
         if match is None:
             self.answer(404)
@@ -119,6 +133,13 @@ class Handler(BaseHTTPRequestHandler):
         getattr(self, match["kind"])(match["name"], match["rest"], parse_qs(url.query), body, fault)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_one  # noqa: N815
+
+    def listed(self, key: str, names: list[str], url: SplitResult) -> None:
+        last = parse_qs(url.query).get("last", [""])[0]
+        left = [name for name in names if name > last]
+        page = left[: self.fake.page]
+        more = {"Link": f'<{url.path}?last={page[-1]}>; rel="next"'} if len(left) > len(page) else {}
+        self.answer(200, json.dumps({key: page}).encode(), **more)
 
     def token(self, query: dict[str, list[str]]) -> None:
         if self.fake.user and self.headers.get("Authorization") != self.fake.user:

@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -29,7 +29,7 @@ from depdoctor.model.image import (
     PushedImage,
     StoredImage,
 )
-from depdoctor.model.label import MODEL_VERSION, PROJECT, SECTION, WEIGHTS, weights_of
+from depdoctor.model.label import MODEL_VERSION, PROJECT, REVISION, SECTION, WEIGHTS, base_of, weights_of
 from depdoctor.model.noun import dataclass
 from depdoctor.model.seams import Progress, Registry
 
@@ -41,6 +41,8 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONTAINER_PREFIX = "depdoctor-"
 CONNECT_S = 60
+UNDATED = datetime(1980, 1, 2, tzinfo=UTC)
+"""What images say of themselves is before this, so that it is the same on every day."""
 
 LAYER_INSTRUCTIONS = ("ADD", "COPY", "RUN", "WORKDIR")
 
@@ -250,7 +252,9 @@ class DockerEngine:
         with speaking("list images"):
             rows = [row for row in self.api.df()["Images"] or () if SECTION in (row["Labels"] or {})]
             images = [_stored(row, self.api.inspect_image(row["Id"]), shares=shares) for row in rows]
-        return tuple(sorted(images, key=lambda image: (image.project, -image.since.timestamp(), image.identity)))
+        return tuple(
+            sorted(images, key=lambda image: (image.project, -(image.since or UNDATED).timestamp(), image.identity))
+        )
 
     def remove(self, reference: str) -> None:
         """Remove a name, and the image with it when that was its last."""
@@ -319,16 +323,18 @@ def _short(digest: str) -> str:
 def _stored(image: Mapping[str, Any], details: Mapping[str, Any], *, shares: bool) -> StoredImage:
     labels = image["Labels"]
     shared = image["SharedSize"]
+    told = (details["Created"], details["Metadata"]["LastTagTime"])
     return StoredImage(
         identity=image["Id"],
         references=tuple(sorted(image["RepoTags"] or ())),
         project=labels.get(PROJECT, ""),
         section=labels[SECTION],
-        revision=labels.get("org.opencontainers.image.revision", ""),
-        since=max(_moment(details["Created"]), _moment(details["Metadata"]["LastTagTime"])),
+        revision=labels.get(REVISION, ""),
+        since=since if (since := max(map(_moment, told))) > UNDATED else None,
         size_bytes=image["Size"],
         shared_bytes=shared if shares and shared >= 0 else None,
         containers=max(image["Containers"], 0),
+        base=base_of(labels),
         weights=weights_of(labels.get(WEIGHTS, "")),
         model_version=labels.get(MODEL_VERSION, ""),
     )

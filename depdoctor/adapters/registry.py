@@ -14,9 +14,9 @@ from typing import BinaryIO
 from urllib.parse import urljoin
 
 from depdoctor.adapters.registry_line import TRIES, Line, expect, unreachable
-from depdoctor.adapters.registry_names import parse
+from depdoctor.adapters.registry_names import Reference, parse
 from depdoctor.adapters.registry_upload import upload
-from depdoctor.errors import RegistryError
+from depdoctor.errors import RegistryError, UnreachableError
 from depdoctor.model.image import Attachment, Blob
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -28,6 +28,7 @@ MANIFEST_TYPES = (
 )
 MAX_MANIFEST_BYTES = 4 << 20
 CHUNK_BYTES = 1 << 20
+PAGE, MOST_PAGES = 1000, 1000
 
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -86,6 +87,44 @@ class OciRegistry:
         expect(answer, 200, name, f"look for {reference}")
         said = str(answer.headers.get("Docker-Content-Digest", ""))
         return said if _DIGEST.fullmatch(said) else self.manifest(reference)[0].digest
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """The tags of a repository, none where there is no such repository. Raises `RegistryError`."""
+        name = parse(repository)
+        return tuple(sorted(self._listed(name, f"tags/list?n={PAGE}", "tags", f"list the tags of {repository}")))
+
+    def repositories(self, prefix: str) -> tuple[str, ...]:
+        """The repositories below REGISTRY/PREFIX, as far as the registry tells of them; many tell nothing.
+
+        Raises `UnreachableError` where it does not answer at all.
+        """
+        name = parse(f"{prefix}/any")
+        parent = name.repository.rpartition("/")[0]
+        host = prefix.partition("/")[0]
+        address = f"{name.base.removesuffix(name.repository)}_catalog?n={PAGE}"
+        try:
+            found = self._listed(name, address, "repositories", f"list the repositories of {host}")
+        except UnreachableError:
+            raise
+        except RegistryError:
+            return ()
+        return tuple(sorted(f"{host}/{one}" for one in found if one.startswith(f"{parent}/")))
+
+    def _listed(self, name: Reference, address: str, key: str, task: str) -> Iterator[str]:
+        """What a registry lists, page after page (distribution specification, "Listing Tags")."""
+        for _ in range(MOST_PAGES):
+            answer = self._line.ask("GET", name, address)
+            if answer.status_code == 404:
+                return
+            expect(answer, 200, name, task)
+            try:
+                yield from (str(one) for one in answer.json().get(key) or ())
+            except (ValueError, AttributeError, TypeError) as error:
+                raise RegistryError(f"the registry makes no sense when asked to {task}", where=name.base) from error
+            following = answer.links.get("next", {}).get("url", "")
+            if not following:
+                return
+            address = urljoin(name.base, following)
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """The bytes of a blob in chunks, checked against the digest. Raises `RegistryError`."""

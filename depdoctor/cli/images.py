@@ -16,14 +16,24 @@ def declare(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
     command = add_command(
         commands,
         "images",
-        "list what depdoctor built and the engine holds, and remove what the plan does not want any more",
+        "list what depdoctor built and the engine or a registry holds, and remove what the plan does not want any more",
         "  depdoctor images list .\n  depdoctor images prune . --dry-run",
         (),
     )
     actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions")
     here = (place(), printing())
-    add_command(
-        actions, "list", "list images with their project, age, size and state", "  depdoctor images list .", here
+    listing = add_command(
+        actions,
+        "list",
+        "list images with their project, age, size and state",
+        "  depdoctor images list .\n  depdoctor images list . --registry registry.example/team --bases",
+        here,
+    )
+    listing.add_argument(
+        "--registry", metavar="REGISTRY/PREFIX", help="those that stand there, in place of the engine's"
+    )
+    listing.add_argument(
+        "--bases", action="store_true", help="ask whether the tags of their bases mean other images by now"
     )
     prune = add_command(
         actions,
@@ -49,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             stored.pruned(terminal.output(), done, dry=options.dry_run)
         return CLEAN
-    found = sprawl.held(settings(options))
+    found = sprawl.held(settings(options), registry=options.registry or "", bases=options.bases)
     if options.format == "json":
         sys.stdout.write(stored.held_json(found))
     else:

@@ -102,12 +102,13 @@ class RemoteImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """An image of depdoctor's that stands in an engine, under any number of names.
+    """An image of depdoctor's that stands in an engine or a registry, under any number of names.
 
     `section` is the digest of the part of the plan that it was built from. `since` is when it was last given a name
-    there; the containerd image store has only the image's own moment for what it built itself. `size_bytes` is what
-    the engine counts: unpacked, with the containerd store the compressed layers too. `shared_bytes` of these are in
-    another image of that engine as well, None where the engine does not tell. `containers` counts those made from it,
+    there, None where nobody knows: images say of themselves that they were made in 1980, so that the same image has the
+    same digest on every day. `size_bytes` is what the engine counts: unpacked, with the containerd store the compressed
+    layers too; in a registry what its layers take there. `shared_bytes` of these are in another image there as well,
+    None where the engine does not tell. `containers` counts those made from it,
     running or not. `weights` are the files of weights that it holds or is started beside ("path@sha256:<hex>"), and
     `model_version` is what people call them.
     """
@@ -117,10 +118,12 @@ class StoredImage:
     project: str
     section: str
     revision: str
-    since: datetime
+    since: datetime | None
     size_bytes: int
     shared_bytes: int | None
     containers: int
+    base: str = ""
+    """The base that it was built on, by name and digest; "" where it does not say."""
     weights: tuple[str, ...] = ()
     model_version: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from depdoctor.model.noun import dataclass
@@ -23,6 +23,8 @@ REVISION = "org.opencontainers.image.revision"
 
 DIRTY = "depdoctor.dirty"
 """Whether tracked files of the project were not as in that commit: "true", or not there."""
+
+BASE_NAME, BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
 
 _WEIGHT = re.compile(r"(.+?@sha256:[0-9a-f]{64})(?:, |$)", re.DOTALL)
 
@@ -64,12 +66,18 @@ def section_digest(plan: Plan, image: Image) -> str:
     return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"
 
 
+def base_of(labels: Mapping[str, str]) -> str:
+    """The base of an image by its labels, as NAME@DIGEST; "" where they do not say both."""
+    name, digest = labels.get(BASE_NAME, ""), labels.get(BASE_DIGEST, "")
+    return f"{name.partition('@')[0]}@{digest}" if name and digest else ""
+
+
 def labels(plan: Plan, image: Image, source: Source = NO_SOURCE) -> dict[str, str]:
     """The labels of an image (annotations of the OCI image specification, and depdoctor's own), sorted by name."""
     found = {SECTION: section_digest(plan, image), PROJECT: image.project, "org.opencontainers.image.title": image.name}
     if image.base.reference != SCRATCH:
-        found["org.opencontainers.image.base.name"] = image.base.reference
-        found["org.opencontainers.image.base.digest"] = image.base.digest
+        found[BASE_NAME] = image.base.reference
+        found[BASE_DIGEST] = image.base.digest
     if image.keep is not Keep.OMIT:
         found[WEIGHTS] = weights_label(image.weights)
         found[MODEL_VERSION] = image.model_version

@@ -28,6 +28,10 @@ class Held(Protocol):
     def state(self) -> str:
         """In a word or two; "" where there is no plan."""
 
+    @property
+    def base(self) -> str:
+        """What became of its base, "" where nobody asked or nothing did."""
+
 
 class Pruned(Protocol):
     """What was removed, and what stayed with the reason."""
@@ -56,11 +60,11 @@ def held(console: Console, images: Sequence[Held]) -> None:
             Text(image.project, style="bold"),
             Text("\n".join(image.references) or image.identity[:SHORT]),
             *([Text("\n".join(_model(image)))] if modelled else []),
-            image.since.strftime("%Y-%m-%d %H:%M"),
+            image.since.strftime("%Y-%m-%d %H:%M") if image.since else "",
             size(image.size_bytes),
             own,
             str(image.containers or ""),
-            one.state,
+            "; ".join(filter(None, (one.state, one.base))),
         )
     if images:
         console.print(table)
@@ -110,10 +114,12 @@ def _values(one: Held) -> dict[str, Any]:
         "revision": image.revision or None,
         "model_version": image.model_version or None,
         "weights": list(image.weights),
-        "since": image.since.isoformat(),
+        "since": image.since.isoformat() if image.since else None,
         "bytes": image.size_bytes,
         "shared_bytes": image.shared_bytes,
         "containers": image.containers,
+        "base": image.base or None,
+        "base_state": one.base or None,
         "state": one.state or None,
     }
 
