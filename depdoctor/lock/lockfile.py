@@ -10,6 +10,7 @@ from functools import lru_cache
 from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from depdoctor.lock.declared import Declared, in_groups
 from depdoctor.model.distribution import DistributionFile, LockedPackage, Pin
@@ -55,7 +56,7 @@ def from_lockfile(
 
     A format that states hashes without files has them looked up, every version by itself.
     """
-    chosen = tuple(_chosen(manifest, project, question.environment, groups))
+    chosen = tuple(_chosen(manifest, project, question, groups))
     installed = [package for package in chosen if not package.source]
     if any(not package.files for package in installed):
         pins = _looked_up(installed, manifest, question, resolver)
@@ -98,12 +99,31 @@ def _tags(file: DistributionFile) -> frozenset[Tag]:
     return parse_wheel_filename(file.filename)[3]
 
 
-def _chosen(
-    manifest: Manifest, project: Project, environment: Environment, groups: Sequence[str]
-) -> Iterator[LockedPackage]:
-    if any(package.is_root or package.optional_requires for package in manifest.packages):
-        return _reached(manifest.packages, project, environment, groups)
-    return (package for package in manifest.packages if _selected(package, environment, groups))
+def _chosen(manifest: Manifest, project: Project, question: Question, groups: Sequence[str]) -> Iterator[LockedPackage]:
+    """The packages that count in the environment; where the lockfile does not say of each, those that lines lead to.
+
+    PDM writes neither groups nor markers of packages unless its strategy is `inherit_metadata`.
+    """
+    packages, environment = manifest.packages, question.environment
+    if any(package.is_root or package.optional_requires for package in packages):
+        return _reached(packages, _roots(packages, project), environment, groups)
+    if (
+        manifest.format == "pdm.lock"
+        and question.requirements
+        and not any(one.groups or one.marker for one in packages)
+    ):
+        lines = tuple(_met_or_bare(Requirement(text), packages) for text in question.requirements)
+        root = LockedPackage(name=canonicalize_name(project.name), version=Version("0"), requires=lines)
+        return (package for package in _reached(packages, [root], environment, groups) if package is not root)
+    return (package for package in packages if _selected(package, environment, groups))
+
+
+def _met_or_bare(line: Requirement, packages: Sequence[LockedPackage]) -> Requirement:
+    """A line; without its versions where none of them is locked: what is installed is what is locked all the same."""
+    name = canonicalize_name(line.name)
+    if any(one.name == name and line.specifier.contains(one.version, prereleases=True) for one in packages):
+        return line
+    return Requirement(f"{line.name}[{','.join(line.extras)}]")
 
 
 def _selected(package: LockedPackage, environment: Environment, groups: Sequence[str]) -> bool:
@@ -117,18 +137,19 @@ def _selected(package: LockedPackage, environment: Environment, groups: Sequence
     return package.marker.evaluate({**environment.markers(), **sets}, context="lock_file")
 
 
-def _reached(
-    packages: Sequence[LockedPackage], project: Project, environment: Environment, groups: Sequence[str]
-) -> Iterator[LockedPackage]:
-    """The packages that the project leads to, along edges that count in the environment.
+def _roots(packages: Sequence[LockedPackage], project: Project) -> list[LockedPackage]:
+    """The package in the project's own folder; where the lockfile has none there, the one that the lockfile is for."""
+    own = [package for package in packages if _is_project(package, project)]
+    return own or [package for package in packages if package.is_root] or list(packages)
 
-    The project is the package in its own folder; where the lockfile has none there, the one that the lockfile is for.
-    """
+
+def _reached(
+    packages: Sequence[LockedPackage], roots: Sequence[LockedPackage], environment: Environment, groups: Sequence[str]
+) -> Iterator[LockedPackage]:
+    """The packages that the roots lead to, along edges that count in the environment."""
     by_name: dict[NormalizedName, list[LockedPackage]] = {}
     for package in packages:
         by_name.setdefault(package.name, []).append(package)
-    roots = [package for package in packages if _is_project(package, project)]
-    roots = roots or [package for package in packages if package.is_root] or list(packages)
     active = frozenset(_conflict_extras(roots, groups))
     pending: list[tuple[LockedPackage, tuple[str, ...]]] = [
         (root, tuple(row for row, _ in root.optional_requires if in_groups(row, groups))) for root in roots
