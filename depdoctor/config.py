@@ -23,7 +23,7 @@ from depdoctor.model.config import (
     ImageConfig,
     ProjectConfig,
 )
-from depdoctor.model.packing import Compression, Packing
+from depdoctor.model.packing import LAST_WINS, Compression, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
 from depdoctor.model.toolchain import COMPILER, Toolchain
@@ -85,6 +85,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase, base: 
         packing=Packing(
             compiled=image.take("compile", _yes, False),  # noqa: FBT003 - the default
             compression=image.take("compression", _compression, Compression.COPY),
+            last_wins=image.take("clobber", _one_of(("refuse", LAST_WINS)), "refuse") == LAST_WINS,
         ),
         toolchain=Toolchain(
             image=image.take("builder", _text, ""),

@@ -23,28 +23,36 @@ class Compression(StrEnum):
 COMPILED = "compiled"
 """The word for byte-code."""
 
-WORDS = (COMPILED, Compression.GZIP, Compression.ZSTD)
+LAST_WINS = "last-wins"
+"""The word for wheels that may own one path."""
+
+WORDS = (COMPILED, Compression.GZIP, Compression.ZSTD, LAST_WINS)
 """All that a packing can be besides the usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Packing:
-    """Whether wheels are `compiled` to byte-code, and how their layers are compressed."""
+    """Whether wheels are `compiled` to byte-code, and how their layers are compressed.
+
+    Of two wheels that own one path the last one wins if `last_wins`; else there is no image.
+    """
 
     compiled: bool = False
     compression: Compression = Compression.COPY
+    last_wins: bool = False
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Packing:
         """The packing that these words mean."""
         said = set(words)
         chosen = next((one for one in Compression if one in said), Compression.COPY)
-        return cls(compiled=COMPILED in said, compression=chosen)
+        return cls(compiled=COMPILED in said, compression=chosen, last_wins=LAST_WINS in said)
 
     def words(self) -> tuple[str, ...]:
         """What is not the usual, in words; none where everything is."""
         compression = () if self.compression is Compression.COPY else (str(self.compression),)
-        return (*((COMPILED,) if self.compiled else ()), *compression)
+        last = (LAST_WINS,) if self.last_wins else ()
+        return (*((COMPILED,) if self.compiled else ()), *compression, *last)
 
 
 USUAL = Packing()

@@ -6,7 +6,8 @@ Images are reproducible, so what should stand in the registry can be made again 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from depdoctor import verify
 from depdoctor.adapters.fetch import WheelFetcher
@@ -14,13 +15,11 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.choice import needs_engine
 from depdoctor.build.oci import OciBuilder
-from depdoctor.build.oci.owners import title_of
+from depdoctor.build.oci.image import CREATED_BY
 from depdoctor.errors import RegistryError, UsageError
 from depdoctor.model.finding import Diagnosis, Finding, worst_first
 from depdoctor.model.image import RemoteImage
-from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
-from depdoctor.model.weights import Keep, layered
 from depdoctor.pipeline import references
 from depdoctor.pipeline.native import compiler_for
 from depdoctor.pipeline.sources import source_of
@@ -57,18 +56,14 @@ def compare_images(settings: Settings, progress: Progress, names: Sequence[str],
         reference = f"{prefix}/{image.name}:{references.tag(standing)}"
         own = json.loads(store.path(built.config.digest).read_bytes())
         remote = _remote(reference, registry)
-        found += verify.compare(image, built, _titles(standing, image), own, remote)
+        titles = _titles(own, len(built.layers) - built.base_layers)
+        found += verify.compare(image, built, titles, own, remote)
     return Diagnosis(findings=worst_first(tuple(found)), rules_run=verify.COMPARED)
 
 
-def _titles(standing: Plan, image: Image) -> tuple[str, ...]:
-    """What each layer of ours holds, in the order in which they lie on the base."""
-    pins = standing.by_hash()
-    layers = standing.layers(image)
-    middle = [title_of(layer, pins, number) for layer in layers for number in range(1, layer.parts + 1)]
-    held = layered(image.weights) if image.keep is Keep.LAYER else ()
-    middle += [f"the weights {', '.join(one.path for one in files)}" for files in held]
-    return "the virtual environment", *middle, f"the code of `{image.project}`"
+def _titles(own: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """What each of the topmost layers holds, as the history of the configuration tells."""
+    return tuple(step["created_by"].removeprefix(CREATED_BY) for step in own["history"][-count:])
 
 
 def _remote(reference: str, registry: OciRegistry) -> RemoteImage:

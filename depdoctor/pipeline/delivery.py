@@ -71,7 +71,7 @@ def _packed(standing: Plan, wish: BuildWish) -> Plan:
 
     def packed(packing: Packing) -> Packing:
         compression = Compression(wish.compression) if wish.compression else packing.compression
-        return Packing(compiled=packing.compiled or wish.compiled, compression=compression)
+        return replace(packing, compiled=packing.compiled or wish.compiled, compression=compression)
 
     return replace(standing, images=tuple(replace(image, packing=packed(image.packing)) for image in standing.images))
 

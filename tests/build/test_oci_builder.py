@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from registry_server import Fake, serving
-from wheels import make_wheel
+from wheels import make_wheel, record_hash
 
+from depdoctor.adapters.compiler import compiler
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
@@ -23,6 +26,7 @@ from depdoctor.build.oci import OciBuilder
 from depdoctor.errors import BuildError, RegistryError, UnsafeWheelError
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.image import BuiltImage
+from depdoctor.model.packing import Compression, Packing
 from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.seams import NoProgress
 from depdoctor.model.target import Environment, Platform
@@ -334,6 +338,57 @@ def test_two_wheels_with_one_path_are_refused(together: bool, tmp_path: Path, st
     with pytest.raises(BuildError, match=r"one.*other.*cv2\.py") as caught:
         build(a_plan(Base(reference=SCRATCH), {"a": layers}), store, root)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("compression", Compression)
+@pytest.mark.parametrize("together", [True, False])
+def test_the_last_of_two_wheels_wins_where_that_is_accepted(
+    together: bool, compression: Compression, tmp_path: Path, store: BlobStore, root: Path
+) -> None:
+    site = "venv/lib/python3.11/site-packages"
+    one = a_pin(make_wheel(tmp_path, "aaa", files={"cv2/__init__.py": b"one = 1\n", "cv2/one.py": b"1"}))
+    two = a_pin(make_wheel(tmp_path, "bbb", files={"cv2/__init__.py": b"two = 2\n", "cv2/two.py": b"2"}))
+    layers = [[two, one]] if together else [[one], [two]]
+    plan = a_plan(Base(reference=SCRATCH), {"a": layers})
+    packing = Packing(last_wins=True, compression=compression)
+    plan = replace(plan, images=tuple(replace(image, packing=packing) for image in plan.images))
+    (image,) = build(plan, store, root)
+    (again,) = build(plan, BlobStore(tmp_path / "again"), root)
+    assert again == image
+    assert len(image.layers) == (3 if together else 5)
+    found: dict[str, bytes] = {}
+    for layer in image.layers:
+        content = store.path(layer.digest).read_bytes()
+        if compression is Compression.ZSTD:
+            content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
+        else:
+            content = gzip.decompress(content)
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            found |= {one.name: archive.extractfile(one).read() for one in archive if one.isfile()}  # type: ignore[union-attr]
+    assert found[f"{site}/cv2/__init__.py"] == b"two = 2\n"
+    for name in ("aaa", "bbb"):
+        rows = [row.split(",") for row in found[f"{site}/{name}-1.0.dist-info/RECORD"].decode().splitlines()]
+        for path, expected, _ in rows:
+            content = found[f"{site}/{path}"]
+            assert expected in ("", record_hash(content)), path
+    assert "cv2/__init__.py" not in found[f"{site}/aaa-1.0.dist-info/RECORD"].decode()
+    assert "cv2/__init__.py" in found[f"{site}/bbb-1.0.dist-info/RECORD"].decode()
+
+
+def test_byte_code_of_a_replaced_module_goes_with_it(tmp_path: Path, store: BlobStore, root: Path) -> None:
+    here = "{}.{}".format(*sys.version_info)
+    one = a_pin(make_wheel(tmp_path, "aaa", files={"cv2/__init__.py": b"one = 1\n"}))
+    two = a_pin(make_wheel(tmp_path, "bbb", files={"cv2/__init__.py": b"def (:\n"}))
+    environment = Environment(python=here, platform=Platform())
+    for layers in ([[one, two]], [[one], [two]]):
+        plan = a_plan(Base(reference=SCRATCH), {"a": layers}, environment)
+        packing = Packing(last_wins=True, compiled=True)
+        plan = replace(plan, images=tuple(replace(image, packing=packing) for image in plan.images))
+        (image,) = build(plan, store, root, compiler=compiler)
+        files = files_of(image, store)
+        code = f"__init__.cpython-{here.replace('.', '')}.pyc"
+        folder = f"venv/lib/python{here}/site-packages/cv2/__pycache__"
+        assert (f"{folder}/{code}" in files) == (f"{folder}/.wh.{code}" in files) == (len(layers) == 2)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,11 @@ class OciBuilder:
         here = []
         for layer, number, image in missing:
             files = tuple(self._file(pins[sha256], image) for sha256 in layer.wheels)
-            if image.packing.compiled or not all(carried(file) and file.is_wheel for file in files):
+            if (
+                image.packing.compiled
+                or image.packing.last_wins
+                or not all(carried(file) and file.is_wheel for file in files)
+            ):
                 here.append((layer, number, image))
                 continue
             orders.append(
@@ -238,6 +242,7 @@ class OciBuilder:
             part=(number, layer.parts),
             compression=image.packing.compression,
             compiler=compilers[image.environment.python] if image.packing.compiled else None,
+            last_wins=image.packing.last_wins,
         )
 
     def _image(self, plan: Plan, image: Image, base: BaseImage, layers: Mapping[str, Blob]) -> BuiltImage:
@@ -249,6 +254,7 @@ class OciBuilder:
             for layer in plan.layers(image)
             for number, piece in enumerate(made_keys(layer, image.packing), 1)
         ]
+        steps += self._records(plan, image, layers)
         steps += self._weights(image)
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
         configuration, text = config(image, base, steps, labels(plan, image, self._source(image)), _created())
@@ -273,6 +279,20 @@ class OciBuilder:
     def _environment(self, interpreter: str, image: Image) -> Blob:
         python, sees_base = image.environment.python, bool(image.provided)
         return self._kept(lambda stream: write_environment(stream, interpreter, python, sees_base=sees_base), image)
+
+    def _records(self, plan: Plan, image: Image, layers: Mapping[str, Blob]) -> list[Step]:
+        """A layer that keeps RECORD true where a layer replaces files of one below it, if any does."""
+        if not image.packing.last_wins:
+            return []
+        from depdoctor.build.oci.settled import replaced, write_records
+
+        held = [
+            tuple((piece, layers[piece]) for piece in made_keys(layer, image.packing)) for layer in plan.layers(image)
+        ]
+        if not replaced(held, self._store):
+            return []
+        blob = self._kept(lambda stream: write_records(stream, held, self._store), image)
+        return [Step(blob=blob, title="the records of files that were replaced")]
 
     def _weights(self, image: Image) -> list[Step]:
         """A layer for every file of weights that the image holds."""

@@ -51,17 +51,19 @@ def make_layer(
     *,
     compression: Compression = Compression.COPY,
     bytecode: ByteCode | None = None,
+    last_wins: bool = False,
 ) -> MadeLayer:
     """Write the layer that installs these wheels for one Python minor version; the same bytes on every machine.
 
     Of several parts it is the first, second and so on, all of about one size; no file is split. With `bytecode` modules
-    are compiled.
+    are compiled. Where `last_wins`, a path that two wheels own is that of the later name.
 
     Raises `UnsafeWheelError` for a wheel that breaks a rule, `BuildError` if two wheels own one path.
     """
     with ExitStack() as stack:
         opened = [_opened(wheel, python, bytecode, stack) for wheel in wheels]
-        files = sorted(((file, wheel) for wheel in opened for file in wheel.files()), key=lambda pair: pair[0].path)
+        pairs = _last(opened) if last_wins else [(file, wheel) for wheel in opened for file in wheel.files()]
+        files = sorted(pairs, key=lambda pair: pair[0].path)
         files = list(_share(files, *part))
         stream = layer_stream(out, compression)
         owned: dict[str, str] = {}
@@ -90,6 +92,19 @@ def _reading(path: Path, stack: ExitStack) -> int:
     descriptor = os.open(path, os.O_RDONLY)
     stack.callback(os.close, descriptor)
     return descriptor
+
+
+def _last(wheels: Sequence[Wheel]) -> list[tuple[Installed, Wheel]]:
+    """The files of wheels of which the last, by name, has each path."""
+    ordered = sorted(wheels, key=lambda wheel: wheel.dist_info)
+    held = {wheel: {file.path: _sign(file) for file in wheel.files()} for wheel in ordered}
+    last = {path: (wheel, sign) for wheel in ordered for path, sign in held[wheel].items()}
+    found = []
+    for wheel in ordered:
+        lost = {path for path, sign in held[wheel].items() if last[path][0] is not wheel and last[path][1] != sign}
+        codes = {target for source, target, _ in wheel.sources() if source in lost}
+        found += [(file, wheel) for file in wheel.files(frozenset(lost | codes))]
+    return found
 
 
 def _share(files: Sequence[tuple[Installed, Wheel]], number: int, parts: int) -> Iterator[tuple[Installed, Wheel]]:

@@ -36,6 +36,7 @@ class Job:
     part: tuple[int, int] = (1, 1)
     compression: Compression = Compression.COPY
     compiler: Compiler | None = None
+    last_wins: bool = False
 
 
 def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
@@ -62,7 +63,15 @@ def make(job: Job) -> Blob:
     """Make one layer, in this process or another, and note what it is."""
     with job.store.draft() as draft:
         bytecode = ByteCode(compiler=job.compiler, store=job.store) if job.compiler else None
-        made = make_layer(job.wheels, job.python, draft, job.part, compression=job.compression, bytecode=bytecode)
+        made = make_layer(
+            job.wheels,
+            job.python,
+            draft,
+            job.part,
+            compression=job.compression,
+            bytecode=bytecode,
+            last_wins=job.last_wins,
+        )
         if not job.store.has(made.blob.digest):
             job.store.keep(draft, made.blob.digest)
     note(job.store, job.key, made.blob, made.owned)

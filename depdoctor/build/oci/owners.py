@@ -16,13 +16,17 @@ from depdoctor.model.packing import Packing
 from depdoctor.model.plan import Image, Layer, Plan
 from depdoctor.model.seams import Store
 
+ENVIRONMENT = "the environment"
+"""What owns the interpreter, which nothing may replace."""
+
 
 def clash(path: str, one: str, other: str) -> BuildError:
     """The error for a path that two wheels own with different content."""
     return BuildError(
         f"{one} and {other} both install /{path}, with different content",
         where=f"/{path}",
-        hint="Keep only one of the two in the project's requirements",
+        hint="Keep only one of the two in the project's requirements; or accept what the last of them installs, with "
+        '`clobber = "last-wins"` under [image]',
     )
 
 
@@ -37,7 +41,7 @@ def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
         if store.recall(key):
             continue
         signs: dict[str, str] = dict.fromkeys(owned(image.environment.python), "")
-        owners: dict[str, str] = dict.fromkeys(signs, "the environment")
+        owners: dict[str, str] = dict.fromkeys(signs, ENVIRONMENT)
         for layer in layers:
             title = title_of(layer, pins)
             pieces = made_keys(layer, image.packing)
@@ -45,8 +49,10 @@ def check_owners(plan: Plan, images: Sequence[Image], store: Store) -> None:
                 known[pieces[0]] = {path: sign for piece in pieces for path, sign in owned_by(store, piece).items()}
             for path, sign in known[pieces[0]].items():
                 if signs.setdefault(path, sign) != sign:
-                    with naming(image):
-                        raise clash(path, owners[path], title)
+                    if not image.packing.last_wins or owners[path] == ENVIRONMENT:
+                        with naming(image):
+                            raise clash(path, owners[path], title)
+                    signs[path], owners[path] = sign, title
                 owners.setdefault(path, title)
         for file in sorted(owners.keys() & _folders(owners)):
             with naming(image):

@@ -64,14 +64,13 @@ class Wheel:
         self._root = ENVIRONMENT_ROOT.removeprefix("/")
         self.site_packages = f"{self._root}/lib/python{python}/site-packages"
 
-    def files(self) -> list[Installed]:
-        """Every file to install, unsorted."""
+    def files(self, lost: frozenset[str] = frozenset()) -> list[Installed]:
+        """Every file to install, unsorted, but for those at paths that are `lost` to another wheel."""
         self._check_version()
         record_name = f"{self.dist_info}/RECORD"
         record = self._record(record_name)
         dropped = {record_name, *(f"{self.dist_info}/{name}" for name in (*_SIGNATURES, "INSTALLER", "REQUESTED"))}
-        installed: list[Installed] = []
-        rows: list[tuple[str, str, str]] = []
+        found: list[tuple[Installed, tuple[str, str, str]]] = []
         for name, entry in self._entries.items():
             if name in dropped:
                 continue
@@ -81,20 +80,18 @@ class Wheel:
             if size and size != str(entry.size_bytes):
                 raise self.archive.refuse(f"{name}: RECORD tells another size")
             file = self._place(name, entry, expected)
-            installed.append(file)
-            rows.append((self._recorded(file.path), expected, size) if file.entry else self._row(file))
+            found.append((file, (self._recorded(file.path), expected, size) if file.entry else self._row(file)))
         for entry in self.bytecode.entries if self.bytecode else ():
-            installed.append(Installed(entry.name, 0o644, entry, b"", "", self.bytecode))
-            rows.append((self._recorded(entry.name), "", ""))
+            code = Installed(entry.name, 0o644, entry, b"", "", self.bytecode)
+            found.append((code, (self._recorded(entry.name), "", "")))
         for path, content, mode in self._written():
             file = Installed(path, mode, None, content, "")
-            installed.append(file)
-            rows.append(self._row(file))
+            found.append((file, self._row(file)))
         missing = record.keys() - self._entries.keys()
         if missing:
             raise self.archive.refuse(f"{min(missing)}: RECORD lists it, and it is not there")
-        installed.append(self._new_record(rows))
-        return installed
+        kept = [(file, row) for file, row in found if file.path not in lost] if lost else found
+        return [*(file for file, _ in kept), self._new_record([row for _, row in kept])]
 
     def sources(self) -> list[tuple[str, str, Entry]]:
         """Every module: the path of its source in an image, and of its byte-code, unless the wheel holds that path."""
