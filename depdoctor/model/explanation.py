@@ -7,6 +7,7 @@ from datetime import datetime
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.model.demand import Demand
 from depdoctor.model.finding import Cause, Diagnosis
 from depdoctor.model.lock import LockOutcome
 from depdoctor.model.noun import dataclass
@@ -137,6 +138,7 @@ class History:
     """What happened to a project since a date: what moved, what went wrong and by which release.
 
     `before` are the codes and subjects of what was wrong then already, `unknown` why nothing can be said of that.
+    `demands` are what it asks of a machine today.
     """
 
     project: str
@@ -146,3 +148,4 @@ class History:
     before: tuple[tuple[str, str], ...]
     diagnosis: Diagnosis
     unknown: str = ""
+    demands: tuple[Demand, ...] = ()

@@ -14,8 +14,11 @@ from depdoctor import lock
 from depdoctor.conflict.explain import moves, shifted, wanted
 from depdoctor.conflict.suppose import supposed
 from depdoctor.diagnose import diagnose
+from depdoctor.diagnose.demands import demands
+from depdoctor.diagnose.installation import installations
 from depdoctor.errors import UsageError
 from depdoctor.model.conflict import Conflict, Fix
+from depdoctor.model.demand import Demand
 from depdoctor.model.explanation import Break, Contents, History, Pair, Wanted
 from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
@@ -171,7 +174,16 @@ def history(fleet: LockedFleet, reading: Reading, since: datetime | None, progre
         before=() if unknown else tuple(sorted(then.wrong & now.wrong)),
         unknown=unknown,
         diagnosis=now.diagnosis,
+        demands=_demands(fleet, now),
     )
+
+
+def _demands(fleet: LockedFleet, now: _State) -> tuple[Demand, ...]:
+    """What a project asks of a machine, in all environments that it is locked for."""
+    alone = replace(fleet.inventory, entries=(now.entry,), shared=(), index_date=now.moment)
+    date = now.moment.date().isoformat()
+    found = (each for one in installations(alone, fleet.rules) for each in demands(one, fleet.rules, date))
+    return tuple(dict.fromkeys(found))
 
 
 def _state(fleet: LockedFleet, reading: Reading, moment: datetime) -> _State:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from depdoctor.model.demand import Demand
 from depdoctor.model.explanation import Consequence, History, Move, Pair, Wanted, WhatIf
 from depdoctor.model.finding import Severity
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
@@ -76,6 +77,9 @@ def history(out: Console, found: History, *, dated: bool) -> None:
     findings.findings(out, found.diagnosis)
     if all(one.severity is Severity.NOTE for one in found.diagnosis.findings):
         out.print(f"nothing is wrong with {found.project}")
+    if found.demands:
+        out.print(f"\nwhat {found.project} asks of a machine")
+        _demands(out, found.demands)
     if not dated:
         return
     if found.unknown:
@@ -94,6 +98,19 @@ def history(out: Console, found: History, *, dated: bool) -> None:
         out.print(f"{code} {subject} was wrong on {found.since:%Y-%m-%d} already")
     out.print(f"{_many(len(found.moves), 'package')} of {found.project} moved since {found.since:%Y-%m-%d}")
     _moves(out, found.moves)
+
+
+def _demands(out: Console, demands: Sequence[Demand]) -> None:
+    """A line for each thing and value, with the packages that ask for it and the first ground."""
+    table = _table("what", "at least", "by", "because")
+    groups: dict[tuple[str, str], list[Demand]] = {}
+    for one in demands:
+        groups.setdefault((one.what, one.least), []).append(one)
+    for (what, least), some in groups.items():
+        ground = some[0].evidence
+        because = Text(f"{ground.fact} ({', '.join(filter(None, (ground.source, ground.date)))})", style="dim")
+        table.add_row(what, Text(least), Text(_few([one.package for one in some])), because)
+    out.print(table)
 
 
 def whatif(out: Console, changes: str, found: WhatIf, histories: Sequence[History]) -> None:

@@ -103,6 +103,20 @@ def _history(found: History) -> dict[str, Any]:
         "before": [{"code": code, "subject": subject} for code, subject in found.before],
         "unknown": found.unknown or None,
         "findings": _findings(found.diagnosis),
+        "demands": [
+            {
+                "what": one.what,
+                "least": one.least,
+                "package": one.package,
+                "evidence": {
+                    "fact": one.evidence.fact,
+                    "source": one.evidence.source,
+                    "date": one.evidence.date,
+                    "confidence": str(one.evidence.confidence),
+                },
+            }
+            for one in found.demands
+        ],
     }
 
 

@@ -170,3 +170,18 @@ def test_a_project_without_a_date(history: Path, capsys: pytest.CaptureFixture[s
     text = printed(capsys, "explain", "old", "--path", str(history), "--exclude-newer", "2024-03-01")
     assert "nothing is wrong with old" in text
     assert "moved since" not in text
+
+
+def test_a_project_says_what_it_asks_of_a_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "fleet" / "app").mkdir(parents=True)
+    (tmp_path / "fleet" / "app" / "requirements.txt").write_text("torch==2.6.0\n", encoding="utf-8")
+    command = ["explain", "app", "--path", str(tmp_path / "fleet"), "--offline"]
+    assert cli.run(command) == 0
+    assert "what app asks of a machine" in capsys.readouterr().out
+    assert cli.run([*command, "--format", "json"]) == 0
+    told = {one["what"]: one for one in json.loads(capsys.readouterr().out)["demands"]}
+    assert (told["CUDA"]["least"], told["nccl"]["least"], told["driver"]["least"]) == ("12.4", "2.21.5", "525.60.13")
+    assert told["CUDA"]["evidence"]["source"]
