@@ -40,7 +40,7 @@ def _stated(options: argparse.Namespace) -> Mapping[str, object]:
     """The options that bear on what is printed, and what the console does to it."""
     stated = {name: str(value) for name, value in vars(options).items() if name not in _NO_MATTER}
     stated["root"] = str(options.path)
-    if options.format in {"sarif", "github"}:
+    if options.format in {"sarif", "github", "gitlab"}:
         stated["here"] = str(Path.cwd())  # they name files as seen from here
     if options.format == "console":
         stated["terminal"] = f"{sys.stdout.isatty()} {shutil.get_terminal_size()} {sys.stdout.encoding}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 FORMATS = ("console", "json")
 PLAN_FORMATS = (*FORMATS, "markdown")
-SCAN_FORMATS = (*FORMATS, "sarif", "github", "markdown", "html")
+SCAN_FORMATS = (*FORMATS, "sarif", "github", "gitlab", "markdown", "html")
 SEVERITIES = ("error", "warning", "note", "never")
 BUDGET_S = 60.0
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from depdoctor.pipeline.scanning import Scan
 
 
-def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
+def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:  # noqa: PLR0911 - one a format
     """What is printed of a scan in the format that is wanted."""
     inventory, diagnosis = result.inventory, result.diagnosis
     if options.format == "json":
@@ -27,9 +27,11 @@ def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:
         from depdoctor.report import sarif
 
         return sarif.scan(diagnosis, inventory.incomplete, RULES, prefix=prefix(options.path))
-    if options.format == "github":
-        from depdoctor.report import github
+    if options.format in {"github", "gitlab"}:
+        from depdoctor.report import github, gitlab
 
+        if options.format == "gitlab":
+            return gitlab.scan(diagnosis, prefix=prefix(options.path))
         return github.scan(diagnosis, inventory.incomplete, prefix=prefix(options.path))
     if options.format == "markdown":
         from depdoctor.report import markdown

@@ -100,6 +100,7 @@ jobs:
 
 GITLAB = """\
 # Made by `depdoctor generate`; include it from .gitlab-ci.yml. DEPDOCTOR_REGISTRY is where images go, by default here.
+# A masked variable DEPDOCTOR_GITLAB_TOKEN (a project access token, scope `api`) lets the plan be a comment.
 variables:
   ROOT: .
   DEPDOCTOR_REGISTRY: $CI_REGISTRY_IMAGE
@@ -121,14 +122,18 @@ depdoctor-scan:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
   script:
-    - depdoctor scan "$ROOT" --format sarif --fail-on never > depdoctor.sarif
+    - depdoctor scan "$ROOT" --format gitlab --fail-on never > depdoctor.json
     - depdoctor plan "$ROOT" --diff --format markdown > plan.md
+    - |
+      @COMMENT@
     - depdoctor scan "$ROOT" --fail-on error
     - depdoctor plan "$ROOT" --check
   artifacts:
     when: always
     expose_as: depdoctor
-    paths: [depdoctor.sarif, plan.md]
+    paths: [plan.md]
+    reports:
+      codequality: depdoctor.json
 
 depdoctor-push:
   extends: .depdoctor
@@ -143,11 +148,35 @@ depdoctor-push:
 """
 
 
+COMMENT = """\
+python - <<'END'
+import json, os, urllib.request
+token, number = os.environ.get("DEPDOCTOR_GITLAB_TOKEN"), os.environ.get("CI_MERGE_REQUEST_IID")
+if token and number:
+    notes = "{CI_API_V4_URL}/projects/{CI_PROJECT_ID}/merge_requests/{CI_MERGE_REQUEST_IID}/notes".format(**os.environ)
+    mark = "<!-- depdoctor plan -->"
+    def ask(method, address, document=None):
+        data = json.dumps(document).encode() if document else None
+        headers = {"PRIVATE-TOKEN": token, "Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(address, data, headers, method=method)) as answer:
+            return json.load(answer)
+    body = {"body": mark + "\\n" + open("plan.md", encoding="utf-8").read()}
+    found = [one["id"] for one in ask("GET", notes + "?per_page=100") if one["body"].startswith(mark)]
+    ask("PUT", f"{notes}/{found[0]}", body) if found else ask("POST", notes, body)
+END"""
+"""Writes `plan.md` as a comment, or over that of an earlier run; images of Python have no curl."""
+
+
 def ci_files(plan: Plan) -> dict[str, str]:
     """A workflow for GitHub Actions, and a file that a GitLab pipeline includes."""
     newest = max((image.environment.python for image in plan.images), key=_minor, default="3.11")
     python = max(newest, "3.11", key=_minor)  # the oldest that depdoctor itself runs on
-    known = {"@VERSION@": __version__, "@PYTHON@": python, "@IMAGE@": f"python:{python}-slim"}
+    known = {
+        "@COMMENT@": COMMENT.replace("\n", "\n      "),
+        "@VERSION@": __version__,
+        "@PYTHON@": python,
+        "@IMAGE@": f"python:{python}-slim",
+    }
     files = {".github/workflows/depdoctor.yml": GITHUB, "depdoctor.gitlab-ci.yml": GITLAB}
     for word, text in known.items():
         files = {path: recipe.replace(word, text) for path, recipe in files.items()}

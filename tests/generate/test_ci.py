@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
-from typing import Any
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -46,6 +54,73 @@ def test_every_command_is_one_that_there_is(path: str) -> None:
         assert arguments.parse(words).command == words[0]
     assert {shlex.split(command)[1] for command in commands} == {"scan", "plan", "push"}
     assert any(f"depdoctor=={__version__}" in line for line in lines)
+
+
+class Notes(BaseHTTPRequestHandler):
+    """The comments of one merge request, as GitLab's interface has them."""
+
+    notes: ClassVar[dict[int, str]] = {}
+    tokens: ClassVar[list[str | None]] = []
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.tokens.append(self.headers["PRIVATE-TOKEN"])
+        path = urlsplit(self.path).path.removeprefix("/api/v4/projects/7/merge_requests/3/notes").strip("/")
+        if self.command != "GET":
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+            self.notes[int(path) if path else 100 + len(self.notes)] = body
+        listed = json.dumps([{"id": number, "body": body} for number, body in self.notes.items()]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(listed)))
+        self.end_headers()
+        self.wfile.write(listed)
+
+    do_POST = do_PUT = do_GET  # noqa: N815
+
+
+def test_plan_is_one_comment_however_often_the_pipeline_runs(tmp_path: Path) -> None:
+    lines = yaml.safe_load(recipes()[PATHS[1]])["depdoctor-scan"]["script"]
+    (comment,) = (line for line in lines if "DEPDOCTOR_GITLAB_TOKEN" in line)
+    Notes.notes, Notes.tokens = {1: "a person's own"}, []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Notes) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        known = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "CI_API_V4_URL": f"http://127.0.0.1:{server.server_port}/api/v4",
+            "CI_PROJECT_ID": "7",
+        }
+        try:
+            for text in ("first $(id)", "second"):
+                (tmp_path / "plan.md").write_text(text)
+                for given in (
+                    {},
+                    {"DEPDOCTOR_GITLAB_TOKEN": "secret"},
+                    {"DEPDOCTOR_GITLAB_TOKEN": "secret", "CI_MERGE_REQUEST_IID": "3"},
+                ):
+                    done = subprocess.run(
+                        ["sh", "-euc", comment],
+                        env={**known, **given},
+                        cwd=tmp_path,
+                        capture_output=True,
+                        text=True,
+                        check=False,
+                    )
+                    assert done.returncode == 0, done.stderr
+                assert Notes.notes == {1: "a person's own", 101: f"<!-- depdoctor plan -->\n{text}"}
+        finally:
+            server.shutdown()
+            thread.join()
+    assert set(Notes.tokens) == {"secret"}
+    assert len(Notes.tokens) == 4
+
+
+def test_code_quality_is_reported_to_gitlab() -> None:
+    job = yaml.safe_load(recipes()[PATHS[1]])["depdoctor-scan"]
+    written = job["artifacts"]["reports"]["codequality"]
+    assert f'depdoctor scan "$ROOT" --format gitlab --fail-on never > {written}' in job["script"]
 
 
 def test_no_shell_line_holds_what_a_stranger_may_write() -> None:

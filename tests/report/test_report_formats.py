@@ -16,7 +16,7 @@ from depdoctor.report import github, markdown, sarif
 from depdoctor.report.json import finding as finding_json
 
 DATA = Path(__file__).parent / "data"
-FORMATS = ("sarif", "github", "markdown")
+FORMATS = ("sarif", "github", "gitlab", "markdown")
 
 SCHEMA = Draft4Validator(json.loads((DATA / "sarif-2.1.0.json").read_text(encoding="utf-8")))
 """The schema of the standard, without its descriptions."""
@@ -142,3 +142,17 @@ def test_json_names_the_targets_of_a_finding_as_the_schema_has_them() -> None:
     shown = finding_json(one)
     assert shown["targets"] == ["a100"]
     Draft202012Validator({"$defs": schema["$defs"], "$ref": "#/$defs/finding"}).validate(shown)
+
+
+def test_code_quality_has_an_entry_beside_each_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = json.loads(scanned("gitlab", capsys))
+    conflict = [one for one in entries if one["check_name"] == "DD102"]
+    assert {one["location"]["lines"]["begin"] for one in conflict} == {2, 4}
+    assert {one["location"]["path"] for one in conflict} == {"models/a b/requirements.txt"}
+    assert {one["severity"] for one in conflict} == {"critical"}
+    assert all(set(one) == {"description", "check_name", "fingerprint", "severity", "location"} for one in entries)
+    assert len({one["fingerprint"] for one in entries}) == len(entries)
+    manifest = root / "models" / "a b" / "requirements.txt"
+    manifest.write_text("\n\n" + MANIFEST, encoding="utf-8")
+    moved = json.loads(scanned("gitlab", capsys))
+    assert {one["fingerprint"] for one in moved} == {one["fingerprint"] for one in entries}
