@@ -45,7 +45,10 @@ def of_image(context: Context, installation: Installation, base: Base) -> Iterat
     found = needs if musl else fixed
     if not found:
         return
-    ranked = sorted(found, key=lambda name: (not installation.packages[name].direct, name))
+    ranked = sorted(
+        installation.nearest({name: name for name in found}) or found,
+        key=lambda name: (not installation.packages[name].direct, name),
+    )
     named = [
         f"{installation.packages[name]} (`manylinux_{found[name][0]}_{found[name][1]}`)" for name in ranked[:MOST_NAMED]
     ]

@@ -23,11 +23,14 @@ SMALLEST_BYTES = 50_000_000
 def check_libraries(context: Context) -> Iterator[Finding]:
     """What packages expect of the operating system, with the Debian packages that bring it.
 
-    Until there is a plan, the base that nobody chose is only a guess. What the configuration adds to the image of every
-    project concerned is not missed.
+    Until there is a plan, the base that nobody chose is only a guess. What the configuration, or until then its own
+    Dockerfile, adds to the image of every project concerned is not missed.
     """
     added = {
-        entry.project.name: {name.partition("=")[0] for name in entry.system_packages}
+        entry.project.name: {
+            *(name.partition("=")[0] for name in entry.system_packages),
+            *(one.name for manifest in entry.reading.manifests for one in manifest.system_packages if not context.plan),
+        }
         for entry in context.inventory.entries
     }
     for installation in context.installations:
@@ -37,9 +40,16 @@ def check_libraries(context: Context) -> Iterator[Finding]:
             for row in context.rules.libraries_by_package[package.name]:
                 if row.versions and not (package.version and row.versions.contains(package.version, prereleases=True)):
                     continue
-                debian = set(_debian(context.base(*installation.projects), row))
-                if not all(debian <= added[project] for project in installation.projects_with([package.name])):
+                base = context.base(*installation.projects)
+                if not all(_has(added[name], base, row) for name in installation.projects_with([package.name])):
                     yield _library(context, installation, package, row)
+
+
+def _has(added: set[str], base: Base, row: SystemLibrary) -> bool:
+    """Whether packages of the operating system bring all that a row asks for, by themselves or by what they pull in."""
+    brought = {name for one, _, name in (each.partition(":") for each in row.brought_by) if one in added}
+    renamed = dict(each.split(":") for each in base.renamed)
+    return all({name, renamed.get(name, name)} & (added | brought) for name in row.apt)
 
 
 def _library(context: Context, installation: Installation, package: Package, row: SystemLibrary) -> Finding:

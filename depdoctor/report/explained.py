@@ -30,7 +30,9 @@ class Explained(Protocol):
 def told(one: Finding) -> str:
     """A finding in a few lines: what, what of it on each target, why it is believed, and what to do."""
     facts = [f"because {fact.fact} ({fact.source}, {fact.date})" for fact in one.evidence]
-    places = [f"- {each.target} ({each.machine}): {each.effect}" for each in one.outcomes]
+    places = [
+        f"- {each.target} ({each.machine}) {each.state.replace('-', ' ')}: {each.effect}" for each in one.outcomes
+    ]
     return "\n".join([f"{one.subject}: {one.message}", *places, *facts, *([f"fix: {one.hint}"] if one.hint else [])])
 
 

@@ -283,7 +283,7 @@ class Lockstep:
 class SystemLibrary:
     """What a package expects of the operating system: shared objects or programs, and the Debian packages with them.
 
-    `when` is "import" or "use". `renamed` gives the package's name in later releases, as "release:old:new".
+    `when` is "import" or "use". `brought_by` are Debian packages that bring one of those in `apt`, as "ffmpeg:libgl1".
     """
 
     package: NormalizedName
@@ -292,6 +292,7 @@ class SystemLibrary:
     objects: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     apt: tuple[str, ...]
+    brought_by: tuple[str, ...] = ()
     error: str = ""
     instead: str = ""
     provenance: Provenance
