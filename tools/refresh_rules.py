@@ -4,6 +4,7 @@
     python tools/refresh_rules.py                                          what is new, as a diff
     python tools/refresh_rules.py --write                                  and into the tables
     python tools/refresh_rules.py --table metadata --package ultralytics --since 8.0.0
+    python tools/refresh_rules.py --table components --package cuda-toolkit  a new CUDA release
 
 The index is the one that uv is configured with. Read are its pages (which wheels there are), METADATA (what is
 required), and with --table builds small members and shared objects of wheels (CUDA, cuDNN, C++ ABI, GPU targets), all
@@ -23,34 +24,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import urljoin
 
+from index_lists import MACHINES, Release, machine_of, releases_of
 from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     NormalizedName,
     canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from depdoctor import rules
 from depdoctor.adapters.cache_place import cache_folder
-from depdoctor.adapters.http import session
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.inspection import WheelInspector
 from depdoctor.adapters.store import BlobStore
 from depdoctor.adapters.uv_process import UvProcess
-from depdoctor.model.distribution import DistributionFile, WheelCode, WheelFacts
+from depdoctor.model.distribution import WheelCode, WheelFacts
 from depdoctor.model.graph import without_marker
 from depdoctor.rules import Rules
 
 ROOT = Path(__file__).resolve().parent.parent
-JSON = "application/vnd.pypi.simple.v1+json"
-HEADERS = {"wheels": "wheels", "metadata": "metadata", "builds": "build"}
+HEADERS = {"wheels": "wheels", "metadata": "metadata", "builds": "build", "components": "component"}
 OLDEST_MINOR = 7
 """Wheels for nothing newer than this minor of Python 3 are left out: nobody asks for them."""
 
@@ -60,30 +55,7 @@ LIMIT_S = 60.0
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _LIBC = re.compile(r"(many|musl)linux_(\d+)_(\d+)_")
 _LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
-_MACHINES = ("x86_64", "aarch64")
 _CPYTHON = re.compile(r"cp3(\d+)$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A release as the index lists it: its wheels for Linux, the plain ones of every platform among them."""
-
-    package: NormalizedName
-    version: Version
-    wheels: tuple[tuple[DistributionFile, frozenset[Tag]], ...]
-    sdist: bool
-    requires_python: str
-
-    @property
-    def newest(self) -> DistributionFile | None:
-        """The wheel for the newest CPython, glibc and x86_64."""
-        here = [
-            file
-            for file, tags in self.wheels
-            if any(tag.platform == "any" or tag.platform.endswith("x86_64") for tag in tags)
-            and "musllinux" not in file.filename
-        ]
-        return max(here, key=lambda file: file.filename, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +99,8 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     known = rules.load(shipped=options.folder)
     for table in options.table or ("wheels", "metadata"):
-        names = [canonicalize_name(name) for name in options.package or _names(known, table)]
+        usual = ["cuda-toolkit"] if table == "components" else _names(known, table)
+        names = [canonicalize_name(name) for name in options.package or usual]
         path = options.folder / f"{table}.toml"
         old = path.read_text(encoding="utf-8")
         kept = _without(old, HEADERS[table], names) if options.anew else old
@@ -139,13 +112,13 @@ def main(arguments: Sequence[str]) -> int:
             head=_head(old),
         )
         with ThreadPoolExecutor(PARALLEL) as pool:
-            pages = pool.map(lambda name: _releases(index, name), names)
+            pages = pool.map(lambda name: releases_of(index, name), names)
             found = [
                 row
                 for name, releases in zip(names, pages, strict=True)
                 for row in _proposed(ask, table, _wanted(known, table, name, releases, options))
             ]
-        new = kept.rstrip("\n") + "\n" + "".join(f"\n{row}" for row in found) if found else old
+        new = _with(kept, found, within="]" if table == "components" else "") if found else old
         sys.stdout.writelines(
             difflib.unified_diff(
                 old.splitlines(keepends=True), new.splitlines(keepends=True), path.name, path.name, n=1
@@ -164,7 +137,9 @@ def _names(known: Rules, table: str) -> list[str]:
 def _wanted(
     known: Rules, table: str, name: NormalizedName, releases: Iterable[Release], options: argparse.Namespace
 ) -> list[Release]:
-    newest = max((row.last for row in getattr(known, table) if row.package == name), default=None)
+    newest = max(
+        (row.last for row in getattr(known, table) if row.package == name and table != "components"), default=None
+    )
     return [
         release
         for release in releases
@@ -174,53 +149,12 @@ def _wanted(
     ]
 
 
-def _releases(index: str, name: NormalizedName) -> list[Release]:
-    """The final releases of a package that have wheels here and are not yanked, oldest first."""
-    address = f"{index.rstrip('/')}/{name}/"
-    answer = session().get(address, headers={"Accept": JSON})
-    if answer.status_code != 200 or JSON not in answer.headers.get("Content-Type", ""):
-        print(f"{name}: the index has no page of it that a program can read", file=sys.stderr)
-        return []
-    wheels: dict[Version, list[tuple[DistributionFile, frozenset[Tag]]]] = {}
-    sources: set[Version] = set()
-    requires: dict[Version, str] = {}
-    for file in json.loads(answer.text)["files"]:
-        if file.get("yanked"):
-            continue
-        try:
-            if not file["filename"].endswith(".whl"):
-                sources.add(parse_sdist_filename(file["filename"])[1])
-                continue
-            _, version, _, tags = parse_wheel_filename(file["filename"])
-        except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
-            continue
-        here = any(tag.platform == "any" or ("linux" in tag.platform and _machine(tag)) for tag in tags)
-        if version.is_prerelease or not here:
-            continue
-        sha256 = file.get("hashes", {}).get("sha256", "")
-        url = urljoin(answer.url, file["url"])
-        found = DistributionFile(filename=file["filename"], url=url, sha256=sha256, size_bytes=file.get("size"))
-        wheels.setdefault(version, []).append((found, tags))
-        requires[version] = file.get("requires-python") or ""
-    return [
-        Release(
-            package=name,
-            version=version,
-            wheels=tuple(found),
-            sdist=version in sources,
-            requires_python=requires[version],
-        )
-        for version, found in sorted(wheels.items())
-    ]
-
-
-def _machine(tag: Tag) -> str:
-    return next((machine for machine in _MACHINES if tag.platform.endswith(machine)), "")
-
-
 def _proposed(ask: _Ask, table: str, releases: Sequence[Release]) -> Iterator[str]:
     """The rows of these releases as TOML, those of consecutive releases that say the same as one."""
     if not releases:
+        return
+    if table == "components":
+        yield from _components(_of_metadata(ask, releases), ask.known)
         return
     make = {"wheels": _of_wheels, "metadata": _of_metadata, "builds": _of_builds}[table]
     rows = list(make(ask, releases))
@@ -247,11 +181,11 @@ def _of_wheels(_: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Release, 
         if any(tag.platform == "any" for tag in tags):
             continue
         platforms: dict[tuple[tuple[str, object], ...], list[str]] = {}
-        for machine in _MACHINES:
-            if fields := _for_whom(release, {tag for tag in tags if _machine(tag) == machine}):
+        for machine in MACHINES:
+            if fields := _for_whom(release, {tag for tag in tags if machine_of(tag) == machine}):
                 platforms.setdefault(_frozen(fields), []).append(f"linux-{machine}")
         for alike, names in platforms.items():
-            usual = names == [f"linux-{_MACHINES[0]}"]
+            usual = names == [f"linux-{MACHINES[0]}"]
             row = alike if usual else (("platforms", tuple(names)), *alike)
             yield release, Row(package=release.package, fields=row, source="file lists of the index")
 
@@ -310,6 +244,19 @@ def _of_metadata(ask: _Ask, releases: Sequence[Release]) -> Iterator[tuple[Relea
                 continue
             fields = [*((("extra", extra),) if extra else ()), ("requires", sorted(set(texts)))]
             yield release, Row(package=release.package, fields=_frozen(fields), source="METADATA of wheels")
+
+
+def _components(required: Iterable[tuple[Release, Row]], facts: Rules) -> Iterator[str]:
+    """The versions of its libraries that each release of the cuda-toolkit meta package requires, once for each."""
+    packages = facts.components_by_package.keys()
+    known = {(row.package, row.version) for row in facts.components}
+    for release, row in required:
+        for requirement in map(Requirement, dict(row.fields)["requires"]):  # type: ignore[call-overload]
+            exact = next((one.version for one in requirement.specifier if one.operator == "=="), "").removesuffix(".*")
+            package = canonicalize_name(requirement.name)
+            if exact and package in packages and (package, Version(exact)) not in known:
+                known.add((package, Version(exact)))
+                yield f'  {{ package = "{package}", version = "{exact}", toolkit = "{release.version}" }},\n'
 
 
 def _matters(ask: _Ask, name: NormalizedName) -> bool:
@@ -375,6 +322,13 @@ def _head(text: str) -> dict[str, str]:
     """The keys above the first row of a table, as they are written."""
     lines = (line.partition(" = ") for line in text.partition("[[")[0].splitlines())
     return {key: value for key, _, value in lines if value}
+
+
+def _with(text: str, rows: Sequence[str], within: str) -> str:
+    """A table with more rows at its end, or before the bracket that ends its list of rows."""
+    if within:
+        return text.rstrip().removesuffix(within) + "".join(rows) + f"{within}\n"
+    return text.rstrip("\n") + "\n" + "".join(f"\n{row}" for row in rows)
 
 
 def _without(text: str, header: str, packages: Iterable[str]) -> str:

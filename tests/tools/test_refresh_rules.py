@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from depdoctor import rules
+from depdoctor.model.distribution import DistributionFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +24,7 @@ Refresh = Callable[..., str]
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     path = ROOT / "tools" / "refresh_rules.py"
+    sys.path.insert(0, str(path.parent))  # as it is when the tool runs
     specification = importlib.util.spec_from_file_location("refresh_rules", path)
     assert specification
     assert specification.loader
@@ -97,7 +100,7 @@ def test_the_stable_abi_musl_machines_and_source_archives_are_read_off_the_list(
         "lib-1.0-cp39-abi3-win_amd64.whl",
     )
     wheels = tuple(
-        (tool.DistributionFile(filename=name, url="", sha256="", size_bytes=None), tool.parse_wheel_filename(name)[3])
+        (DistributionFile(filename=name, url="", sha256="", size_bytes=None), parse_wheel_filename(name)[3])
         for name in names
     )
     release = tool.Release(
@@ -133,3 +136,18 @@ def test_a_row_that_is_taken_away_is_proposed_again(refresh: Refresh, tables: Pa
     assert 'package = "tensorlib"' in last
     refresh("--table", "wheels", "--package", "tensorlib", "--write")
     assert path.read_text() == whole
+
+
+def test_the_libraries_of_a_new_toolkit_are_read_off_its_meta_package(tool: ModuleType) -> None:
+    release = tool.Release(
+        package="cuda-toolkit", version=Version("99.0.0"), wheels=(), sdist=False, requires_python=""
+    )
+    row = tool.Row(
+        package="cuda-toolkit",
+        fields=(("requires", ("nvidia-cublas==99.1.2.*", "nvidia-cublas==13.0.0.19.*", "nvidia-other==1.*")),),
+        source="METADATA of wheels",
+    )
+    found = list(tool._components([(release, row), (release, row)], rules.load()))
+    assert found == ['  { package = "nvidia-cublas", version = "99.1.2", toolkit = "99.0.0" },\n']
+    text = 'schema = 1\ncomponent = [\n  { package = "a" },\n]\n'
+    assert tool._with(text, found, within="]") == text.removesuffix("]\n") + found[0] + "]\n"
