@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from packaging.utils import canonicalize_name
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
+from depdoctor import rules
 from depdoctor.errors import PlanFileError
 from depdoctor.lock.declared import in_groups
 from depdoctor.model.explanation import Contents, Purpose
@@ -15,7 +18,7 @@ from depdoctor.model.graph import chains
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
 from depdoctor.model.plan import Image, Plan
-from depdoctor.model.project import DeclaredRequirement
+from depdoctor.model.project import DeclaredRequirement, Location
 from depdoctor.pipeline.scanning import LockedFleet
 from depdoctor.pipeline.standing import Settings, committed_plan
 
@@ -56,12 +59,25 @@ def _purposes(fleet: LockedFleet, plan: Plan, image: Image, entry: Entry) -> tup
 
 
 def purposes(plan: Plan, image: Image, lock: Lock, declared: Sequence[DeclaredRequirement]) -> tuple[Purpose, ...]:
-    """Every package of a lock with the declared lines that lead to it, the heaviest first."""
+    """Every package of a lock with the declared lines that lead to it, the heaviest first.
+
+    In an image without CUDA a line leads to the build that stands in for what it names.
+    """
+    renamed: dict[Location, str] = {}
+    if image.variant:
+        builds = {row.package: row.instead for row in rules.load().cpu_builds if row.instead in lock.by_name}
+        renamed = {one.location: one.text for one in declared if one.name in builds}
+        declared = [_as_built(one, builds) for one in declared]
     users = Counter(wheel for other in plan.images for layer in plan.layers(other) for wheel in layer.wheels)
     found = []
     for pin in lock.pins:
         causes = tuple(
-            Cause(project=image.project, location=one.location, requirement=one.text, chain=chain)
+            Cause(
+                project=image.project,
+                location=one.location,
+                requirement=one.text,
+                chain=(renamed[one.location], *chain) if one.location in renamed else chain,
+            )
             for one, chain in sorted(
                 chains(lock, declared, pin.name), key=lambda pair: (len(pair[1]), pair[0].location)
             )
@@ -70,3 +86,12 @@ def purposes(plan: Plan, image: Image, lock: Lock, declared: Sequence[DeclaredRe
         size = pin.unpacked_bytes or pin.download_bytes
         found.append(Purpose(package=pin.name, version=pin.version, size_bytes=size, others=others, causes=causes))
     return tuple(sorted(found, key=lambda one: (-one.size_bytes, one.package)))
+
+
+def _as_built(line: DeclaredRequirement, builds: Mapping[NormalizedName, str]) -> DeclaredRequirement:
+    """A line with the name of the build that stands in for what it asks for; its text stays."""
+    if line.name not in builds:
+        return line
+    requirement = Requirement(str(line.requirement))
+    requirement.name, requirement.extras = builds[line.name], set()
+    return replace(line, requirement=requirement)

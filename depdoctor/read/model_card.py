@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from depdoctor.read.weights import version_of
 
 NAMES = ("README.md", "MODEL_CARD.md", "model_card.md", "modelcard.md")
+LONGEST_FRONT = 50_000
+"""Characters of front matter; reading YAML takes its time, and nobody writes more by hand."""
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(?P<text>.*?)^---[ \t\r]*$", re.DOTALL | re.MULTILINE)
 
 
@@ -28,7 +30,7 @@ def version_beside(path: str, root: str, text_or_none: Callable[[str], str | Non
 def version(text: str) -> str:
     """The version that the front matter of a card states, "" for none. Raises nothing for what it holds."""
     front = _FRONT.match(text)
-    if front is None or "version" not in front["text"]:
+    if front is None or "version" not in front["text"] or len(front["text"]) > LONGEST_FRONT:
         return ""
     import yaml
 

@@ -13,6 +13,7 @@ _MODEL_VERSION, _GRAPH, _METADATA, _INITIALIZER, _DIMS, _DATA_TYPE = 5, 7, 14, 5
 _KEY, _CONTENT = 1, 2
 """Numbers of fields: of ModelProto, of GraphProto, and of TensorProto; of StringStringEntryProto."""
 
+MOST_PROPERTIES = 1000
 LARGEST_TEXT_BYTES = 4096
 """Of a text that is read rather than passed over."""
 
@@ -46,7 +47,7 @@ class OnnxReader:
         for number, value, end in self._each(self._size):
             if number == _MODEL_VERSION and value:
                 self.version = str(value)
-            elif number == _METADATA:
+            elif number == _METADATA and len(self.metadata) < MOST_PROPERTIES:
                 pair = {inner: self._text(inner_end) for inner, _, inner_end in self._each(end)}
                 self.metadata[pair.get(_KEY, "")] = pair.get(_CONTENT, "")
             elif number == _GRAPH:

@@ -131,8 +131,10 @@ def _gguf(file: BinaryIO) -> Header:
 
 def _gguf_text(file: BinaryIO) -> str:
     (length,) = struct.unpack("<Q", file.read(8))
+    if length > LARGEST_HEADER_BYTES:
+        raise ValueError("a text is too long")
     if length > LARGEST_TEXT_BYTES:
-        file.seek(min(length, LARGEST_HEADER_BYTES), 1)
+        file.seek(length, 1)
         return ""
     return file.read(length).decode("utf-8", "replace")
 

@@ -166,3 +166,15 @@ def test_each_target_gets_its_own_in_kubernetes(root: Path) -> None:
         "gpu-pool": ["asr-x86-64"],
         "serverless": ["asr-x86-64-cpu"],
     }
+
+
+def test_explain_leads_from_a_build_without_cuda_to_its_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned(root)
+    monkeypatch.chdir(root)
+    capsys.readouterr()
+    assert cli.run(["explain", "asr-x86-64-cpu", "--quiet"]) == 0
+    told = capsys.readouterr().out
+    (line,) = [line for line in told.splitlines() if line.startswith("onnxruntime ")]
+    assert "asr/requirements.txt:1  onnxruntime-gpu>=1.20" in line

@@ -109,6 +109,7 @@ def test_version_in_onnx() -> None:
         ("---\nversion: [1\n---\n", ""),
         ("---\nversion: !!python/object/apply:os.getcwd []\n---\n", ""),
         ("---\nversion: 2\n", ""),
+        (f"---\nversion: 2\ntags: [{'a, ' * 20_000}]\n---\n", ""),
     ],
 )
 def test_version_in_a_model_card(text: str, found: str) -> None:
