@@ -129,8 +129,8 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
         commands,
         "generate",
         "write what people build and deploy with: Dockerfile, bake file, Compose, Kubernetes, a page an image",
-        "  depdoctor generate . --output deploy\n"
-        "  depdoctor generate . --output deploy --only kubernetes --registry registry.example/team",
+        "  depdoctor generate . --output ../deploy\n"
+        "  depdoctor generate . --output ../deploy --only kubernetes --registry registry.example/team",
         parents[:1],
     )
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")

@@ -67,7 +67,10 @@ HEAD = f"""\
 #
 #   {BAKE_COMMAND.format(extension="json")}
 #
-# CA and NETRC name files to build with, which stay in no layer: certificates to trust, and credentials of an index."""
+# CA and NETRC name files to build with, which stay in no layer: certificates to trust, and credentials of an index.
+#
+# Stages that make layers run as root, and no image does. Debian keeps one version of a package: a snapshot pins it.
+# hadolint global ignore=DL3002,DL3008"""
 
 
 def dockerfile(plan: Plan, folders: Collection[str] = (), toolchain: Toolchain = PLAIN) -> str:
