@@ -54,6 +54,8 @@ def check(context: Context) -> Iterator[Finding]:
                 for manifest in _locked(entry, lock):
                     if gaps := tuple(_gaps(entry, lock, manifest)):
                         yield _finding(entry, lock, manifest, gaps)
+                    elif lock.digests and manifest.digests and set(lock.digests).isdisjoint(manifest.digests):
+                        yield _of_another(entry, lock, manifest)
 
 
 def _locked(entry: Entry, lock: Manifest) -> Iterator[Manifest]:
@@ -153,6 +155,26 @@ def _finding(entry: Entry, lock: Manifest, manifest: Manifest, gaps: Sequence[Ga
     )
 
 
+def _of_another(entry: Entry, lock: Manifest, manifest: Manifest) -> Finding:
+    """The lockfile still serves every line, and yet says that it was made from another manifest."""
+    name = entry.project.name
+    return Finding(
+        kind=Kind.LOCK_DRIFT,
+        severity=Severity.WARNING,
+        subject=name,
+        message=(
+            f"{lock.path} was made before {manifest.path} changed: its content hash is of another one, for which "
+            "`poetry install` refuses it"
+        ),
+        hint=f"lock anew with {LOCKED_BY[lock.format][1]}",
+        projects=(name,),
+        causes=(
+            Cause(project=name, location=Location(path=lock.path), requirement=f"content-hash {lock.digests[0][:12]}"),
+            Cause(project=name, location=Location(path=manifest.path), requirement=manifest.path),
+        ),
+    )
+
+
 def _text(gap: Gap) -> str:
     return without_marker(gap.line.requirement) if gap.line else str(gap.name)
 
@@ -163,7 +185,8 @@ RULE = Rule(
     text="""\
 Somebody changed a manifest and did not lock anew, or the other way round. What is installed is what the lockfile says,
 or the installer refuses: neither is what the manifest says now. It is an error where a locked version is not what is
-asked for, and a warning where it still is but the manifest has moved since (uv.lock tells). Lock anew, and commit both
+asked for, and a warning where it still is but the manifest has moved since (uv.lock tells, and the content hash of a
+poetry.lock). Lock anew, and commit both
 files together.""",
     check=check,
 )

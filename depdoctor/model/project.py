@@ -244,6 +244,8 @@ class Manifest:
     outside: tuple[Include, ...] = ()
     """Files that it draws in from outside of the scan root, which only an explicit wish lets be read."""
     problems: tuple[Problem, ...] = ()
+    digests: tuple[str, ...] = ()
+    """Of a lockfile, by which digest it knows the manifest that it was made from; of a manifest, those that it has."""
 
     @property
     def options(self) -> IndexOptions:

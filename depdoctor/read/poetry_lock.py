@@ -22,6 +22,7 @@ from packaging.version import Version
 from depdoctor.model.distribution import LockedPackage
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
 from depdoctor.read import address, lockfile, toml
+from depdoctor.read.declarations import text_of
 from depdoctor.read.document import Document
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.package_table import AlternativesError
@@ -44,6 +45,7 @@ def parse(text: str, path: str) -> Manifest:
         python_line=document.line("metadata", "python-versions"),
         packages=packages,
         problems=tuple(address.problems_of_lock(text, path)),
+        digests=tuple(filter(None, [text_of(document.table("metadata").get("content-hash"))])),
     )
 
 

@@ -49,3 +49,66 @@ def test_what_is_compiled_from_a_file_of_the_same_name(tmp_path: Path, source: s
 
 def test_pins_of_another_purpose(tmp_path: Path) -> None:
     assert not drifted(tmp_path, {"dev-requirements.in": "foo<1.5\n", "requirements.txt": COMPILED})
+
+
+CLASSIC = """\
+[tool.poetry]
+name = "app"
+[tool.poetry.dependencies]
+python = ">=3.10"
+numlib = "^1.26"
+"""
+
+GROUPS = """\
+[project]
+name = "app"
+dependencies = ["numlib>=1.26"]
+[dependency-groups]
+test = ["checks"]
+"""
+
+MIXED = """\
+[project]
+name = "app"
+requires-python = ">=3.10"
+[tool.poetry.group.dev.dependencies]
+checks = "*"
+"""
+
+POETRY_LOCK = """\
+[[package]]
+name = "numlib"
+version = "1.26.4"
+optional = false
+python-versions = ">=3.9"
+files = []
+[[package]]
+name = "checks"
+version = "1"
+optional = false
+python-versions = ">=3.9"
+files = []
+[metadata]
+lock-version = "2.1"
+python-versions = ">=3.10"
+content-hash = "{digest}"
+"""
+
+
+# What Poetry 2.5.1 itself writes for each, and for groups what it wrote before it counted them.
+@pytest.mark.parametrize(
+    ("manifest", "digest"),
+    [
+        (CLASSIC, "affc942ca95b5368f9f2171c0dbd2d47f423ab38812389a0496e1b68bb836929"),
+        (GROUPS, "0016f2cc8bbcd6ef6ec7f677e9a624142a767a65802425dc8b2f9525e30c88a2"),
+        (GROUPS, "6ed1eff10aac45fd6053301a76956d0cdbf056fd5be03d6fa02795df6a3dc61d"),
+        (MIXED, "4c537145476b806ad0738e88e556cea0f746659a8ac5ac6b1f7bed39c0e8bdda"),
+    ],
+)
+def test_a_poetry_lock_knows_its_manifest(tmp_path: Path, manifest: str, digest: str) -> None:
+    lock = POETRY_LOCK.format(digest=digest)
+    assert not drifted(tmp_path, {"pyproject.toml": manifest, "poetry.lock": lock})
+    moved = manifest.replace("3.10", "3.9").replace("1.26", "1.2")
+    [found] = drifted(tmp_path, {"pyproject.toml": moved, "poetry.lock": lock})
+    assert (str(found.severity), found.subject) == ("warning", tmp_path.name)
+    assert [cause.location.path for cause in found.causes] == ["poetry.lock", "pyproject.toml"]
