@@ -47,12 +47,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         arguments = whatif.spelled(arguments)
     named = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     parser = whole(named)
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        parser.exit(2, f"depdoctor: there is no command `{arguments[0]}`\n  {_nearest(arguments[0])}\n")
     options = parser.parse_args(arguments)
     chosen = parser.commands()[options.command] if options.command else parser
     if chosen.commands() and (chosen is parser or not options.action):
         chosen.print_help(sys.stderr)
         chosen.exit(2)
     return options
+
+
+def _nearest(named: str) -> str:
+    """What to do about a command that there is not."""
+    import difflib
+
+    near = difflib.get_close_matches(named, COMMANDS, n=1)
+    return f"did you mean `depdoctor {near[0]}`?" if near else "`depdoctor --help` lists them"
 
 
 def whole(only: str = "") -> Parser:

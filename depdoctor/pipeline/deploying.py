@@ -16,7 +16,7 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.diagnose.needs import gpu_need
 from depdoctor.diagnose.offer import capability
 from depdoctor.errors import RegistryError, UsageError
-from depdoctor.generate import generate
+from depdoctor.generate import KINDS, generate
 from depdoctor.model.config import Config
 from depdoctor.model.deployment import Deployment, Running
 from depdoctor.model.image import Bundle
@@ -46,6 +46,8 @@ def generate_files(
 
     `registry` is REGISTRY/PREFIX where the images were pushed; what names images by digest asks it for them.
     """
+    if unknown := [kind for kind in kinds if kind not in {*KINDS, DOCUMENTS}]:
+        raise UsageError(f"cannot generate `{unknown[0]}`", hint=f"one of {', '.join([*KINDS, DOCUMENTS])}")
     standing = standing_plan(settings, progress)
     wanted_images(standing, ())
     deployment = None

@@ -22,7 +22,7 @@ from depdoctor.model.target import Environment
 from depdoctor.pipeline.scanning import LockedFleet
 from depdoctor.update import lines, targets
 
-ROUNDS = 24
+ROUNDS = 40
 """How often all is asked again before what has not settled stays as it is."""
 
 SINGLE_STEPS = 2
@@ -190,7 +190,8 @@ class Reaching:
             if unit.name not in entries or unit.name in self.failed or unit.members:
                 continue
             worse = self.worse(unit, entries[unit.name])
-            blamed = {key: one for one in worse for key in self._blamed(unit, entries[unit.name], one)}
+            still = [one for one in self._wrong(self._known(entries[unit.name])) if _keeps_from_running(one)]
+            blamed = {key: one for one in (*still, *worse) for key in self._blamed(unit, entries[unit.name], one)}
             for key, one in blamed.items():
                 self._lower(key, one)
             if blamed:
@@ -202,9 +203,13 @@ class Reaching:
 
     def worse(self, unit: Unit, entry: Entry) -> list[Finding]:
         """What is wrong with an outcome that was not before."""
-        known, _, _ = self.fleet.locking.with_facts([entry], ())
         before = {_what(one) for one in self._wrong(Entry(reading=unit.reading, outcomes=unit.before))}
-        return [one for one in self._wrong(known[0]) if _what(one) not in before]
+        return [one for one in self._wrong(self._known(entry)) if _what(one) not in before]
+
+    def _known(self, entry: Entry) -> Entry:
+        """An outcome with what its wheels tell."""
+        known, _, _ = self.fleet.locking.with_facts([entry], ())
+        return known[0]
 
     def _wrong(self, entry: Entry) -> list[Finding]:
         alone = replace(self.fleet.inventory, entries=(entry,), shared=(), incomplete=(), installed=())
@@ -228,7 +233,7 @@ class Reaching:
 
     def _lower(self, key: Key, finding: Finding) -> None:
         high = self.highs[key]
-        self.why[key] = f"{high} would bring {_said(finding)}"
+        self.why[key] = f"{high} would have {_said(finding)}"
         self.steps[key] += 1
         if self.steps[key] > ROUNDS // 2 or high <= self.lows[key]:
             del self.lows[key], self.highs[key]
@@ -259,6 +264,11 @@ def _below(lock: Lock, name: NormalizedName) -> set[NormalizedName]:
             found.add(one)
             todo += [canonicalize_name(edge.name) for edge in lock.by_name[one].requires or ()]
     return found
+
+
+def _keeps_from_running(finding: Finding) -> bool:
+    """Whether something does not run on a target: what moves and still does not is better left where it is."""
+    return finding.code.startswith("DD2") and finding.severity is Severity.ERROR
 
 
 def _what(finding: Finding) -> tuple[str, str, Severity]:

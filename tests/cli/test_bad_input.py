@@ -179,3 +179,25 @@ def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monke
         else:  # it came too late: all was done, or Python itself was about to end
             assert status in {0, -signal.SIGINT}
     assert interrupted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["scna", "."], "did you mean `depdoctor scan`?"),
+        (["frobnicate"], "`depdoctor --help` lists them"),
+        (["generate", "nowhere", "--output", "out", "--only", "docs,helm"], "kubernetes, docs"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_right_one(
+    arguments: list[str], hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nowhere").mkdir()
+    try:
+        status = cli.run([str(tmp_path / one) if one == "nowhere" else one for one in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    told = capsys.readouterr()
+    assert (status, told.out) == (2, "")
+    assert hint in told.err
+    assert len(told.err.splitlines()) == 2

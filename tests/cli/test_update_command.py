@@ -269,5 +269,9 @@ def test_nothing_moves_past_the_driver_of_a_target(
     assert (held["package"], held["newest"]) == ("torch", "2.12.0")
     assert "DD201" in held["reason"]
     assert "525.60.13" in held["reason"]
+    (folder / "a/requirements.txt").write_text("torch==2.11.0\n")
+    stuck = told(capsys)
+    assert stuck["proposals"] == [], "which would not run there either"
+    assert "DD201" in stuck["held"][0]["reason"]
     (folder / "depdoctor.toml").write_text('[[target]]\nname = "pool"\ndriver = "580.65.06"\n')
     assert moves(told(capsys)) == {"torch": ("2.12.0", ["a"])}
