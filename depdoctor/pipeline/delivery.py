@@ -29,12 +29,14 @@ def build(settings: Settings, progress: Progress, wish: BuildWish) -> Built:
     standing = _packed(standing_plan(settings, progress), wish)
     images = wanted_images(standing, wish.images)
     if wish.builder == "buildx":
+        _say_what_is_native(images, progress)
         from depdoctor.pipeline.engines import build_with_buildx
 
         return build_with_buildx(standing, images, settings, progress, wish)
     if wish.contexts or wish.builders:
         raise UsageError("only `--builder buildx` builds in other places", hint="add `--builder buildx`")
     natively, through_engine = _divided(standing, images, settings, wish, progress)
+    _say_what_is_native(through_engine, progress)
     made = [
         work(standing, part, settings, progress, wish)
         for work, part in ((build_natively, natively), (_through_engine, through_engine))
@@ -74,6 +76,14 @@ def _packed(standing: Plan, wish: BuildWish) -> Plan:
         return replace(packing, compiled=packing.compiled or wish.compiled, compression=compression)
 
     return replace(standing, images=tuple(replace(image, packing=packed(image.packing)) for image in standing.images))
+
+
+def _say_what_is_native(images: Sequence[Image], progress: Progress) -> None:
+    """Say what an engine does not do as the plan of these images has it."""
+    if any(image.packing.compression is not Compression.COPY for image in images):
+        progress.say("compression is chosen by BuildKit where an engine builds, whatever the plan says")
+    if any(image.packing.last_wins for image in images):
+        progress.say("where an engine builds, uv decides which of two wheels of one layer wins a path, not their names")
 
 
 def push_wish(settings: Settings, destination: str, images: Sequence[str]) -> BuildWish:

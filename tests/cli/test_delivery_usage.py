@@ -90,3 +90,12 @@ def test_folder_name_that_is_no_text_breaks_no_output(fleet: Path, capfdbinary: 
     for arguments in (["scan"], ["scan", "--list"], ["scan", "--format", "json"], ["plan"]):
         assert cli.run([arguments[0], str(fleet), *arguments[1:]]) == 0
     assert b"no image for caf?: the path of its folder holds" in capfdbinary.readouterr().out
+
+
+def test_what_an_engine_does_otherwise_is_told(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (fleet / "depdoctor.toml").write_text('[image]\nbase = "registry.invalid/python:3.11"\nclobber = "last-wins"\n')
+    arguments = ["build", str(fleet), "--load", "--builder", "docker", "--compression", "zstd", "--offline"]
+    assert cli.run(arguments) == 3
+    said = capsys.readouterr().err
+    assert "compression is chosen by BuildKit" in said
+    assert "uv decides which of two wheels" in said

@@ -6,12 +6,14 @@ import hashlib
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from depdoctor.adapters.compiler import compiler
 from depdoctor.adapters.docker import DockerEngine
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.registry import OciRegistry
@@ -19,6 +21,7 @@ from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.image import BuiltImage
+from depdoctor.model.packing import Compression, Packing
 from depdoctor.model.plan import Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.seams import NoProgress
 from depdoctor.model.target import Environment, Platform
@@ -138,6 +141,34 @@ def test_a_layout_can_be_loaded(built: tuple[BuiltImage, ...], engine: DockerEng
     reference = f"{destination}/loaded:1"
     engine.load(built[0].layout, reference)
     assert _run(engine, reference) == "one two 1.2.0 /venv 65532 /app"
+
+
+@pytest.mark.parametrize("compression", Compression)
+def test_byte_code_and_any_compression_run(
+    compression: Compression,
+    plan: Plan,
+    store: BlobStore,
+    scanned: Path,
+    engine: DockerEngine,
+    destination: str,
+    tmp_path: Path,
+) -> None:
+    packing = Packing(compiled=True, compression=compression)
+    packed = replace(plan, images=tuple(replace(image, packing=packing) for image in plan.images[:1]))
+    builder = OciBuilder(
+        store=store,
+        fetcher=WheelFetcher(store),
+        registry=OciRegistry(),
+        root=scanned,
+        output=tmp_path / "images",
+        compiler=compiler,
+    )
+    (image,) = builder.build(packed, packed.images, NoProgress())
+    pushed = push(image, f"{destination}/{compression}", OciRegistry(), store, ["1"], NoProgress())
+    engine.client.images.pull(pushed.reference)
+    assert _run(engine, pushed.reference) == "one two 1.2.0 /venv 65532 /app"
+    program = "import alpha, os; print(os.path.exists(alpha.__spec__.cached))"
+    assert _run(engine, pushed.reference, "python", "-c", program) == "True"
 
 
 def test_the_environment_is_one_that_tools_know(
