@@ -77,7 +77,7 @@ def _too_large(context: Context, entry: Entry, lock: Lock, target: Target, most:
         ),
         evidence=(
             Evidence(
-                fact=f"{len(lock.pins)} packages are {_size(total - weights)} once installed"
+                fact=f"packages ({len(lock.pins)}) are {_size(total - weights)} once installed"
                 + (f", weights {_size(weights)}" if weights else ""),
                 source="the wheels' own directories",
                 date=context.date,

@@ -38,10 +38,10 @@ def costs(plan: Plan, is_cuda: Callable[[NormalizedName], bool] = lambda _: Fals
     return Costs(
         planned=planned(plan),
         single=_stored(
-            {image: [_joined([*_blobs([own], packages), *_weights(image)])] for image, own in wheels.items()}
+            {image: [_joined([*_blobs(image, [own], packages), *_weights(image)])] for image, own in wheels.items()}
         ),
         popularity=_stored(
-            {image: [*_blobs(own, packages), *_weights(image)] for image, own in _by_popularity(wheels).items()}
+            {image: [*_blobs(image, own, packages), *_weights(image)] for image, own in _by_popularity(wheels).items()}
         ),
         least=_least(wheels, packages),
         bound_bytes=disk_bound(plan),
@@ -55,7 +55,10 @@ def planned(plan: Plan) -> LayoutCost:
     packages = plan.by_hash()
     return _stored(
         {
-            image: [*_blobs([layer.wheels for node in path for layer in node.layers], packages), *_weights(image)]
+            image: [
+                *_blobs(image, [layer.wheels for node in path for layer in node.layers], packages),
+                *_weights(image),
+            ]
             for image, path in _paths(plan).items()
         }
     )
@@ -153,14 +156,14 @@ def pulls(plan: Plan, present: Iterable[int] = PRESENT) -> dict[str, tuple[tuple
 
 def _stored(stacks: Mapping[Image, Sequence[Blob]]) -> LayoutCost:
     """What images cost whose layers are these, bottom first: blobs are shared anywhere, chains from the bottom."""
-    blobs: set[tuple[Environment, object]] = set()
+    blobs: set[object] = set()
     chains: dict[object, int] = {}
     registry = pull = disk = 0
     for image, stack in stacks.items():
         below: object = (image.base, image.environment)
         for identity, download, unpacked in stack:
-            if (image.environment, identity) not in blobs:
-                blobs.add((image.environment, identity))
+            if identity not in blobs:
+                blobs.add(identity)
                 registry += download
             link = (chains.get(below, below), identity)
             if link not in chains:
@@ -171,11 +174,11 @@ def _stored(stacks: Mapping[Image, Sequence[Blob]]) -> LayoutCost:
     return LayoutCost(registry_bytes=registry, pull_bytes=pull, disk_bytes=disk)
 
 
-def _blobs(layers: Iterable[Collection[str]], packages: Mapping[str, Pin]) -> Iterator[Blob]:
-    """Layers of these wheels, but for empty ones."""
+def _blobs(image: Image, layers: Iterable[Collection[str]], packages: Mapping[str, Pin]) -> Iterator[Blob]:
+    """Layers of these wheels, but for empty ones: other bytes in another environment, as weights are not."""
     for wheels in filter(None, layers):
         pins = [packages[wheel] for wheel in wheels]
-        yield frozenset(wheels), sum(pin.download_bytes for pin in pins), sum(map(weight, pins))
+        yield (image.environment, frozenset(wheels)), sum(pin.download_bytes for pin in pins), sum(map(weight, pins))
 
 
 def _joined(blobs: Sequence[Blob]) -> Blob:
