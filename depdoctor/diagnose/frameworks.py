@@ -20,6 +20,9 @@ from depdoctor.model.graph import holds, without_marker
 Wish = tuple[NormalizedName, Requirement]
 """A package, and what it requires of a CUDA library."""
 
+MOST_NAMED = 3
+"""Folders that a finding names: those that tables know to matter come first."""
+
 Clobbered = tuple[str, tuple[NormalizedName, ...], Evidence]
 """A folder, the packages that write the same files into it, and the ground for that."""
 
@@ -117,13 +120,21 @@ def _known(context: Context, installation: Installation, *names: NormalizedName)
 
 def _overwritten(context: Context, installation: Installation, clobbered: list[Clobbered]) -> Finding:
     """CUDA library wheels of different majors that own the same paths."""
-    libraries = sorted({name for _, present, _ in clobbered for name in present})
-    uses = {use.name for use in context.uses(installation) if use.binding.role != "component"}
+    roles = {use.name: use.binding.role for use in context.uses(installation)}
+    uses = {name for name, role in roles.items() if role != "component"}
     users: set[NormalizedName] = set()
-    for name in libraries:
-        parents = set(installation.parents(name))
+    for name in {name for _, present, _ in clobbered for name in present}:
+        parents = {parent for parent in installation.parents(name) if roles.get(parent) != "component"}
         users |= parents & uses or parents
-    paths = listed(f"`{module}`" for module, _, _ in clobbered)
+    more = len(clobbered) - MOST_NAMED
+    clobbered = clobbered[:MOST_NAMED]
+    libraries = sorted({name for _, present, _ in clobbered for name in present})
+    paths = listed(
+        [
+            *(f"`{module}`" for module, _, _ in clobbered),
+            *([f"{more} more folder{'s' if more > 1 else ''}"] if more > 0 else []),
+        ]
+    )
     named = listed(str(installation.packages[name]) for name in sorted(users))
     return Finding(
         kind=Kind.TWO_FRAMEWORKS,
