@@ -191,7 +191,13 @@ class Reaching:
                 continue
             worse = self.worse(unit, entries[unit.name])
             still = [one for one in self._wrong(self._known(entries[unit.name])) if _keeps_from_running(one)]
-            blamed = {key: one for one in (*still, *worse) for key in self._blamed(unit, entries[unit.name], one)}
+            # one kind at a time, drivers first: what is mended by an older framework may mend what comes after
+            kinds = sorted({one.code for one in (*still, *worse)})
+            blamed: dict[Key, Finding] = {}
+            while kinds and not blamed:
+                code = kinds.pop(0)
+                found = [one for one in (*still, *worse) if one.code == code]
+                blamed = {key: one for one in found for key in self._blamed(unit, entries[unit.name], one)}
             for key, one in blamed.items():
                 self._lower(key, one)
             if blamed:
