@@ -11,8 +11,10 @@ import urllib.request
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import docker.errors
 import pytest
 import uv
 
@@ -134,8 +136,9 @@ def prefix(engine: DockerEngine) -> Iterator[str]:
     yield prefix
     for image in engine.client.images.list():
         for name in (*image.tags, *(image.attrs["RepoDigests"] or ())):
-            if f"/{prefix}/" in f"/{name}" and engine.has(name):
-                engine.remove(name)
+            if f"/{prefix}/" in f"/{name}":
+                with suppress(docker.errors.ImageNotFound):
+                    engine.client.images.remove(name, force=True)  # also where a test that failed left a container
 
 
 @pytest.fixture(scope="session")

@@ -87,8 +87,9 @@ def composed(
     try:
         running.run("up", "--detach", "--wait", "--wait-timeout", "120", "--pull", "never")
         yield running
-    finally:
-        running.run("down", "--timeout", "1")
+    finally:  # by the project's name alone, so that a folder that is gone by then keeps no container up
+        down = ["docker", "compose", "--project-name", prefix, "down", "--timeout", "1"]
+        subprocess.run(down, cwd="/", check=True, capture_output=True)
 
 
 def test_every_service_is_healthy_and_answers_on_its_own_port(composed: Composed) -> None:
