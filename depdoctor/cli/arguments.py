@@ -150,6 +150,9 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
         metavar="KINDS",
         help="which files: dockerfile, bake, hcl, split, compose, kubernetes, ci, docs (default: dockerfile,bake)",
     )
+    shape = command.add_mutually_exclusive_group()
+    shape.add_argument("--single", action="store_true", help="one Dockerfile for all images (the default)")
+    shape.add_argument("--split", action="store_true", help="a Dockerfile for each image, in place of one for all")
     command.add_argument(
         "--registry",
         metavar="REGISTRY/PREFIX",

@@ -94,6 +94,8 @@ def generate(options: argparse.Namespace) -> int:
     from depdoctor.pipeline import deploying
 
     kinds = tuple(filter(None, (kind.strip() for kind in options.only.split(","))))
+    if options.split:
+        kinds = tuple("split" if kind == "dockerfile" else kind for kind in kinds)
     with progress_of(options) as progress:
         written = deploying.generate_files(settings(options), progress, kinds, options.output, options.registry or "")
     if options.format == "json":

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from depdoctor.errors import UsageError
-from depdoctor.generate.bake import bake_file, hcl_file
+from depdoctor.generate.bake import bake_file, hcl_file, own_dockerfile
 from depdoctor.generate.ci import ci_files
 from depdoctor.generate.compose import compose_file
 from depdoctor.generate.dockerfile import PLAIN, dockerfile
@@ -34,6 +34,7 @@ class Wanted:
     deployment: Deployment
     ignored: Mapping[str, Sequence[str]]
     toolchain: Toolchain
+    split: bool
 
 
 def _dockerfiles(plan: Plan, wanted: Wanted) -> dict[str, str]:
@@ -55,18 +56,30 @@ def _split(plan: Plan, wanted: Wanted) -> dict[str, str]:
     """A Dockerfile for each image alone, which holds what that image stands on and no more."""
     files = _mounted(plan, wanted)
     for image in buildable(plan):
-        files[f"{image.name}.Dockerfile"] = dockerfile(
+        files[own_dockerfile(image)] = dockerfile(
             replace(plan, images=(image,)), [one.code for one in plan.images], wanted.toolchain
         )
-        files[f"{image.name}.Dockerfile.dockerignore"] = _ignore_file(plan, wanted)
+        files[f"{own_dockerfile(image)}.dockerignore"] = _ignore_file(plan, wanted)
     return files
+
+
+def _bake(plan: Plan, wanted: Wanted) -> dict[str, str]:
+    return {"docker-bake.json": bake_file(plan, wanted.projects, wanted.tag, split=wanted.split)}
+
+
+def _hcl(plan: Plan, wanted: Wanted) -> dict[str, str]:
+    return {"docker-bake.hcl": hcl_file(plan, wanted.projects, wanted.tag, split=wanted.split)}
 
 
 KINDS: Mapping[str, Callable[[Plan, Wanted], dict[str, str]]] = MappingProxyType(
     {
         "dockerfile": _dockerfiles,
-        "bake": lambda plan, wanted: {"docker-bake.json": bake_file(plan, wanted.projects, wanted.tag)},
-        "hcl": lambda plan, wanted: {"docker-bake.hcl": hcl_file(plan, wanted.projects, wanted.tag)},
+        "bake": lambda plan, wanted: {
+            "docker-bake.json": bake_file(plan, wanted.projects, wanted.tag, split=wanted.split)
+        },
+        "hcl": lambda plan, wanted: {
+            "docker-bake.hcl": hcl_file(plan, wanted.projects, wanted.tag, split=wanted.split)
+        },
         "split": _split,
         "compose": lambda plan, wanted: {"compose.yaml": compose_file(plan, wanted.deployment, wanted.tag)},
         "ci": lambda plan, _: ci_files(plan),
@@ -99,9 +112,9 @@ def generate(
     for kind in only:
         if kind not in KINDS:
             raise UsageError(f"cannot generate `{kind}`", hint=f"one of {', '.join([*KINDS, 'docs'])}")
-    wanted = Wanted(
-        projects=projects, tag=tag, deployment=deployment or Deployment(), ignored=ignored, toolchain=toolchain
-    )
+    known = deployment or Deployment()
+    split = "split" in only and "dockerfile" not in only  # the bake file builds from the one or the others
+    wanted = Wanted(projects=projects, tag=tag, deployment=known, ignored=ignored, toolchain=toolchain, split=split)
     files: dict[str, str] = {}
     for kind in only:
         files |= KINDS[kind](plan, wanted)

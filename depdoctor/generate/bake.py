@@ -31,8 +31,10 @@ COMMON = "_image"
 """The target that the others inherit from; no image can be called so."""
 
 
-def bake_file(plan: Plan, projects: str, tag: str) -> str:
+def bake_file(plan: Plan, projects: str, tag: str, *, split: bool = False) -> str:
     """`docker-bake.json`; `projects` is the way from its folder to the projects.
+
+    Where it is `split`, each target has a Dockerfile of its own.
 
     Of a plan only image names stand in it, and these hold nothing that bake would expand.
     """
@@ -40,15 +42,15 @@ def bake_file(plan: Plan, projects: str, tag: str) -> str:
     document = {
         "variable": {name: {"default": value} for name, value in _variables(projects, tag).items()},
         "group": {"default": {"targets": [target_name(image) for image in images]}},
-        "target": {target_name(image): _target(image) for image in images},
+        "target": {target_name(image): _target(image, split=split) for image in images},
     }
     return json.dumps(document, indent=2) + "\n"
 
 
-def _target(image: Image) -> dict[str, object]:
+def _target(image: Image, *, split: bool) -> dict[str, object]:
     return {
         "context": "${PROJECTS}",
-        "dockerfile": "cwd://Dockerfile",
+        "dockerfile": f"cwd://{own_dockerfile(image)}" if split else "cwd://Dockerfile",
         "contexts": {"bundle": ".", "uv": "${UV}"},
         "target": image_stage(image),
         "platforms": [_platform(image)],
@@ -62,7 +64,12 @@ def _variables(projects: str, tag: str) -> dict[str, str]:
     return VARIABLES | {"PROJECTS": projects.replace("${", "$${").replace("%{", "%%{"), "TAG": tag}
 
 
-def hcl_file(plan: Plan, projects: str, tag: str) -> str:
+def own_dockerfile(image: Image) -> str:
+    """The file of an image that has a Dockerfile of its own."""
+    return f"{image.name}.Dockerfile"
+
+
+def hcl_file(plan: Plan, projects: str, tag: str, *, split: bool = False) -> str:
     """`docker-bake.hcl`, which says the same as `docker-bake.json`."""
     images = buildable(plan)
     blocks = [
@@ -88,7 +95,7 @@ def hcl_file(plan: Plan, projects: str, tag: str) -> str:
     )
     blocks += [
         f'''target "{target_name(image)}" {{
-  inherits  = ["{COMMON}"]
+  inherits  = ["{COMMON}"]{_own_line(image) if split else ""}
   target    = "{image_stage(image)}"
   platforms = ["{_platform(image)}"]
   tags      = ["{_tag(image)}"]
@@ -96,6 +103,10 @@ def hcl_file(plan: Plan, projects: str, tag: str) -> str:
         for image in images
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _own_line(image: Image) -> str:
+    return f'\n  dockerfile = "cwd://{own_dockerfile(image)}"'
 
 
 def _platform(image: Image) -> str:

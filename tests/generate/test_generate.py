@@ -346,3 +346,16 @@ def test_what_projects_ignore_stays_out_of_the_context() -> None:
     assert "one/inner/**/.env" in own
     assert not [line for line in own if "two" in line]
     assert "secret.txt" in dockerignore(["."], {".": ["secret.txt"]}).splitlines()
+
+
+def test_bake_builds_from_the_dockerfiles_that_stand_beside_it() -> None:
+    files = generate(small(), only=["split", "bake", "hcl"]).files
+    targets = json.loads(files["docker-bake.json"])["target"]
+    for name, target in targets.items():
+        assert target["dockerfile"] == f"cwd://{name}.Dockerfile"
+        assert f"{name}.Dockerfile" in files
+        assert f'dockerfile = "cwd://{name}.Dockerfile"' in files["docker-bake.hcl"]
+    both = generate(small(), only=["dockerfile", "split", "bake"]).files
+    assert all(
+        one["dockerfile"] == "cwd://Dockerfile" for one in json.loads(both["docker-bake.json"])["target"].values()
+    )
