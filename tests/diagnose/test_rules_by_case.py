@@ -51,6 +51,8 @@ def check(finding: Finding, expect: Mapping[str, Any]) -> None:
         assert words in finding.message
     for words in expect.get("hint", ()):
         assert words in finding.hint
+    if finding.outcomes:
+        assert set(finding.targets) == {one.target for one in finding.outcomes if one.state in {"fails", "may-fail"}}
     assert not finding.message.endswith(".")
     for fact in finding.evidence:
         assert fact.source
