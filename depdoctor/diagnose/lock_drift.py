@@ -162,10 +162,7 @@ def _of_another(entry: Entry, lock: Manifest, manifest: Manifest) -> Finding:
         kind=Kind.LOCK_DRIFT,
         severity=Severity.WARNING,
         subject=name,
-        message=(
-            f"{lock.path} was made before {manifest.path} changed: its content hash is of another one, for which "
-            "`poetry install` refuses it"
-        ),
+        message=f"{lock.path} was made before {manifest.path} changed: its content hash is of another one",
         hint=f"lock anew with {LOCKED_BY[lock.format][1]}",
         projects=(name,),
         causes=(
@@ -186,7 +183,6 @@ RULE = Rule(
 Somebody changed a manifest and did not lock anew, or the other way round. What is installed is what the lockfile says,
 or the installer refuses: neither is what the manifest says now. It is an error where a locked version is not what is
 asked for, and a warning where it still is but the manifest has moved since (uv.lock tells, and the content hash of a
-poetry.lock). Lock anew, and commit both
-files together.""",
+poetry.lock, pdm.lock or Pipfile.lock). Lock anew, and commit both files together.""",
     check=check,
 )

@@ -13,6 +13,7 @@ from packaging.version import Version
 from depdoctor.model.distribution import DistributionFile, LockedPackage
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
 from depdoctor.read import address, lockfile, toml
+from depdoctor.read.declarations import text_of
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.requirement import address_of
 
@@ -34,7 +35,15 @@ def parse(text: str, path: str) -> Manifest:
         format=FORMAT,
         packages=lockfile.merged(packages),
         problems=tuple(address.problems_of_lock(text, path)),
+        digests=_digests(document.table("metadata")),
     )
+
+
+def _digests(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the lock says of its manifest; versions before 4.5 count other keys."""
+    algorithm, _, digest = text_of(metadata.get("content_hash")).partition(":")
+    counts = text_of(metadata.get("lock_version")).startswith("4.5")
+    return (digest,) if counts and algorithm == "sha256" and digest else ()
 
 
 def _package(entry: Mapping[str, Any], listed: Mapping[str, Any], line: int) -> LockedPackage:

@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.project import DEFAULT_GROUP, IndexOptions, Manifest
-from depdoctor.read import address, toml
+from depdoctor.read import address, content_hash, toml
 from depdoctor.read.declarations import Declarations, text_of
 from depdoctor.read.document import Document
 from depdoctor.read.package_table import Dialect, require
@@ -47,6 +47,7 @@ def parse(text: str, path: str) -> Manifest:
         includes=tuple(declarations.includes),
         indexes=IndexOptions(index_url=urls[0] if urls else None, extra_index_urls=tuple(urls[1:])),
         problems=tuple(declarations.problems),
+        digests=content_hash.pipenv(document),
     )
 
 

@@ -46,6 +46,7 @@ def parse(text: str, path: str) -> Manifest:
         python=minor_of(python),
         packages=lockfile.merged(packages),
         problems=tuple(address.problems_of_lock(text, path)),
+        digests=tuple(filter(None, [text_of(document.table("_meta", "hash").get("sha256"))])),
     )
 
 

@@ -171,6 +171,7 @@ def test_pipfile() -> None:
             assert mine[key].extras == set(stated.get("extras", ()))
             assert bool(mine[key].marker) == ("markers" in stated)
     assert manifest.python == theirs["requires"].python_version
+    assert manifest.digests == (theirs.get_hash().value,)
 
 
 SPECS = [

@@ -34,6 +34,15 @@ def test_pdm_lock(python: str, system: str) -> None:
     assert ours == theirs
 
 
+def test_content_hash_of_pdm() -> None:
+    lock = READERS["pdm.lock"]((RECORDED / "pdm" / "pdm.lock").read_text(encoding="utf-8"), "pdm.lock")
+    text = (RECORDED / "pdm" / "pyproject.toml").read_text(encoding="utf-8")
+    assert lock.digests
+    assert set(lock.digests) <= set(READERS["pyproject.toml"](text, "pyproject.toml").digests)
+    moved = READERS["pyproject.toml"](text.replace("httpx[http2]>=0.27", "httpx[http2]>=0.28"), "pyproject.toml")
+    assert set(lock.digests).isdisjoint(moved.digests)
+
+
 def test_conda_lock() -> None:
     recorded = json.loads((RECORDED / "conda-lock" / "parsed.json").read_text(encoding="utf-8"))["packages"]
     text = (RECORDED / "conda-lock" / "conda-lock.yml").read_text(encoding="utf-8")
