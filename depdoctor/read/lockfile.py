@@ -32,12 +32,14 @@ def packages(
     return tuple(package(entry, document.line(key, number), read, command) for number, entry in enumerate(entries))
 
 
-def package(entry: Any, line: int, read: Callable[[Any, int], LockedPackage], command: str) -> LockedPackage:
-    """One entry as a package. Raises `ManifestError` with its line."""
+def package(
+    entry: Any, line: int, read: Callable[[Any, int], LockedPackage], command: str, *, name: str = ""
+) -> LockedPackage:
+    """One entry as a package, of this name where the entry does not hold it. Raises `ManifestError` with its line."""
     try:
         return read(entry, line)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        name = entry.get("name", "") if isinstance(entry, dict) else ""
+        name = name or (entry.get("name", "") if isinstance(entry, dict) else "")
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         message = f"has a package `{name}` that cannot be read: {reason}"
         raise ManifestError(message, line=line, hint=f"write the lockfile anew with `{command}`") from error

@@ -38,7 +38,7 @@ def parse(text: str, path: str) -> Manifest:
         for package, entry in table.items():
             line = document.line(category, package)
             read = partial(_package, package, group)
-            packages.append(lockfile.package(entry, line, read, "pipenv lock"))
+            packages.append(lockfile.package(entry, line, read, "pipenv lock", name=package))
     python = text_of(document.table("_meta", "requires").get("python_version"))
     return Manifest(
         path=path,
@@ -54,11 +54,11 @@ def _package(name: str, group: str, entry: Mapping[str, Any], line: int) -> Lock
     version = entry.get("version")
     markers = entry.get("markers")
     where = address_of(entry)
-    if version is None and not where:
-        raise ValueError("it has no version")
+    if version in {None, "*"} and not where:
+        raise ValueError("it is locked to no version")
     return LockedPackage(
         name=canonicalize_name(name),
-        version=Version(version.removeprefix("==")) if version is not None else lockfile.UNKNOWN_VERSION,
+        version=lockfile.UNKNOWN_VERSION if version in {None, "*"} else Version(version.removeprefix("==")),
         line=line,
         marker=Marker(markers) if markers else None,
         hashes=tuple(sorted(entry.get("hashes") or ())),

@@ -440,3 +440,10 @@ def test_what_is_not_of_the_format(parse: object, text: str) -> None:
     assert callable(parse)
     with pytest.raises(ManifestError):
         parse(text, "app/file")
+
+
+@pytest.mark.parametrize("entry", ['{"version": "*"}', '{"markers": "python_version >= \'3.13\'"}'])
+def test_a_package_that_is_locked_to_no_version_is_named(entry: str) -> None:
+    with pytest.raises(ManifestError, match="package `pipenv` that cannot be read: it is locked to no version") as told:
+        pipfile_lock.parse('{"_meta": {},\n"develop": {\n"pipenv": ' + entry + "}}", "Pipfile.lock")
+    assert told.value.line == 3
