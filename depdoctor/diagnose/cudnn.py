@@ -14,6 +14,7 @@ from depdoctor.diagnose.outcomes import Told, by_target
 from depdoctor.diagnose.provider import CUDNN, Provider, host_cuda, host_cudnn, of_major
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.toolkits import other_toolkits
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Evidence, Finding, Kind, Severity, State
 from depdoctor.model.target import Target
@@ -43,40 +44,28 @@ def _toolkit(context: Context, installation: Installation, use: CudaUse) -> Iter
     unsaid = [target for target in context.targets(installation) if host_cuda(base, target) is None]
     if any(map(_has_gpu, unsaid)):
         yield from _other_wheels(context, installation, use)
-    hosts = {target.name: host_cuda(base, target) for target in context.targets(installation)}
-    wrong = {name: host for name, host in hosts.items() if host and host.version.major != use.cuda.major}
-    if not wrong:
-        return
-    found = list(wrong.values())
     library = f"libcublasLt.so.{use.cuda.major}"
-
-    def told(target: Target) -> Told:
-        host = hosts[target.name]
-        if host is None:
-            return State.UNKNOWN, "no toolkit is declared"
-        state = State.FAILS if target.name in wrong else State.RUNS
-        return state, f"CUDA {host.version}{f': no `{library}`' if target.name in wrong else ''}"
-
-    majors = {host.version.major for host in found}
+    other = other_toolkits(base, context.targets(installation), use.cuda.major, f": no `{library}`")
+    if other is None:
+        return
     yield Finding(
         kind=Kind.CUDNN_TOOLKIT_MISMATCH,
         severity=Severity.ERROR,
         subject=use.name,
         message=(
-            f"{use.package} loads the libraries of CUDA {use.cuda.major}, but "
-            f"{listed(dict.fromkeys(host.words for host in found))}: "
+            f"{use.package} loads the libraries of CUDA {use.cuda.major}, but {other.words}: "
             f"`{library}: cannot open shared object file`, and it runs on the CPU"
         ),
         hint=ways(
-            other_builds(use, context.rules, installation.platform, of_major(majors.pop())) if len(majors) == 1 else "",
+            other.builds(use, context.rules, installation.platform),
             f"take a base image with CUDA {use.cuda.major}",
         ),
-        packages=tuple(sorted({use.name, *(name for host in found for name in host.names)})),
+        packages=tuple(sorted({use.name, *other.names})),
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name),
-        evidence=tuple(dict.fromkeys((*use.evidence, *(fact for host in found for fact in host.evidence)))),
-        targets=tuple(wrong),
-        outcomes=by_target(context.targets(installation), told),
+        evidence=tuple(dict.fromkeys((*use.evidence, *other.evidence))),
+        targets=other.targets,
+        outcomes=other.outcomes,
     )
 
 

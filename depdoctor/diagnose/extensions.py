@@ -9,13 +9,11 @@ from packaging.version import Version
 
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation, Package
-from depdoctor.diagnose.outcomes import Told, by_target
-from depdoctor.diagnose.provider import host_cuda, of_major
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context
+from depdoctor.diagnose.toolkits import other_toolkits
 from depdoctor.diagnose.words import listed
-from depdoctor.model.finding import Finding, Kind, Severity, State
-from depdoctor.model.target import Target
+from depdoctor.model.finding import Finding, Kind, Severity
 from depdoctor.rules.lookup import cuda_of_variant, variant_of
 from depdoctor.rules.rows import Build
 
@@ -39,50 +37,29 @@ def _compiled(context: Context, installation: Installation, uses: Uses, use: Cud
     labelled = use.package.version is not None and variant_of(use.package.version)
     if not use.binding.compiles or labelled or framework is None or framework.cuda is None:
         return
-    base = context.base(*installation.projects)
     wanted = framework.cuda.major
-    hosts = {target.name: host_cuda(base, target) for target in context.targets(installation)}
-    wrong = {name: host for name, host in hosts.items() if host and host.version.major != wanted}
-    if not wrong:
+    other = other_toolkits(context.base(*installation.projects), context.targets(installation), wanted)
+    if other is None:
         return
-    found = list(wrong.values())
-    words = listed(dict.fromkeys(host.words for host in found))
-    majors = {host.version.major for host in found}
-
-    def told(target: Target) -> Told:
-        host = hosts[target.name]
-        if host is None:
-            return State.UNKNOWN, "no toolkit is declared"
-        return State.RUNS if host.version.major == wanted else State.FAILS, f"CUDA {host.version}"
-
+    note = use.binding.provenance.evidence(f"{use.name} is {use.binding.note}")
     yield Finding(
         kind=Kind.CUDNN_TOOLKIT_MISMATCH,
         severity=Severity.ERROR,
         subject=use.name,
         message=(
-            f"{use.package} is compiled in place, and {words} where {framework.package} is built for CUDA "
+            f"{use.package} is compiled in place, and {other.words} where {framework.package} is built for CUDA "
             f"{framework.cuda}: `The detected CUDA version mismatches the version that was used to compile PyTorch`"
         ),
         hint=ways(
-            other_builds(framework, context.rules, installation.platform, of_major(majors.pop()))
-            if len(majors) == 1
-            else "",
+            other.builds(framework, context.rules, installation.platform),
             f"take a base image with CUDA {wanted}",
         ),
-        packages=tuple(sorted({use.name, framework.name, *(name for host in found for name in host.names)})),
+        packages=tuple(sorted({use.name, framework.name, *other.names})),
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name, framework.name),
-        evidence=tuple(
-            dict.fromkeys(
-                (
-                    use.binding.provenance.evidence(f"{use.name} is {use.binding.note}"),
-                    *framework.evidence,
-                    *(fact for host in found for fact in host.evidence),
-                )
-            )
-        ),
-        targets=tuple(wrong),
-        outcomes=by_target(context.targets(installation), told),
+        evidence=tuple(dict.fromkeys((note, *framework.evidence, *other.evidence))),
+        targets=other.targets,
+        outcomes=other.outcomes,
     )
 
 

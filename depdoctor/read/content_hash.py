@@ -26,10 +26,7 @@ def poetry(document: Document) -> tuple[str, ...]:
 
     Empty where something has no place in JSON, such as a date.
     """
-    try:
-        return tuple(dict.fromkeys(_poetry(document)))
-    except TypeError:
-        return ()
+    return tuple(dict.fromkeys(digest for content in _poetry(document) for digest in _digest(content)))
 
 
 def pdm(document: Document) -> tuple[str, ...]:
@@ -73,7 +70,7 @@ def _digest(content: Mapping[str, Any], separators: tuple[str, str] | None = Non
     return (sha256(text.encode()).hexdigest(),)
 
 
-def _poetry(document: Document) -> Iterator[str]:
+def _poetry(document: Document) -> Iterator[Mapping[str, Any]]:
     project = {key: document.table("project")[key] for key in _PROJECT_KEYS if key in document.table("project")}
     groups = document.table("dependency-groups")
     for counted in (groups, {}):
@@ -82,5 +79,4 @@ def _poetry(document: Document) -> Iterator[str]:
         poetry = {key: table.get(key) for key in (*_OLDER_KEYS, "group") if key in table or key in older}
         newer = {"project": project, "dependency-groups": counted}
         content: Mapping[str, Any] = {name: value for name, value in newer.items() if value}
-        content = {**content, "tool": {"poetry": poetry}} if content else poetry
-        yield sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        yield {**content, "tool": {"poetry": poetry}} if content else poetry
