@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -33,20 +34,28 @@ def push_all(
     """Push images to `destination` (REGISTRY/PREFIX), each under its own name and these tags. Raises `RegistryError`.
 
     A blob that several images hold is sent for the first of them and mounted for the others; a manifest is put only
-    when all of its blobs stand. An image whose manifest is there already sends nothing. `attachments` tells which
-    documents about an image go into its repository with it; they are there before it is.
+    when all of its blobs stand. An image whose manifest is there already sends nothing, and what the image that was
+    pushed before it shares with it is not asked for. `attachments` tells which documents about an image go into its
+    repository with it; they are there before it is.
     """
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         work = _Push(destination=destination, registry=registry, store=store, progress=progress)
         try:
-            standing = _gather(pool, images, lambda image: registry.digest(work.by_digest(image)))
-            absent = [image for image, digest in zip(images, standing, strict=True) if digest != image.manifest.digest]
+            names = [(image, tag) for image in images for tag in tags]
+            named = _gather(pool, names, lambda one: registry.digest(work.tagged(*one)))
+            wanting = [one for one, digest in zip(names, named, strict=True) if digest != one[0].manifest.digest]
+            standing = {id(image) for image, _ in names} - {id(image) for image, _ in wanting}
+            others = [image for image in images if id(image) not in standing]
+            found = _gather(pool, others, lambda image: registry.digest(work.by_digest(image)))
+            absent = [image for image, digest in zip(others, found, strict=True) if digest != image.manifest.digest]
             work.begin(absent)
+            _gather(pool, absent, work.recall)
             _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
             _gather(pool, absent, lambda image: work.attach(image, attachments(image, work.repository(image))))
-            _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
-            _gather(pool, [(image, tag) for image in images for tag in tags], lambda one: work.tag(*one))
+            if not tags:
+                _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
+            _gather(pool, wanting, lambda one: work.put(one[0], work.tagged(*one)))
             work.end()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -57,12 +66,11 @@ def push_all(
 
 def attach(repository: str, subject: Blob, attachments: Sequence[Attachment], registry: Registry, store: Store) -> None:
     """Put documents about an image that stands in a repository beside it. Raises `RegistryError`."""
-    for one in attachments:
-        for blob in one.blobs:
-            if not registry.has_blob(repository, blob.digest):
-                with store.path(blob.digest).open("rb") as content:
-                    registry.upload(repository, blob, content)
-        registry.attach(repository, subject, one, store.path(one.manifest.digest).read_bytes())
+    for blob in _documents(attachments):
+        if not registry.has_blob(repository, blob.digest):
+            with store.path(blob.digest).open("rb") as content:
+                registry.upload(repository, blob, content)
+    registry.attach(repository, subject, [(one, store.path(one.manifest.digest).read_bytes()) for one in attachments])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +83,7 @@ class _Push:
     progress: Progress
     homes: dict[str, str] = field(default_factory=dict)
     sent: dict[str, list[int]] = field(default_factory=dict)
+    held: dict[str, frozenset[str]] = field(default_factory=dict)
     task: str = ""
 
     def repository(self, image: BuiltImage) -> str:
@@ -82,6 +91,9 @@ class _Push:
 
     def by_digest(self, image: BuiltImage) -> str:
         return f"{self.repository(image)}@{image.manifest.digest}"
+
+    def tagged(self, image: BuiltImage, tag: str) -> str:
+        return f"{self.repository(image)}:{tag}"
 
     def begin(self, images: Iterable[BuiltImage]) -> None:
         total = sum(blob.size_bytes for image in images for blob, _ in _blobs(image))
@@ -92,6 +104,17 @@ class _Push:
     def end(self) -> None:
         if self.task:
             self.progress.finish(self.task)
+
+    def recall(self, image: BuiltImage) -> None:
+        """Note which blobs an image's repository holds for the image that was pushed into it before, if that stands.
+
+        A registry keeps what its manifests refer to (distribution specification, "Deleting tags" and following).
+        """
+        repository = self.repository(image)
+        before = self.store.recall(f"pushed {repository}")
+        if before and self.store.has(before) and self.registry.digest(f"{repository}@{before}") == before:
+            manifest = json.loads(self.store.path(before).read_bytes())
+            self.held[repository] = frozenset(one["digest"] for one in (*manifest["layers"], manifest["config"]))
 
     def bring(self, image: BuiltImage, blob: Blob, source: str) -> None:
         """See to it that an image's repository holds a blob. `source` is where it can be had besides the store."""
@@ -104,6 +127,8 @@ class _Push:
         self.homes.setdefault(blob.digest, repository)
 
     def _stands(self, repository: str, blob: Blob, source: str) -> bool:
+        if blob.digest in self.held.get(repository, ()):
+            return True
         home = self.homes.get(blob.digest, "")
         if home and home != repository and self.registry.mount(repository, blob.digest, home):
             return True
@@ -124,20 +149,15 @@ class _Push:
 
     def attach(self, image: BuiltImage, attachments: Sequence[Attachment]) -> None:
         repository = self.repository(image)
-        for one in attachments:
-            for blob in one.blobs:
-                if not self.registry.has_blob(repository, blob.digest):
-                    self._send(repository, blob, "")
-            content = self.store.path(one.manifest.digest).read_bytes()
-            self.registry.attach(repository, image.manifest, one, content)
+        for blob in _documents(attachments):
+            if not self.registry.has_blob(repository, blob.digest):
+                self._send(repository, blob, "")
+        contents = [(one, self.store.path(one.manifest.digest).read_bytes()) for one in attachments]
+        self.registry.attach(repository, image.manifest, contents)
 
     def put(self, image: BuiltImage, reference: str) -> None:
         self.registry.put_manifest(reference, image.manifest, self.store.path(image.manifest.digest).read_bytes())
-
-    def tag(self, image: BuiltImage, tag: str) -> None:
-        reference = f"{self.repository(image)}:{tag}"
-        if self.registry.digest(reference) != image.manifest.digest:
-            self.put(image, reference)
+        self.store.remember(f"pushed {self.repository(image)}", image.manifest.digest)
 
     def pushed(self, image: BuiltImage, tags: Sequence[str]) -> PushedImage:
         uploaded = sum(self.sent.get(image.name, ()))
@@ -181,6 +201,11 @@ def _blobs(image: BuiltImage) -> Iterator[tuple[Blob, str]]:
         if blob.digest not in seen:
             seen.add(blob.digest)
             yield blob, image.base_reference if place < image.base_layers else image.layers_repository
+
+
+def _documents(attachments: Sequence[Attachment]) -> list[Blob]:
+    """The blobs of documents, each once."""
+    return list({blob.digest: blob for one in attachments for blob in one.blobs}.values())
 
 
 def _first_homes(images: Sequence[BuiltImage]) -> list[Home]:

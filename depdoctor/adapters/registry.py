@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 from urllib.parse import urljoin
 
@@ -193,19 +193,24 @@ class OciRegistry:
             raise RegistryError(f"the registry stored {manifest.digest} as {said}", where=name.base)
         return said
 
-    def attach(self, repository: str, subject: Blob, attachment: Attachment, content: bytes) -> None:
-        """Put the manifest of a document about another manifest, so that it is found from that one.
+    def attach(self, repository: str, subject: Blob, attachments: Sequence[tuple[Attachment, bytes]]) -> None:
+        """Put the manifests of documents about another manifest, so that they are found from that one.
 
         A registry that knows no referrers gets them listed under a tag ("Referrers Tag Schema"). Raises
         `RegistryError`.
         """
         name = parse(repository)
-        manifest = attachment.manifest
-        headers = {"Content-Type": manifest.media_type}
-        answer = self._line.ask("PUT", name, f"manifests/{manifest.digest}", headers=headers, data=content, push=True)
-        expect(answer, 201, name, f"attach {attachment.artifact_type} to {subject.digest}")
-        if answer.headers.get("OCI-Subject") != subject.digest:
-            self._list(repository, subject, attachment)
+        unlisted = []
+        for attachment, content in attachments:
+            manifest = attachment.manifest
+            headers = {"Content-Type": manifest.media_type}
+            path = f"manifests/{manifest.digest}"
+            answer = self._line.ask("PUT", name, path, headers=headers, data=content, push=True)
+            expect(answer, 201, name, f"attach {attachment.artifact_type} to {subject.digest}")
+            if answer.headers.get("OCI-Subject") != subject.digest:
+                unlisted.append(attachment)
+        if unlisted:
+            self._list(repository, subject, unlisted)
 
     def attached(self, repository: str, digest: str, artifact_type: str) -> bytes:
         """A document of a type about a manifest, b"" if none is found. Raises `RegistryError`."""
@@ -224,25 +229,26 @@ class OciRegistry:
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise RegistryError(f"what is about {digest} makes no sense", where=repository) from error
 
-    def _list(self, repository: str, subject: Blob, attachment: Attachment) -> None:
-        """Add a document to the list of those about a manifest."""
+    def _list(self, repository: str, subject: Blob, attachments: Sequence[Attachment]) -> None:
+        """Add documents to the list of those about a manifest."""
         reference = f"{repository}:{subject.digest.replace(':', '-')}"
         status, _, content = self._document(reference)
         try:
             listed = json.loads(content)["manifests"] if status == 200 else []
-            others = [one for one in listed if one["digest"] != attachment.manifest.digest]
+            known = {one["digest"]: one for one in listed}
         except (ValueError, KeyError, TypeError) as error:
             raise RegistryError(
                 f"the list of what is about {subject.digest} makes no sense", where=reference
             ) from error
-        manifest = attachment.manifest
-        entry = {
-            "mediaType": manifest.media_type,
-            "digest": manifest.digest,
-            "size": manifest.size_bytes,
-            "artifactType": attachment.artifact_type,
-        }
-        manifests = sorted([*others, entry], key=lambda one: str(one["digest"]))
+        for attachment in attachments:
+            manifest = attachment.manifest
+            known[manifest.digest] = {
+                "mediaType": manifest.media_type,
+                "digest": manifest.digest,
+                "size": manifest.size_bytes,
+                "artifactType": attachment.artifact_type,
+            }
+        manifests = sorted(known.values(), key=lambda one: str(one["digest"]))
         text = json.dumps(
             {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}, sort_keys=True
         ).encode()

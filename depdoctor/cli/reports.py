@@ -105,10 +105,9 @@ def built(options: argparse.Namespace, made: Built, started: float) -> None:
 
         sys.stdout.write(json.built(made.images, made.pushed, elapsed_s))
     else:
-        from depdoctor.cli import terminal
-        from depdoctor.report import tree
+        from depdoctor.report import built as columns
 
-        tree.built(terminal.output(), made.images, made.pushed, elapsed_s)
+        sys.stdout.write(columns.text(made.images, made.pushed, elapsed_s))
 
 
 def prefix(root: Path) -> str:

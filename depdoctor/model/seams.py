@@ -142,8 +142,8 @@ class Registry(Protocol):
     def put_manifest(self, reference: str, manifest: Blob, content: bytes) -> str:
         """Put a manifest under a tag or digest and return its digest. Raises `RegistryError`."""
 
-    def attach(self, repository: str, subject: Blob, attachment: Attachment, content: bytes) -> None:
-        """Put the manifest of a document about another manifest, so that it is found from that one."""
+    def attach(self, repository: str, subject: Blob, attachments: Sequence[tuple[Attachment, bytes]]) -> None:
+        """Put the manifests of documents about another manifest, so that they are found from that one."""
 
     def stop(self) -> None:
         """Break off what other threads wait for, read or send, for one that has given up."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from depdoctor import planfile, sbom
-from depdoctor.adapters.index import RemoteWheels
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from depdoctor import __version__, planfile, sbom
 from depdoctor.build.oci.attach import attachment, metadata_of
 from depdoctor.model.image import Attachment, Blob, BuiltImage
+from depdoctor.model.label import section_digest
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Fetcher, Progress, Store
+
+if TYPE_CHECKING:
+    from depdoctor.adapters.index import RemoteWheels
 
 
 def attest(
@@ -23,12 +30,23 @@ def attest(
 
     `repository` is where the image goes.
     """
-    metadata = metadata_of(standing, image, store, fetcher, progress)
     statement = sbom.provenance(standing, image, built.manifest.digest, repository, planfile.digest(standing))
     return (
-        attachment(sbom.bill(standing, image, metadata), sbom.CYCLONEDX_TYPE, built.manifest, store),
+        attachment(_bill(standing, image, store, fetcher, progress), sbom.CYCLONEDX_TYPE, built.manifest, store),
         attachment(statement, sbom.IN_TOTO_TYPE, built.manifest, store),
     )
+
+
+def _bill(standing: Plan, image: Image, store: Store, fetcher: Fetcher, progress: Progress) -> dict[str, Any]:
+    """The bill of an image: noted, or else made. It stays the same while only the project's code changes."""
+    named = " ".join((section_digest(standing, image), *(sbom.purl(pin) for pin in standing.pins(image))))
+    key = f"bill {__version__} {hashlib.sha256(named.encode()).hexdigest()}"
+    noted = store.recall(key)
+    if noted is None:
+        noted = json.dumps(sbom.bill(standing, image, metadata_of(standing, image, store, fetcher, progress)))
+        store.remember(key, noted)
+    made: dict[str, Any] = json.loads(noted)
+    return made
 
 
 def attest_built(

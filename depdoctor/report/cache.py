@@ -9,7 +9,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from depdoctor.report.console import size
+from depdoctor.report.amounts import size
 from depdoctor.report.json import SCHEMA_VERSION
 
 

@@ -17,6 +17,7 @@ from depdoctor.model.finding import Cause, Diagnosis, Evidence, Finding, Kind, S
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
+from depdoctor.report.amounts import many, size
 from depdoctor.report.explained import chain
 from depdoctor.report.outcomes import fit, table
 
@@ -350,20 +351,3 @@ def _sums(diagnosis: Diagnosis) -> list[str | tuple[str, str]]:
         count = sum(one.severity is severity for one in diagnosis.findings)
         parts += [(many(count, str(severity)), STYLES[severity] if count else ""), ", "]
     return parts[:-1]
-
-
-def many(count: int, noun: str) -> str:
-    """Turn a count and what is counted into "1 image" or "2 images"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def size(count_bytes: int) -> str:
-    """Turn a number of bytes into a short decimal text such as "725 MB"; "" for none."""
-    if not count_bytes:
-        return ""
-    amount, unit = float(count_bytes), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{amount:.0f} {unit}" if amount >= 100 or unit == "B" else f"{amount:.1f} {unit}"

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from depdoctor.model.explanation import Contents, Purpose
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 
 
 def contents(out: Console, found: Contents) -> None:

@@ -13,7 +13,7 @@ from depdoctor.model.page import Machine, Owned, Page
 from depdoctor.model.plan import SCRATCH, Image, Plan
 from depdoctor.model.target import numbered
 from depdoctor.model.weights import Keep
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 from depdoctor.report.markdown import code, table, text
 
 MADE = "<!-- made by `depdoctor generate --only docs`; make it again rather than edit it -->"

@@ -15,7 +15,7 @@ from depdoctor.model.explanation import Consequence, History, Move, Pair, Wanted
 from depdoctor.model.finding import Severity
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.report import console as findings
-from depdoctor.report.console import size
+from depdoctor.report.amounts import size
 
 MOST_MOVES = 12
 """Moves of one project that are listed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from depdoctor.model.cost import Costs, ImageDiff, PlanDiff
 from depdoctor.model.finding import Diagnosis, Finding, Severity
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan, Skipped
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 from depdoctor.report.explained import chain
 from depdoctor.report.outcomes import STATES
 

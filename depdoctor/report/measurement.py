@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from depdoctor.model.measurement import Measurement, NotMeasured
-from depdoctor.report.console import size
+from depdoctor.report.amounts import size
 
 SHARED = "in the virtual environment"
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.migration import Migration, Move
 from depdoctor.report import patch as diff
-from depdoctor.report.console import many
+from depdoctor.report.amounts import many
 from depdoctor.report.markdown import code, table, text
 
 MANIFEST, CONSTRAINTS = "requirements.txt", "constraints.installed.txt"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from depdoctor.model.image import StoredImage
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 from depdoctor.report.json import SCHEMA_VERSION
 
 SHORT = 19

@@ -1,4 +1,4 @@
-"""The tree of layers with its bytes, and what a build made of it."""
+"""The tree of layers with its bytes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from depdoctor.model.cohort import cohorts
 from depdoctor.model.cost import Costs, ImageCost, LayoutCost, PlanDiff
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Diagnosis, Finding
-from depdoctor.model.image import BuiltImage, PushedImage
 from depdoctor.model.memory import Need
 from depdoctor.model.plan import Image, Node, Plan
+from depdoctor.report.amounts import many, size
 from depdoctor.report.console import findings as detailed
-from depdoctor.report.console import many, size
 
 MOST_NAMES = 4
 MOST_MOVES = 8
@@ -136,38 +135,6 @@ def _changed(change: PlanDiff) -> str:
         f"{many(count, 'image')} {'changes' if count == 1 else 'change'}: {size(change.push_bytes) or '0 B'} to push, "
         f"{size(pull) or '0 B'} to pull by nodes that hold the earlier images"
     )
-
-
-def built(console: Console, images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> None:
-    """Print what was built, where it lies, and how many bytes had to be sent."""
-    sent = {one.name: one for one in pushed}
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("image", overflow="fold")
-    table.add_column("layers", justify="right")
-    table.add_column("size", justify="right")
-    table.add_column("sent", justify="right")
-    table.add_column("where", overflow="fold")
-    for one in images:
-        push = sent.get(one.name)
-        where = push.reference if push else str(one.layout) if one.layout else one.reference
-        digest = push.digest if push else one.manifest.digest or one.config.digest
-        digest = "" if digest in where else digest
-        table.add_row(
-            Text(one.name, style="bold"),
-            str(len(one.layers)),
-            _built_size(one, push),
-            (size(push.uploaded_bytes) or "0 B") if push else "",
-            Text.assemble(where, ("\n" + digest if digest else "", "dim")),
-        )
-    console.print(table)
-    console.print(f"\n{many(len(images), 'image')} in {elapsed_s:.1f} s")
-
-
-def _built_size(one: BuiltImage, push: PushedImage | None) -> str:
-    """Compressed, as a registry holds it; unpacked where an engine has it and nothing was compressed yet."""
-    if push and one.unpacked:
-        return size(push.uploaded_bytes + push.reused_bytes)
-    return size(sum(layer.size_bytes for layer in one.layers)) + (" unpacked" if one.unpacked else "")
 
 
 def _trees(made: Plan) -> list[Tree]:

@@ -17,7 +17,7 @@ from depdoctor.model.conflict import Edit
 from depdoctor.model.finding import Finding
 from depdoctor.model.update import Advisory, Proposal, Renewal, Update
 from depdoctor.report import patch as diff
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 from depdoctor.report.json import finding
 from depdoctor.report.markdown import code, table, text
 

@@ -1,23 +1,22 @@
 """A bill of materials (CycloneDX 1.6) of one image, from the metadata of the very wheels that are in it.
 
-Deterministic: no clock, no random serial number, sorted; the same image has the same bill.
+Deterministic: no clock, no random serial number, sorted; the same image has the same bill. Who only names packages, or
+has the bill already, has no use for what reads metadata, so that is imported where it is used.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.metadata import RawMetadata, parse_email
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING, Any
 
 from depdoctor import __version__
 from depdoctor.model.distribution import Pin
 from depdoctor.model.label import section_digest
 from depdoctor.model.plan import SCRATCH, Image, Plan
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
 
 CYCLONEDX_TYPE = "application/vnd.cyclonedx+json"
 
@@ -32,6 +31,8 @@ _LINKS = {"homepage": "website", "documentation": "documentation", "source": "vc
 
 def bill(plan: Plan, image: Image, metadata: Mapping[str, str]) -> dict[str, Any]:
     """The bill of an image. `metadata` is the METADATA file (core metadata specification) of each wheel by SHA-256."""
+    from packaging.metadata import parse_email
+
     pins = plan.pins(image)
     read = {pin.name: parse_email(metadata.get(pin.file.sha256, "") if pin.file else "")[0] for pin in pins}
     components = [_component(pin, read[pin.name]) for pin in pins]
@@ -109,6 +110,8 @@ def _base(image: Image) -> dict[str, Any]:
 
 def _licenses(metadata: RawMetadata) -> list[dict[str, Any]]:
     """An SPDX expression if there is one (PEP 639), else what the classifiers say, else the name that is given."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
     stated = (metadata.get("license_expression") or metadata.get("license") or "").strip()
     try:
         if stated:
@@ -132,6 +135,9 @@ def _links(metadata: RawMetadata) -> Iterator[dict[str, str]]:
 
 def _needed(metadata: RawMetadata, image: Image, pins: tuple[Pin, ...]) -> list[str]:
     """What of the image a package requires, extras left out."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     present = {pin.name: purl(pin) for pin in pins}
     markers = {**image.environment.markers(), "extra": ""}
     needed: set[str] = set()

@@ -80,7 +80,35 @@ def test_what_stands_is_not_sent_again(fake: Fake, store: BlobStore) -> None:
     again = push(image, f"{fake.host}/team", OciRegistry(), store, ["1"], NoProgress())
     assert (again.uploaded_bytes, again.reused_bytes) == (0, 6 + image.config.size_bytes)
     assert set(fake.counted()) == {"HEAD"}
-    assert len(fake.requests) == 2
+    assert len(fake.requests) == 1
+
+
+def test_nothing_is_asked_of_what_the_image_before_shares(fake: Fake, store: BlobStore) -> None:
+    push(an_image(store, "api", b"one", b"two"), fake.host, OciRegistry(), store, ["1"], NoProgress())
+    fake.requests.clear()
+    image = an_image(store, "api", b"one", b"two", b"three")
+    assert push(image, fake.host, OciRegistry(), store, ["1"], NoProgress()).uploaded_bytes == 5
+    asked = [path for method, path in fake.requests if method == "HEAD" and "/blobs/" in path]
+    assert asked == [f"/v2/api/blobs/{blob(b'three').digest}"]
+
+
+def test_an_image_before_that_was_deleted_answers_for_nothing(fake: Fake, store: BlobStore) -> None:
+    push(an_image(store, "api", b"one", b"two"), fake.host, OciRegistry(), store, ["1"], NoProgress())
+    fake.manifests["api"].clear()
+    fake.blobs["api"].clear()
+    image = an_image(store, "api", b"one", b"three")
+    push(image, fake.host, OciRegistry(), store, ["1"], NoProgress())
+    assert {one.digest for one in (*image.layers, image.config)} <= set(fake.blobs["api"])
+
+
+def test_a_tag_is_enough_to_put_an_image(fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one")
+    push(image, fake.host, OciRegistry(), store, ["1", "2"], NoProgress())
+    put = [path for method, path in fake.requests if method == "PUT" and "/manifests/" in path]
+    assert sorted(put) == ["/v2/api/manifests/1", "/v2/api/manifests/2"]
+    fake.requests.clear()
+    push(image, fake.host, OciRegistry(), store, [], NoProgress())
+    assert fake.requests == [("HEAD", f"/v2/api/manifests/{image.manifest.digest}")]
 
 
 def test_only_the_layer_that_changed_is_sent(fake: Fake, store: BlobStore) -> None:

@@ -15,7 +15,7 @@ from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan
-from depdoctor.report.console import many
+from depdoctor.report.amounts import many
 from depdoctor.report.html.elements import Markup, joined, tag
 from depdoctor.report.html.findings import STATES, findings, projects, unknown
 from depdoctor.report.html.layers import layers

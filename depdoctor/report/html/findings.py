@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from depdoctor.model.finding import Diagnosis, Evidence, Finding, Outcome, Severity, State
 from depdoctor.model.inventory import Inventory
-from depdoctor.report.console import MARKS, many, size
+from depdoctor.report.amounts import many, size
+from depdoctor.report.console import MARKS
 from depdoctor.report.explained import chain
 from depdoctor.report.html.elements import Markup, joined, phrase, tag
 from depdoctor.report.outcomes import STATES as TARGET_STATES

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Image, Node, Plan
-from depdoctor.report.console import many, size
+from depdoctor.report.amounts import many, size
 from depdoctor.report.html.elements import Markup, joined, tag
 
 MOST_NAMES = 6

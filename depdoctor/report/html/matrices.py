@@ -13,7 +13,7 @@ from depdoctor.model.finding import Diagnosis, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Unresolvable
 from depdoctor.model.target import Target, numbered
-from depdoctor.report.console import many
+from depdoctor.report.amounts import many
 from depdoctor.report.html.elements import Markup, joined, scrolling, tag
 from depdoctor.report.html.sharing import Verdict, apart, verdicts
 
