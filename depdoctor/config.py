@@ -26,7 +26,7 @@ from depdoctor.model.config import (
 from depdoctor.model.packing import LAST_WINS, Compression, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
-from depdoctor.model.toolchain import COMPILER, Toolchain
+from depdoctor.model.toolchain import COMPILER, Installer, Toolchain
 from depdoctor.model.weights import Keep
 
 CONFIG_NAME = "depdoctor.toml"
@@ -91,6 +91,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase, base: 
             image=image.take("builder", _text, ""),
             packages=image.take("build-packages", _each(_system_package), COMPILER),
             snapshot=image.take("debian-snapshot", _snapshot, ""),
+            installer=image.take("installer", _installer, Installer.UV),
         ),
         cache=image.take("cache", _text, ""),
     )
@@ -310,6 +311,10 @@ def _keep(value: Any) -> Keep:
 
 def _compression(value: Any) -> Compression:
     return Compression(_one_of(tuple(Compression))(value))
+
+
+def _installer(value: Any) -> Installer:
+    return Installer(_one_of(tuple(Installer))(value))
 
 
 def _python(value: Any) -> str:

@@ -6,6 +6,7 @@ import json
 
 from depdoctor.generate.stages import RESERVED, buildable, image_stage
 from depdoctor.model.plan import Image, Plan
+from depdoctor.model.toolchain import Installer
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What container engines call a processor, by what Python calls it."""
@@ -16,11 +17,17 @@ def target_name(image: Image) -> str:
     return f"image_{image.name}" if image.name in RESERVED else image.name
 
 
-BAKE_COMMAND = (
-    'BUILDX_BAKE_ENTITLEMENTS_FS=0 UV="$(dirname "$(command -v uv)")" '
-    "docker buildx bake --file docker-bake.{extension} --load"
-)
+BAKE_COMMAND = "BUILDX_BAKE_ENTITLEMENTS_FS=0 {uv}docker buildx bake --file docker-bake.{extension} --load"
 """How a person builds from the folder of the bundle. The first variable lets newer bakes read the projects outside."""
+
+FIND_UV = 'UV="$(dirname "$(command -v uv)")" '
+
+
+def to_build(extension: str, installer: Installer, separator: str) -> str:
+    """What a comment says of how to build, in two parts."""
+    uv, needed = (FIND_UV, ", with uv on PATH") if installer is Installer.UV else ("", "")
+    return f"To build all images, in this folder{needed}:{separator}{BAKE_COMMAND.format(uv=uv, extension=extension)}"
+
 
 VARIABLES = {"PROJECTS": "..", "UV": "uv", "REGISTRY": "depdoctor", "TAG": "latest", "CA": "", "NETRC": ""}
 """Where the scanned folder and uv are, where images go, and the files of the build secrets (left out where empty)."""
@@ -31,7 +38,7 @@ COMMON = "_image"
 """The target that the others inherit from; no image can be called so."""
 
 
-def bake_file(plan: Plan, projects: str, tag: str, *, split: bool = False) -> str:
+def bake_file(plan: Plan, projects: str, tag: str, *, split: bool = False, installer: Installer = Installer.UV) -> str:
     """`docker-bake.json`; `projects` is the way from its folder to the projects.
 
     Where it is `split`, each target has a Dockerfile of its own.
@@ -40,18 +47,18 @@ def bake_file(plan: Plan, projects: str, tag: str, *, split: bool = False) -> st
     """
     images = buildable(plan)
     document = {
-        "variable": {name: {"default": value} for name, value in _variables(projects, tag).items()},
+        "variable": {name: {"default": value} for name, value in _variables(projects, tag, installer).items()},
         "group": {"default": {"targets": [target_name(image) for image in images]}},
-        "target": {target_name(image): _target(image, split=split) for image in images},
+        "target": {target_name(image): _target(image, installer, split=split) for image in images},
     }
     return json.dumps(document, indent=2) + "\n"
 
 
-def _target(image: Image, *, split: bool) -> dict[str, object]:
+def _target(image: Image, installer: Installer, *, split: bool) -> dict[str, object]:
     return {
         "context": "${PROJECTS}",
         "dockerfile": f"cwd://{own_dockerfile(image)}" if split else "cwd://Dockerfile",
-        "contexts": {"bundle": ".", "uv": "${UV}"},
+        "contexts": {"bundle": ".", "uv": "${UV}"} if installer is Installer.UV else {"bundle": "."},
         "target": image_stage(image),
         "platforms": [_platform(image)],
         "secret": f"${{{SECRETS}}}",
@@ -59,9 +66,11 @@ def _target(image: Image, *, split: bool) -> dict[str, object]:
     }
 
 
-def _variables(projects: str, tag: str) -> dict[str, str]:
+def _variables(projects: str, tag: str, installer: Installer) -> dict[str, str]:
     """The variables with their defaults; a path is text, in which nothing is expanded."""
-    return VARIABLES | {"PROJECTS": projects.replace("${", "$${").replace("%{", "%%{"), "TAG": tag}
+    unused = {"UV"} if installer is Installer.PIP else set()
+    variables = {name: value for name, value in VARIABLES.items() if name not in unused}
+    return variables | {"PROJECTS": projects.replace("${", "$${").replace("%{", "%%{"), "TAG": tag}
 
 
 def own_dockerfile(image: Image) -> str:
@@ -69,26 +78,25 @@ def own_dockerfile(image: Image) -> str:
     return f"{image.name}.Dockerfile"
 
 
-def hcl_file(plan: Plan, projects: str, tag: str, *, split: bool = False) -> str:
+def hcl_file(plan: Plan, projects: str, tag: str, *, split: bool = False, installer: Installer = Installer.UV) -> str:
     """`docker-bake.hcl`, which says the same as `docker-bake.json`."""
     images = buildable(plan)
     blocks = [
-        "# Made by `depdoctor generate`. To build all images, in this folder, with uv on PATH:",
-        f"#   {BAKE_COMMAND.format(extension='hcl')}",
+        f"# Made by `depdoctor generate`. {to_build('hcl', installer, chr(10) + '#   ')}",
     ]
     blocks += [
         f'variable "{name}" {{\n  default = {json.dumps(value)}\n}}'
-        for name, value in _variables(projects, tag).items()
+        for name, value in _variables(projects, tag, installer).items()
     ]
     names = "".join(f'    "{target_name(image)}",\n' for image in images)
     blocks.append(f'group "default" {{\n  targets = [\n{names}  ]\n}}')
+    contexts = 'bundle = "."\n    uv     = UV' if installer is Installer.UV else 'bundle = "."'
     blocks.append(
         f'''target "{COMMON}" {{
   context    = PROJECTS
   dockerfile = "cwd://Dockerfile"
   contexts = {{
-    bundle = "."
-    uv     = UV
+    {contexts}
   }}
   secret = {SECRETS}
 }}'''

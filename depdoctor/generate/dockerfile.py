@@ -11,9 +11,12 @@ binary. Nothing of them, and none of the secrets `ca` and `netrc`, stays in a la
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
+from depdoctor.generate import installing
 from depdoctor.generate.apt import install
-from depdoctor.generate.bake import BAKE_COMMAND
+from depdoctor.generate.bake import to_build
+from depdoctor.generate.installing import LAYER_ROOT, MOUNT_ROOT
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
 from depdoctor.generate.requirements import all_wheels, requirements_path
 from depdoctor.generate.settling import SETTLE_PATH, SPLIT_PATH
@@ -34,21 +37,14 @@ from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROB
 from depdoctor.model.distribution import Pin
 from depdoctor.model.formats import GENERATED
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
-from depdoctor.model.label import labels
+from depdoctor.model.label import NO_SOURCE, Source, labels
 from depdoctor.model.plan import Image, Layer, Plan, obstacle
-from depdoctor.model.toolchain import Toolchain
+from depdoctor.model.toolchain import Installer, Toolchain
 from depdoctor.model.weights import Keep, WeightFile, layered
-
-MOUNT_ROOT = "/depdoctor"
-"""Where things are mounted while a layer is made: a top-level path of its own, so that no other directory changes."""
-
-LAYER_ROOT = "/layer"
-"""Where the wheels of a layer are installed before they are copied into the environment."""
 
 SETTLE = f"{ENVIRONMENT_ROOT}/bin/python {MOUNT_ROOT}/{SETTLE_PATH}"
 SETTLE_MOUNT = f"--mount=type=bind,from=bundle,source={SETTLE_PATH},target={MOUNT_ROOT}/{SETTLE_PATH}"
 SPLIT_MOUNT = f"--mount=type=bind,from=bundle,source={SPLIT_PATH},target={MOUNT_ROOT}/{SPLIT_PATH}"
-UV_MOUNT = f"--mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv"
 
 PROBE_TIMES = (
     f"--interval={PROBE_INTERVAL_S}s --timeout={PROBE_TIMEOUT_S}s "
@@ -63,9 +59,7 @@ NAMED = 4
 HEAD = f"""\
 {GENERATED}; make it again rather than edit it.
 #
-# To build all images, in this folder, with uv on PATH:
-#
-#   {BAKE_COMMAND.format(extension="json")}
+# {{to_build}}
 #
 # CA and NETRC name files to build with, which stay in no layer: certificates to trust, and credentials of an index.
 #
@@ -73,10 +67,19 @@ HEAD = f"""\
 # hadolint global ignore=DL3002,DL3008"""
 
 
-def dockerfile(plan: Plan, folders: Collection[str] = (), toolchain: Toolchain = PLAIN) -> str:
+NO_SOURCES: Mapping[str, Source] = MappingProxyType({})
+
+
+def dockerfile(
+    plan: Plan,
+    folders: Collection[str] = (),
+    toolchain: Toolchain = PLAIN,
+    sources: Mapping[str, Source] = NO_SOURCES,
+) -> str:
     """The Dockerfile of a plan. `folders` are those of all projects, by default of those in the plan.
 
-    What is to be compiled is compiled with `toolchain`, in a stage that no image stands on.
+    What is to be compiled is compiled with `toolchain`, in a stage that no image stands on. `sources` says what version
+    control knows of an image, by its name, which labels tell.
 
     Raises `UsageError` if a base is not an image reference.
     """
@@ -85,8 +88,8 @@ def dockerfile(plan: Plan, folders: Collection[str] = (), toolchain: Toolchain =
     packages = plan.by_hash()
     nodes = stages(plan)
     layers = {layer.key: (stage, layer) for stage in reversed(nodes) for layer in reversed(stage.node.layers)}
-    blocks = [HEAD]
-    blocks += [_root(image) for image in {root_name(image): image for image in images}.values()]
+    blocks = [HEAD.format(to_build=to_build("json", toolchain.installer, "\n#\n#   "))]
+    blocks += [_root(image, toolchain.installer) for image in {root_name(image): image for image in images}.values()]
     blocks += [
         _compiler(image, toolchain)
         for image in {
@@ -99,7 +102,7 @@ def dockerfile(plan: Plan, folders: Collection[str] = (), toolchain: Toolchain =
     blocks += [_node(stage) for stage in nodes]
     held = {weights_name(files): _weights(image, files) for image in reversed(images) for files in _held(image)}
     blocks += [held[name] for name in sorted(held)]
-    blocks += [_image(plan, image, folders, toolchain) for image in images]
+    blocks += [_image(plan, image, folders, toolchain, sources.get(image.name, NO_SOURCE)) for image in images]
     blocks += [
         f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
         for image in plan.images
@@ -108,26 +111,27 @@ def dockerfile(plan: Plan, folders: Collection[str] = (), toolchain: Toolchain =
     return "\n\n".join(blocks) + "\n"
 
 
-def _root(image: Image) -> str:
+def _root(image: Image, installer: Installer) -> str:
     """The base with an empty environment, which is copied in so that the layer holds nothing else."""
     python = image.environment.python
     root, maker = root_name(image), f"{root_name(image)}_maker"
-    venv = f"venv --python {python} --no-config --no-managed-python --no-python-downloads --no-cache {ENVIRONMENT_ROOT}"
-    if image.provided:  # what comes with the base is used from there
-        venv += " --system-site-packages"
     return "\n".join(
         [
             f"# The empty environment for Python {python}.",
             f"FROM {reference(image.base.pinned)} AS {maker}",
             "USER 0:0",
-            f"RUN {UV_MOUNT} \\",
-            f"    {SETTLE_MOUNT} \\",
-            f"    {MOUNT_ROOT}/uv {venv} \\",
+            _run([*installing.mounts(installer), SETTLE_MOUNT]),
+            f"    {installing.make_environment(python, installer, sees_base=bool(image.provided))} \\",
             f"    && {SETTLE} {ENVIRONMENT_ROOT}",
             f"FROM {reference(image.base.pinned)} AS {root}",
             f"COPY --link --from={maker} {ENVIRONMENT_ROOT}/ {ENVIRONMENT_ROOT}/",
         ]
     )
+
+
+def _run(mounts: Sequence[str]) -> str:
+    """A RUN up to its command."""
+    return "RUN " + " \\\n    ".join(mounts) + " \\"
 
 
 def _compiles(layer: Layer, packages: Mapping[str, Pin], toolchain: Toolchain) -> bool:
@@ -141,12 +145,11 @@ def _compiler(image: Image, toolchain: Toolchain) -> str:
     if not toolchain.image:
         lines = [f"FROM {root_name(image)} AS {name}", "USER 0:0"]
     else:
-        venv = f"{MOUNT_ROOT}/uv venv --python {image.environment.python} --no-config --no-managed-python"
+        venv = installing.make_environment(image.environment.python, toolchain.installer)
         lines = [
             f"FROM {reference(toolchain.image)} AS {name}",
             "USER 0:0",
-            f"RUN {UV_MOUNT} \\",
-            f"    {venv} --no-python-downloads --no-cache {ENVIRONMENT_ROOT}",
+            "RUN " + " \\\n    ".join([*installing.mounts(toolchain.installer), venv]),
         ]
     if toolchain.packages:
         lines += install(toolchain.packages, f"depdoctor-apt-{name}", toolchain.snapshot)
@@ -156,33 +159,30 @@ def _compiler(image: Image, toolchain: Toolchain) -> str:
 def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin], toolchain: Toolchain) -> str:
     """A layer, made by itself: a change below it or beside it does not make it again."""
     pins = sorted((packages[wheel] for wheel in layer.wheels), key=lambda pin: (-pin.download_bytes, pin.name))
-    flags = "--no-deps --require-hashes --index-strategy unsafe-best-match --link-mode copy"
-    if all_wheels(layer, packages):
-        flags += " --no-build"
     image = stage.images[0]
+    wheels_alone = all_wheels(layer, packages)
     on = compiler_name(image) if _compiles(layer, packages, toolchain) else root_name(image)
-    compiled = image.packing.compiled
-    exports = ["    export PYC_INVALIDATION_MODE=unchecked-hash; \\"] if compiled else []
-    flags += " --compile-bytecode" if compiled else ""
+    mounts = [
+        *installing.mounts(toolchain.installer),
+        SETTLE_MOUNT,
+        *([SPLIT_MOUNT] if layer.parts > 1 else []),
+        f"--mount=type=bind,from=bundle,source={requirements_path(layer)},target={installing.REQUIREMENTS}",
+        installing.cache_mount(toolchain.installer),
+        f"--mount=type=secret,id=ca,target={MOUNT_ROOT}/ca.pem",
+        f"--mount=type=secret,id=netrc,target={MOUNT_ROOT}/netrc",
+    ]
     return "\n".join(
         [
             f"# {_some([str(pin) for pin in pins])}",
             f"FROM {on} AS {layer_name(layer)}",
             "USER 0:0",
-            f"RUN {UV_MOUNT} \\",
-            f"    {SETTLE_MOUNT} \\",
-            *([f"    {SPLIT_MOUNT} \\"] if layer.parts > 1 else []),
-            f"    --mount=type=bind,from=bundle,source={requirements_path(layer)},target={MOUNT_ROOT}/layer.txt \\",
-            f"    --mount=type=cache,id=depdoctor-uv,target={MOUNT_ROOT}/cache \\",
-            f"    --mount=type=secret,id=ca,target={MOUNT_ROOT}/ca.pem \\",
-            f"    --mount=type=secret,id=netrc,target={MOUNT_ROOT}/netrc \\",
-            f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then export SSL_CERT_FILE={MOUNT_ROOT}/ca.pem; fi; \\",
-            f"    if [ -e {MOUNT_ROOT}/netrc ]; then export NETRC={MOUNT_ROOT}/netrc; fi; \\",
-            *exports,
-            f"    {MOUNT_ROOT}/uv pip install --python {ENVIRONMENT_ROOT}/bin/python --prefix {LAYER_ROOT} \\",
-            f"        --cache-dir {MOUNT_ROOT}/cache --no-config {flags} \\",
-            f"        --requirements {MOUNT_ROOT}/layer.txt \\",
-            f"    && rm -f {LAYER_ROOT}/.lock \\",
+            _run(mounts),
+            *installing.install(
+                toolchain.installer,
+                image.environment.python,
+                wheels_alone=wheels_alone,
+                compiled=image.packing.compiled,
+            ),
             *_settled(layer),
         ]
     )
@@ -215,12 +215,12 @@ def _node(stage: Stage) -> str:
     return "\n".join([heading, f"FROM {stage.on} AS {stage.name}", *copies])
 
 
-def _image(plan: Plan, image: Image, folders: Collection[str], toolchain: Toolchain) -> str:
+def _image(plan: Plan, image: Image, folders: Collection[str], toolchain: Toolchain, source: Source) -> str:
     stages = [_code(image, folders)]
     if image.system_packages:
         stages.append(_system(image, toolchain.snapshot))
     on = system_name(image) if image.system_packages else leaf_name(image)
-    return "\n".join([*stages, f"FROM {on} AS {image_stage(image)}", *_configuration(plan, image)])
+    return "\n".join([*stages, f"FROM {on} AS {image_stage(image)}", *_configuration(plan, image, source)])
 
 
 def _code(image: Image, folders: Collection[str]) -> str:
@@ -274,7 +274,7 @@ def _system(image: Image, snapshot: str) -> str:
     )
 
 
-def _configuration(plan: Plan, image: Image) -> Iterator[str]:
+def _configuration(plan: Plan, image: Image, source: Source) -> Iterator[str]:
     """The instructions of an image's own stage, those that change least first."""
     yield f'ENV PATH="{ENVIRONMENT_ROOT}/bin:${{PATH}}" \\'
     yield f"    VIRTUAL_ENV={ENVIRONMENT_ROOT} \\"
@@ -292,7 +292,7 @@ def _configuration(plan: Plan, image: Image) -> Iterator[str]:
         yield f"HEALTHCHECK {PROBE_TIMES} CMD {exec_form(probe)}"
     if image.command:
         yield f"CMD {exec_form(image.command)}"
-    values = labels(plan, image)
+    values = labels(plan, image, source)
     yield "LABEL " + " \\\n    ".join(f"{name}={label_value(text)}" for name, text in values.items())
 
 

@@ -28,6 +28,7 @@ from depdoctor.pipeline.attesting import attest_built
 from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.native import BuildWish, Built
 from depdoctor.pipeline.scanning import configured
+from depdoctor.pipeline.sources import source_of
 from depdoctor.pipeline.standing import Settings
 from depdoctor.push import attach
 
@@ -42,7 +43,7 @@ def build_with_docker(
     engine = DockerEngine(buildx=_baker(standing, settings, wish.push or references.LOCAL_PREFIX))
     builder = DockerBuilder(
         engine=engine,
-        bundle=_bundle(standing, settings),
+        bundle=_bundle(standing, images, settings),
         context=settings.root,
     )
     made = builder.build(standing, images, progress)
@@ -69,7 +70,7 @@ def build_with_buildx(
     builder = BuildxBuilder(
         builders=[_baker(standing, settings, wish.push, push=True, **place) for place in places or [{}]],
         registry=registry,
-        bundle=_bundle(standing, settings),
+        bundle=_bundle(standing, images, settings),
         context=settings.root,
     )
     made = builder.build(standing, images, progress)
@@ -110,13 +111,19 @@ def _baker(
     )
 
 
-def _bundle(standing: Plan, settings: Settings) -> Bundle:
+def _bundle(standing: Plan, images: Sequence[Image], settings: Settings) -> Bundle:
     config = configured(settings)[0]
     user = uv_user.user_setup()
     usual = config.indexes.index_url or (user.default.address if user.default else "")
     others = (*config.indexes.extra_index_urls, *(one.address for one in user.extra))
     toolchain = replace(config.image.toolchain, indexes=(usual, *others) if usual else ())
-    return generate(standing, ignored=ignored_by_projects(standing, settings.root), toolchain=toolchain)
+    told = source_of(settings, BlobStore(settings.cache / "store"))
+    return generate(
+        standing,
+        ignored=ignored_by_projects(standing, settings.root),
+        toolchain=toolchain,
+        sources={image.name: told(image) for image in images},
+    )
 
 
 def _finish(

@@ -12,11 +12,12 @@ import ssl
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pip
 import pytest
 
 from depdoctor import cli
@@ -79,7 +80,12 @@ def sdist(folder: Path) -> Path:
 
 
 @pytest.fixture
-def index(engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def index(
+    engine: DockerEngine,
+    make_wheel: Callable[[Path, str, str, str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:
     """Its address as builds and this machine see it; only who trusts its authority and has an account gets anything."""
     if not shutil.which("openssl"):
         pytest.skip("no openssl to make a certificate with")
@@ -91,11 +97,12 @@ def index(engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     signed = ["-CA", str(authority), "-CAkey", str(tmp_path / "corp.key"), "-subj", "/CN=private"]
     signed += ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName=IP:{gateway}"]
     subprocess.run([*new, *signed, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    folder = tmp_path / "index" / "native"
-    folder.mkdir(parents=True)
-    path = sdist(folder)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    (folder / "index.html").write_text(f'<a href="{path.name}#sha256={sha256}">{path.name}</a>')
+    folder = tmp_path / "index"
+    for name, make in {"native": sdist, "pure": lambda into: make_wheel(into, "pure", "2.0", "")}.items():
+        (folder / name).mkdir(parents=True)
+        path = make(folder / name)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        (folder / name / "index.html").write_text(f'<a href="{path.name}#sha256={sha256}">{path.name}</a>')
     account = "Basic " + base64.b64encode(f"team:{PASSWORD}".encode()).decode()
 
     class Private(SimpleHTTPRequestHandler):
@@ -176,3 +183,62 @@ def test_sources_are_compiled_apart_and_secrets_stay_out(
         assert authority not in content
     about = json.loads(client.manifest(f"{destination}/scorer:{image['digest'].replace(':', '-')}")[1])
     assert {one["artifactType"] for one in about["manifests"]} >= {"application/vnd.cyclonedx+json"}
+
+
+@pytest.fixture
+def bases(engine: DockerEngine, base: str, registry: str, prefix: str, tmp_path: Path) -> tuple[str, str]:
+    """The base with pip in it, and that with a compiler: what somebody else's devel image is."""
+    debian(engine, base)
+    context = tmp_path / "bases"
+    shutil.copytree(Path(pip.__file__).parent, context / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    (context / "Dockerfile").write_text(
+        f"FROM {base} AS slim\nCOPY pip /usr/lib/python3/dist-packages/pip\nFROM slim AS devel\n"
+        "RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev python3-dev\n"
+    )
+    found = []
+    for name in ("slim", "devel"):
+        tag = f"{registry}/{prefix}/bases:{name}"
+        build = ["docker", "build", "--quiet", "--target", name, "--tag", tag, str(context)]
+        subprocess.run(build, check=True, capture_output=True)
+        subprocess.run(["docker", "push", "--quiet", tag], check=True, capture_output=True)
+        found.append(tag)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_pip_installs_and_another_image_compiles(
+    engine: DockerEngine,
+    bases: tuple[str, str],
+    registry: str,
+    prefix: str,
+    index: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    compiled: bool,
+) -> None:
+    slim, devel = bases
+    root = tmp_path / "fleet"
+    (root / "scorer").mkdir(parents=True)
+    (root / "scorer" / "requirements.txt").write_text("native==1.0\npure==2.0\n")
+    program = """\
+import glob, native, pure, shutil
+from importlib.metadata import distribution, version
+cached = glob.glob("/venv/**/pure.*.pyc", recursive=True)
+flags = {open(path, "rb").read(8)[4] for path in cached}
+installer = distribution("native").read_text("INSTALLER").strip()
+print(native.answer(), version("pure"), installer, shutil.which("cc"), sorted(flags))
+"""
+    (root / "scorer" / "app.py").write_text(program)
+    shutil.copy(tmp_path / "corp.pem", root / "corp.pem")
+    (root / "depdoctor.toml").write_text(
+        f'[image]\nbase = "{slim}"\nca-bundle = "corp.pem"\ninstaller = "pip"\nbuilder = "{devel}"\n'
+        f"build-packages = []\ncompile = {str(compiled).lower()}\n"
+        '[[project]]\npath = "scorer"\ncommand = ["python", "app.py"]\n'
+    )
+    destination = f"{registry}/{prefix}/pip{compiled:d}"
+    assert cli.run(["plan", str(root)]) == 0
+    capfd.readouterr()
+    assert cli.run(["build", str(root), "--push", destination, "--format", "json"]) == 0
+    (image,) = json.loads(capfd.readouterr().out)["images"]
+    unchecked_hash = 1  # PEP 552
+    assert engine.run(image["reference"]) == f"42 2.0 pip None {[unchecked_hash] if compiled else []}\n"

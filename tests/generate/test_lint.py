@@ -14,10 +14,11 @@ from fleets import fleet, pin, six
 from depdoctor.generate import generate
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
 from depdoctor.model.plan import Base, Plan
-from depdoctor.model.toolchain import Toolchain
+from depdoctor.model.toolchain import Installer, Toolchain
 from depdoctor.plan import plan
 
 SNAPSHOT = Toolchain(snapshot="https://snapshot.example/archive/{archive}/20260101T000000Z")
+PIP = Toolchain(installer=Installer.PIP, image="registry.example/devel:1.0")
 BASE = "registry.example/python:3.11-slim"
 
 
@@ -38,7 +39,7 @@ def odd() -> Plan:
     return plan(fleet(projects), config, {BASE: Base(reference=BASE, digest="sha256:" + "a" * 64)})
 
 
-@pytest.mark.parametrize("toolchain", [Toolchain(), SNAPSHOT], ids=["usual", "snapshot"])
+@pytest.mark.parametrize("toolchain", [Toolchain(), SNAPSHOT, PIP], ids=["usual", "snapshot", "pip"])
 @pytest.mark.parametrize("kind", ["dockerfile", "split"])
 def test_hadolint_has_nothing_to_say(kind: str, toolchain: Toolchain, tmp_path: Path) -> None:
     folder = str(Path(sys.executable).parent)
