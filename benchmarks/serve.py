@@ -91,7 +91,14 @@ def serve(fleet: Path, served: Served, contexts: list[str]) -> None:
     try:
         served.timed("pull", lambda: run(*composed, "pull", "--quiet", **environment))
         up = (*composed, "up", "--detach", "--wait", "--wait-timeout", "600")
-        served.timed("start until all are healthy", lambda: run(*up, **environment))
+        try:
+            served.timed("start until all are healthy", lambda: run(*up, **environment))
+        except SystemExit:
+            for container in run(*composed, "ps", "--all", "--quiet", **environment).split():
+                state = json.loads(run("docker", "inspect", "--format", "{{json .State}}", container))
+                if state.get("Health", {}).get("Status") != "healthy":
+                    sys.stderr.write(json.dumps(state, indent=1) + run("docker", "logs", "--tail", "20", container))
+            raise
         services = yaml.safe_load((output / "compose.yaml").read_text())["services"]
         plan = {one["name"]: one for one in json.loads((fleet / "depdoctor.plan.json").read_text())["images"]}
         ports = {name: int(one["ports"][0].rsplit(":", 2)[1]) for name, one in services.items()}
