@@ -1,4 +1,4 @@
-"""What scans printed, kept so that a scan of what has not changed prints it again and works out nothing.
+"""What scans and plans printed, kept so that one of what has not changed prints it again and works out nothing.
 
 An answer is found again only for the same options, environment, code and libraries, within the hour as of which the
 index was asked (for ever where the user named the date), and while every file that was read and every folder that was
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -41,10 +41,11 @@ def this_hour() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a scan printed, in two parts between which stands how many seconds it took, and its exit status.
+    """What was printed, in two parts between which stands how many seconds it took, and the exit status.
 
-    `hour` is the one as of which the index was asked, "" where the date was given. `timed` says whether the seconds
-    stand there at all.
+    `hour` is the one as of which index and registries were asked, "" where the date was given and no registry was.
+    `timed` says whether the seconds stand there at all. `said` are lines of talk on the way, and `not_known` is what
+    could not be known and was to be complained of.
     """
 
     before: str
@@ -53,6 +54,8 @@ class Told:
     status: int
     hour: str
     seen: Seen
+    said: Sequence[str] = ()
+    not_known: Sequence[str] = ()
 
     def text(self, elapsed_s: float) -> str:
         """What to print."""

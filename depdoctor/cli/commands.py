@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,25 +62,46 @@ def _list(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Plan an image for each project."""
+    from depdoctor.adapters.scan_memory import this_hour
+    from depdoctor.cli.again import Again, Heard
+
+    # Whoever wants a plan afresh, or everything locked again, wants to hear what index and registries say now.
+    again = None if options.fresh or options.relock else Again(options)
+    if again is not None and (told := again.told()) is not None:
+        with progress_of(options) as progress:
+            for text in told.said:
+                progress.say(text)
+        return _printed(told.before, told.not_known, told.status)
     from depdoctor.cli import reports
     from depdoctor.model.alignment import Align
     from depdoctor.pipeline import planning
 
+    hour = this_hour()
     with progress_of(options) as progress:
+        heard = Heard(progress)
         made = planning.plan(
             settings(options),
-            progress,
+            heard,
             fresh=options.fresh,
             mode=Align(options.align),
             write=not (options.check or options.diff),
         )
-    reports.plan(options, made, _state(made.changed, check=options.check, dry=options.diff))
-    if options.strict and made.incomplete:
-        sys.stderr.writelines(f"depdoctor: not known: {text}\n" for text in made.incomplete)
-        return INCOMPLETE
-    if not options.check:
-        return CLEAN
-    return FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)
+    printed = reports.plan(options, made, _state(made.changed, check=options.check, dry=options.diff))
+    not_known = made.incomplete if options.strict else ()
+    status = CLEAN
+    if not_known:
+        status = INCOMPLETE
+    elif options.check:
+        status = FOUND if made.changed else _verdict(made.diagnosis, options.fail_on)
+    if again is not None and made.seen is not None:
+        again.keep_plan(printed, status=status, hour=hour, seen=made.seen, said=heard.said, not_known=not_known)
+    return _printed(printed, not_known, status)
+
+
+def _printed(text: str, not_known: Sequence[str], status: int) -> int:
+    sys.stdout.write(text)
+    sys.stderr.writelines(f"depdoctor: not known: {one}\n" for one in not_known)
+    return status
 
 
 def _state(changed: bool, *, check: bool, dry: bool) -> str:  # noqa: FBT001 - of one sentence

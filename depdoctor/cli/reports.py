@@ -50,8 +50,8 @@ def scan(options: argparse.Namespace, result: Scan, elapsed_s: float) -> str:  #
     return printed.get()
 
 
-def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
-    """Print a plan, or what changes, in the format that is wanted; and the findings that `--check` fails by."""
+def plan(options: argparse.Namespace, made: Planned, state: str) -> str:
+    """A plan, or what changes, in the format that is wanted; and the findings that `--check` fails by."""
     from depdoctor.model.finding import Severity
 
     least = Severity.ERROR if options.fail_on == "never" else Severity[options.fail_on.upper()]
@@ -59,28 +59,26 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
     if options.format == "json":
         from depdoctor.report import json
 
-        sys.stdout.write(
-            json.plan(
-                made.plan,
-                made.costs,
-                made.change,
-                path=made.path.name,
-                changed=made.changed,
-                advice=made.aligned.advice,
-                afresh=made.afresh,
-                needs=made.needs,
-                findings=findings,
-            )
+        return json.plan(
+            made.plan,
+            made.costs,
+            made.change,
+            path=made.path.name,
+            changed=made.changed,
+            advice=made.aligned.advice,
+            afresh=made.afresh,
+            needs=made.needs,
+            findings=findings,
         )
-    elif options.format == "markdown":
+    if options.format == "markdown":
         from depdoctor.report import markdown
 
-        sys.stdout.write(markdown.plan(made.plan, made.costs, made.change, path=made.path.name, state=state))
-    else:
-        from depdoctor.cli import terminal
-        from depdoctor.report import tree
+        return markdown.plan(made.plan, made.costs, made.change, path=made.path.name, state=state)
+    from depdoctor.cli import terminal
+    from depdoctor.report import tree
 
-        out = terminal.output()
+    out = terminal.output()
+    with out.capture() as printed:
         if options.diff or options.check:
             tree.diff(out, made.change)
         if not options.diff:
@@ -95,6 +93,7 @@ def plan(options: argparse.Namespace, made: Planned, state: str) -> None:
                 needs=made.needs,
                 findings=findings,
             )
+    return printed.get()
 
 
 def built(options: argparse.Namespace, made: Built, started: float) -> None:

@@ -37,7 +37,7 @@ Key = tuple[str, Environment]
 class Aligned:
     """An inventory whose locks share what they may, what moved for that, and what else an edit would allow.
 
-    Bytes are the distinct ones over all locks, as downloaded.
+    Bytes are the distinct ones over all locks, as downloaded. It is `settled` if another time would bring the same.
     """
 
     inventory: Inventory
@@ -45,6 +45,7 @@ class Aligned:
     advice: tuple[Advice, ...] = ()
     before_bytes: int = 0
     after_bytes: int = 0
+    settled: bool = True
 
 
 def aligned(
@@ -81,7 +82,8 @@ def aligned(
             before += done.before_bytes
             after += done.after_bytes
         progress.finish(task)
-        entries = _known(inventory.entries, changed, locking_with(resolver, result, settings, progress))
+        entries, told = _known(inventory.entries, changed, locking_with(resolver, result, settings, progress))
+        is_settled = told and resolver.settled and time.monotonic() < end
     kept = _kept(committed, {(one.lock.project): one.lock for one in movable if one.settled})
     return Aligned(
         inventory=replace(inventory, entries=entries),
@@ -89,6 +91,7 @@ def aligned(
         advice=tuple(sorted(advice, key=lambda one: -one.saved_bytes)),
         before_bytes=before,
         after_bytes=after,
+        settled=is_settled,
     )
 
 
@@ -105,12 +108,15 @@ def locking_with(resolver: Resolver, result: Scan, settings: Settings, progress:
     )
 
 
-def _known(entries: Sequence[Entry], locks: Mapping[Key, Lock], locking: Locking) -> tuple[Entry, ...]:
-    """The entries with these locks; wheels that are new to an entry tell about themselves."""
+def _known(entries: Sequence[Entry], locks: Mapping[Key, Lock], locking: Locking) -> tuple[tuple[Entry, ...], bool]:
+    """The entries with these locks; wheels that are new to an entry tell about themselves; and whether all could."""
     found = [_with(entry, locks) for entry in entries]
     moved = [new for new, old in zip(found, entries, strict=True) if new != old]
-    told = {entry.project.name: entry for entry in (locking.with_facts(moved, ())[0] if moved else ())}
-    return tuple(told.get(entry.project.name, entry) for entry in found)
+    if not moved:
+        return tuple(found), True
+    with_facts, _, settled = locking.with_facts(moved, ())
+    told = {entry.project.name: entry for entry in with_facts}
+    return tuple(told.get(entry.project.name, entry) for entry in found), settled
 
 
 def _with(entry: Entry, locks: Mapping[Key, Lock]) -> Entry:

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci.base import is_stored
 from depdoctor.errors import RegistryError, UnreachableError
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.pipeline.standing import Settings
 
 
-def pinned(
-    references: Sequence[str], settings: Settings, progress: Progress, previous: Plan | None = None
-) -> dict[str, Base]:
-    """The bases by reference, each with its digest: that of the previous plan, else the one that stands for it now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """Bases by reference, each with its digest; and whether all registries could be asked for them."""
+
+    bases: Mapping[str, Base]
+    settled: bool
+
+
+def pinned(references: Sequence[str], settings: Settings, progress: Progress, previous: Plan | None = None) -> Pinned:
+    """The bases, each with its digest: that of the previous plan, else the one that stands for it now.
 
     Where no registry can be asked, the digest is the last one seen, and a base never seen is left out, which is said.
+    What the previous plan pins stays, so that its registry is asked but once an hour whether the base has moved on.
     Raises `RegistryError` for a base that its registry does not have or does not show.
     """
     kept = {image.base.reference: image.base for image in previous.images if image.base.digest} if previous else {}
     registry = OciRegistry(offline=settings.offline)
     store = BlobStore(settings.cache / "store")
     bases: dict[str, Base] = {}
+    hour, settled = this_hour(), True
     for reference in references:
         if reference == SCRATCH:
             continue
+        asked, _, told = (store.recall(_answer(reference)) or "").partition(" ")
         try:
-            digest = registry.digest(reference)
+            digest = told if reference in kept and asked == hour else registry.digest(reference)
         except UnreachableError as error:
             digest = reference.partition("@")[2] or store.recall(_note(reference)) or ""
+            settled = settled and reference in kept
             if not digest and reference not in kept:
                 progress.say(f"the base image {reference} is not pinned: {error.message}")
                 continue
@@ -44,11 +56,13 @@ def pinned(
                     hint="check its name and tag, and your `docker login`; "
                     f"`--base {SCRATCH}` plans the layers without a base",
                 )
-            store.remember(_note(reference), digest)
+            if digest != told or asked != hour:
+                store.remember(_note(reference), digest)
+                store.remember(_answer(reference), f"{hour} {digest}")
         bases[reference] = kept.get(reference, Base(reference=reference, digest=digest))
         if digest and bases[reference].digest != digest:
             progress.say(f"the base image {reference} has moved on; the plan keeps what it has without --relock")
-    return bases
+    return Pinned(bases=bases, settled=settled)
 
 
 def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progress) -> tuple[Image, ...]:
@@ -75,3 +89,7 @@ def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progr
 
 def _note(reference: str) -> str:
     return f"base 1 {reference}"
+
+
+def _answer(reference: str) -> str:
+    return f"base asked 1 {reference}"

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import NormalizedName
 
 from depdoctor import planfile
+from depdoctor.adapters.watch import Seen, watching
 from depdoctor.errors import PlanFileError, ResolverError, UsageError
 from depdoctor.model.alignment import Align
 from depdoctor.model.cost import Costs, LayoutCost, PlanDiff
 from depdoctor.model.finding import Diagnosis
-from depdoctor.model.lock import DeclaredOnly, Lock
+from depdoctor.model.lock import DeclaredOnly
 from depdoctor.model.memory import Need, need
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
-from depdoctor.model.seams import NoProgress, Progress
-from depdoctor.model.weights import WeightFile
+from depdoctor.model.seams import Progress
 from depdoctor.pipeline import bases
 from depdoctor.pipeline.aligning import Aligned, aligned
 from depdoctor.pipeline.remembering import remembered
-from depdoctor.pipeline.scanning import Scan, configured, judged, scan
+from depdoctor.pipeline.scanning import Scan, configured, judged, undiagnosed
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.pipeline.variants import without_cuda
 from depdoctor.pipeline.weighing import weighed
@@ -38,7 +37,8 @@ class Planned:
     """A plan with what it costs, what changes against the committed one, and whether its file changes.
 
     `incomplete` is what the scan could not know. `afresh` is what the same images would cost in a plan made afresh,
-    None where this is one. `needs` is the memory that models take, where their files tell.
+    None where this is one. `needs` is the memory that models take, where their files tell. `seen` is what was
+    read, None where another run might plan something else.
     """
 
     plan: Plan
@@ -51,6 +51,7 @@ class Planned:
     afresh: LayoutCost | None = None
     needs: tuple[Need, ...] = ()
     incomplete: tuple[str, ...] = ()
+    seen: Seen | None = None
 
 
 def plan(
@@ -65,11 +66,18 @@ def plan(
 
     What the committed plan holds stays where it is, unless the plan is to be `fresh`.
     """
+    with watching(settings.root) as watch:
+        made, lasts = _planned(settings, progress, fresh=fresh, mode=mode, write=write)
+        return replace(made, seen=watch.seen() if lasts else None)
+
+
+def _planned(settings: Settings, progress: Progress, *, fresh: bool, mode: Align, write: bool) -> tuple[Planned, bool]:
+    """What was planned, and whether another run would plan the same as long as nothing changes."""
     end = time.monotonic() + settings.budget_s
     committed = _committed(settings, progress, fresh=fresh)
     if settings.base and settings.base != configured(replace(settings, base=""))[0].image.base:
         progress.say(f'`--base` holds for this run: later runs agree once [image] says `base = "{settings.base}"`')
-    result = scan(settings, progress)
+    result = undiagnosed(settings, progress)
     if not result.inventory.entries:
         raise UsageError(
             f"no projects found under `{settings.root}`",
@@ -82,11 +90,13 @@ def plan(
     result = replace(result, inventory=shared.inventory)
     weights = weighed(result.inventory, settings, progress)
     others = without_cuda(result, weights, settings, progress, committed=kept, end=end)
+    references = base_references(result.inventory, result.config)
+    found = bases.pinned(references, settings, progress, None if settings.relock or fresh else committed)
 
-    def layers(previous: Plan | None, progress: Progress) -> Plan:
-        return _made(result, weights, others, previous, settings, progress)
+    def layers(previous: Plan | None) -> Plan:
+        return plan_images(result.inventory, result.config, found.bases, previous, weights, others.locks)
 
-    made = replace(layers(None if fresh else committed, progress), moves=shared.moves)
+    made = replace(layers(None if fresh else committed), moves=shared.moves)
     result = replace(result, diagnosis=judged(result, made))
     if write and committed is not None:
         _refuse_loss(committed, made, result)
@@ -97,22 +107,23 @@ def plan(
         row = result.rules.cuda_package(name)
         return row is not None and row[0].role == "component"
 
-    return Planned(
+    done = Planned(
         plan=made,
         costs=costs(made, is_cuda),
-        afresh=planned(layers(None, NoProgress())) if standing else None,
+        afresh=planned(layers(None)) if standing else None,
         change=diff(committed or Plan(packages=(), nodes=(), images=()), made),
         diagnosis=result.diagnosis,
         path=path,
         incomplete=result.inventory.incomplete,
         aligned=shared,
         needs=tuple(
-            found
+            one
             for entry in result.inventory.entries
-            if (found := need(entry.project.name, entry.reading.weights, result.config.targets))
+            if (one := need(entry.project.name, entry.reading.weights, result.config.targets))
         ),
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
+    return done, result.lasts and shared.settled and others.settled and found.settled
 
 
 def _committed(settings: Settings, progress: Progress, *, fresh: bool) -> Plan | None:
@@ -142,18 +153,3 @@ def _refuse_loss(committed: Plan, made: Plan, result: Scan) -> None:
                 where=planfile.PLAN_NAME,
                 hint="the plan file stands as it was; run again with the index in reach",
             )
-
-
-def _made(
-    result: Scan,
-    weights: Mapping[str, tuple[WeightFile, ...]],
-    others: Mapping[str, tuple[Lock, ...]],
-    previous: Plan | None,
-    settings: Settings,
-    progress: Progress,
-) -> Plan:
-    config = result.config
-    found = bases.pinned(
-        base_references(result.inventory, config), settings, progress, None if settings.relock else previous
-    )
-    return plan_images(result.inventory, config, found, previous, weights, others)

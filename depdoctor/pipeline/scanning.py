@@ -56,8 +56,10 @@ class Scan:
     conflicts: Conflicts
     plan: Plan | None = None
     """The committed plan, None where there is none that can be read."""
+    lasts: bool = False
+    """Whether another scan of the same would tell the same."""
     seen: Seen | None = None
-    """What was read, None where another scan of the same might tell something else."""
+    """What was read, None where another scan might tell something else."""
     dated: bool = False
     """Whether the date as of which the index was asked was given."""
 
@@ -68,7 +70,7 @@ def listed(settings: Settings) -> tuple[Survey, tuple[Reading, ...]]:
     return found, read.read_all(found.projects, settings.root, outside_allowed=settings.outside_allowed)
 
 
-def judged(result: Scan, plan: Plan) -> Diagnosis:
+def judged(result: Scan, plan: Plan | None) -> Diagnosis:
     """What is wrong with a scanned inventory, which may have moved since, where this plan stands."""
     inventory = _beside(result.inventory, plan)
     return _without(diagnose(inventory, result.conflicts, result.rules, plan), result.config.ignored_rules)
@@ -103,29 +105,34 @@ def scan(settings: Settings, progress: Progress) -> Scan:
     Raises `ConfigError` and `RulesError`, and `ResolverError` if uv cannot be run at all.
     """
     with watching(settings.root) as watch:
-        with surveying(settings, progress) as fleet:
-            conflicts = fleet.conflicts()
-        dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
-        incomplete = (*fleet.inventory.incomplete, *_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
-        inventory = replace(fleet.inventory, incomplete=incomplete)
-        committed: Plan | None = None
-        try:
-            committed = committed_plan(settings)
-        except PlanFileError as error:
-            inventory = replace(inventory, plan_problem=_as_problem(error))
-        diagnosis = diagnose(_beside(inventory, committed), conflicts, fleet.rules, committed)
-        elsewhere = settings.builds_allowed or settings.environments or settings.outside_allowed
-        lasts = fleet.settled and _is_whole(fleet) and not elsewhere
-        return Scan(
-            config=fleet.config,
-            rules=fleet.rules,
-            inventory=inventory,
-            diagnosis=_without(diagnosis, fleet.config.ignored_rules),
-            conflicts=conflicts,
-            plan=committed,
-            seen=watch.seen() if lasts else None,
-            dated=dated,
-        )
+        result = undiagnosed(settings, progress)
+        diagnosis = judged(result, result.plan)
+        return replace(result, diagnosis=diagnosis, seen=watch.seen() if result.lasts else None)
+
+
+def undiagnosed(settings: Settings, progress: Progress) -> Scan:
+    """A scan that has judged nothing yet, for who goes on to change what there is to judge. Raises as `scan` does."""
+    with surveying(settings, progress) as fleet:
+        conflicts = fleet.conflicts()
+    dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
+    incomplete = (*fleet.inventory.incomplete, *_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
+    inventory = replace(fleet.inventory, incomplete=incomplete)
+    committed: Plan | None = None
+    try:
+        committed = committed_plan(settings)
+    except PlanFileError as error:
+        inventory = replace(inventory, plan_problem=_as_problem(error))
+    elsewhere = settings.builds_allowed or settings.environments or settings.outside_allowed
+    return Scan(
+        config=fleet.config,
+        rules=fleet.rules,
+        inventory=inventory,
+        diagnosis=Diagnosis(findings=(), rules_run=()),
+        conflicts=conflicts,
+        plan=committed,
+        lasts=fleet.settled and _is_whole(fleet) and not elsewhere,
+        dated=dated,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

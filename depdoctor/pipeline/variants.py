@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -16,6 +16,7 @@ from depdoctor import lock
 from depdoctor.lock.declared import in_groups
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, Question, Resolved, Unresolvable
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.weights import Keep, WeightFile
@@ -31,6 +32,14 @@ CPU = "cpu"
 Builds = Mapping[NormalizedName, CpuBuild]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """Further locks of projects, by name. They are `settled` if another time would bring the same."""
+
+    locks: Mapping[str, tuple[Lock, ...]] = field(default_factory=dict)
+    settled: bool = True
+
+
 def without_cuda(
     result: Scan,
     weights: Mapping[str, Sequence[WeightFile]],
@@ -39,7 +48,7 @@ def without_cuda(
     *,
     committed: Plan | None,
     end: float,
-) -> Mapping[str, tuple[Lock, ...]]:
+) -> Others:
     """Locks without CUDA by project, where a target without a GPU is too small for the one with it.
 
     What comes from a lockfile stays as it is and gets none, and neither does what nothing known builds without CUDA.
@@ -53,10 +62,11 @@ def without_cuda(
         if builds.keys() & own.by_name.keys() or not own.pins
     ]
     if not wanted:
-        return {}
+        return Others()
     end = max(end, time.monotonic() + LEAST_S)
     judge = Judge(_undeclared(result.inventory), result.rules)
     found: dict[str, tuple[Lock, ...]] = {}
+    all_told = True
     task = "looking for builds without CUDA"
     progress.start(task, len(wanted))
     with asking(settings, lambda: end - time.monotonic()) as resolver:
@@ -68,14 +78,16 @@ def without_cuda(
                 made = _resolved(replace(asked, preferences=_preferences(earlier or own)), own, earlier, resolver)
                 if made is None:
                     continue
-                (told,), _, _ = locking.with_facts([replace(entry, outcomes=(made,))], ())
+                (told,), _, known = locking.with_facts([replace(entry, outcomes=(made,))], ())
+                all_told = all_told and known
                 smaller = not own.pins or _bytes(told.locks[0]) < _bytes(own)
                 if smaller and not _has_cuda(told.locks[0], result.rules) and not judge.worse(own, told.locks[0]):
                     found[entry.project.name] = (*found.get(entry.project.name, ()), told.locks[0])
                     break
             progress.advance(task)
+        all_told = all_told and resolver.settled and time.monotonic() < end
     progress.finish(task)
-    return found
+    return Others(locks=found, settled=all_told)
 
 
 def _unserving(entry: Entry, result: Scan, weights_bytes: int, committed: Plan | None) -> Iterator[Lock]:

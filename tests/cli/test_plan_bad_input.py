@@ -128,13 +128,21 @@ def test_base_that_was_never_seen_is_left_out_only_without_a_connection(
     assert registry.requests == []
 
 
-def test_plan_keeps_the_base_that_it_has(root: Path, registry: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_keeps_the_base_that_it_has(
+    root: Path, registry: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     digest = put_base(registry)
     reference = f"{registry.host}/base:1"
     assert plan(root, "--base", reference) == 0
     registry.put_manifest("base", "1", {"schemaVersion": 2, "layers": []}, MANIFEST)
+    asked = registry.counted()["HEAD"]
     assert cli.run(["plan", str(root), "--base", reference]) == 0
-    assert "has moved on" in capsys.readouterr().err
+    assert registry.counted()["HEAD"] == asked, "what the plan holds is asked about once an hour"
+    for module in ("depdoctor.adapters.scan_memory", "depdoctor.pipeline.bases", "depdoctor.cli.again"):
+        monkeypatch.setattr(f"{module}.this_hour", lambda: "2031-01-01T00:00:00+00:00")
+    for _ in range(3):
+        assert cli.run(["plan", str(root), "--base", reference]) == 0
+        assert "has moved on" in capsys.readouterr().err
     assert [image.base.digest for image in planfile.load(root / planfile.PLAN_NAME).images] == [digest]
     assert plan(root, "--fresh", "--base", reference) == 0
     assert [image.base.digest for image in planfile.load(root / planfile.PLAN_NAME).images] != [digest]
