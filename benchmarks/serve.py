@@ -1,6 +1,6 @@
-"""Serve a fleet from images of the builders that are not native: built, pushed, pulled, healthy, asked, one killed.
+"""Serve the six from images of the builders that are not native: built, pushed, pulled, healthy, asked, one killed.
 
-    python benchmarks/serve.py FLEET --base IMAGE --registry HOST:PORT --context NAME [--output FILE.md]
+    python benchmarks/serve.py --base IMAGE --registry HOST:PORT --context NAME [--output FILE.md]
 
 For `--builder docker`, and for `--builder buildx` on the docker contexts that are named, each in turn: the images are
 built and pushed to a prefix of their own, removed from the engine, pulled and started by the Compose file that
@@ -30,6 +30,8 @@ from pathlib import Path
 import yaml
 
 AGAIN_S = 120
+
+SIX = Path(__file__).parents[1] / "fixtures" / "fleets" / "six"
 
 
 @dataclass(kw_only=True)
@@ -136,7 +138,6 @@ def report(all_served: list[Served], load: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve a fleet from images of each builder that is not native.")
-    parser.add_argument("fleet", type=Path)
     parser.add_argument("--base", required=True)
     parser.add_argument("--registry", required=True)
     parser.add_argument("--context", action="append", default=[])
@@ -146,8 +147,10 @@ def main() -> None:
     done: list[Served] = []
     with tempfile.TemporaryDirectory(prefix="depdoctor-serve-") as folder:
         fleet = Path(folder) / "fleet"
-        shutil.copytree(options.fleet, fleet)
-        (fleet / "depdoctor.toml").write_text(f'[image]\nbase = "{options.base}"\n')
+        shutil.copytree(SIX, fleet)
+        (fleet / "depdoctor.toml").write_text(
+            f'[image]\nbase = "{options.base}"\n[[project]]\npath = "boosted-ranker"\nsystem-packages = ["libgomp1"]\n'
+        )
         depdoctor("plan", str(fleet), "--quiet")
         for builder in ("docker", "buildx"):
             one = Served(builder=builder, prefix=f"{options.registry}/serve-{uuid.uuid4().hex[:8]}/{builder}")

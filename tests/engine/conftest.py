@@ -13,13 +13,16 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urljoin
 
 import docker.errors
 import pytest
+import requests
 import uv
 
 from depdoctor.adapters.buildx import Buildx
 from depdoctor.adapters.docker import DockerEngine
+from depdoctor.adapters.registry import MANIFEST_TYPES
 from depdoctor.errors import EngineError
 from depdoctor.model.image import Bundle
 
@@ -131,7 +134,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefix(engine: DockerEngine) -> Iterator[str]:
-    """A namespace for image names of this run; what bears it is removed from the engine afterwards."""
+    """A namespace for image names of this run; what bears it is removed from engine and registry afterwards."""
     prefix = f"depdoctor-tests-{uuid.uuid4().hex[:8]}"
     yield prefix
     for image in engine.client.images.list():
@@ -139,6 +142,27 @@ def prefix(engine: DockerEngine) -> Iterator[str]:
             if f"/{prefix}/" in f"/{name}":
                 with suppress(docker.errors.ImageNotFound):
                     engine.client.images.remove(name, force=True)  # also where a test that failed left a container
+    if address := os.environ.get("DEPDOCTOR_TEST_REGISTRY"):
+        forget(address, f"{prefix}/")
+
+
+def forget(address: str, prefix: str) -> None:
+    """Delete every manifest that a registry has a tag for in these repositories (the specification has no more)."""
+    with requests.Session() as session:
+        page = f"http://{address}/v2/_catalog?n=1000"
+        repositories: list[str] = []
+        while page:
+            answer = session.get(page, timeout=30)
+            repositories += answer.json().get("repositories") or ()
+            page = urljoin(page, answer.links["next"]["url"]) if "next" in answer.links else ""
+        for repository in (one for one in repositories if one.startswith(prefix)):
+            place = f"http://{address}/v2/{repository}"
+            for tag in session.get(f"{place}/tags/list", timeout=30).json().get("tags") or ():
+                found = session.head(
+                    f"{place}/manifests/{tag}", headers={"Accept": ", ".join(MANIFEST_TYPES)}, timeout=30
+                )
+                if digest := found.headers.get("Docker-Content-Digest"):
+                    session.delete(f"{place}/manifests/{digest}", timeout=30)
 
 
 @pytest.fixture(scope="session")

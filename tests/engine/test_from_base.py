@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from depdoctor import cli
-from depdoctor.adapters.docker import DockerEngine
 
 DOCKERFILE = """\
 FROM {base}
@@ -48,17 +45,16 @@ packages = ["frame==1.0a0+nv"]
 
 
 @pytest.fixture
-def framework(engine: DockerEngine, base: str, registry: str, tmp_path: Path) -> Iterator[str]:
+def framework(base: str, registry: str, prefix: str, tmp_path: Path) -> str:
     """A base that has `frame`, and a `numlib` that no project should get."""
-    reference = f"{registry}/depdoctor-tests-{uuid.uuid4().hex[:8]}/framework:1"
+    reference = f"{registry}/{prefix}/framework:1"
     folder = tmp_path / "framework"
     (folder / "frame").mkdir(parents=True)
     (folder / "frame" / "__init__.py").write_text("WORD = 'from the base'\n")
     (folder / "Dockerfile").write_text(DOCKERFILE.format(base=base))
     subprocess.run(["docker", "build", "--quiet", "--tag", reference, folder], check=True)
     subprocess.run(["docker", "push", "--quiet", reference], check=True)
-    yield reference
-    subprocess.run(["docker", "rmi", "--force", reference], check=True)
+    return reference
 
 
 @pytest.mark.parametrize(
@@ -99,6 +95,5 @@ def test_an_image_finds_what_its_base_brings(
     (image,) = json.loads(capsys.readouterr().out)["images"]
     reference = f"{target}/app@{image['digest']}"
     said = subprocess.run(["docker", "run", "--rm", reference], check=True, capture_output=True, text=True).stdout
-    subprocess.run(["docker", "rmi", "--force", reference], check=True)
     frame = "/usr/local/lib/python3.11/dist-packages/frame/__init__.py"
     assert said == f"from the base {frame} {numlib}/numlib/__init__.py\n"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,14 +86,9 @@ def built(plan: Plan, store: BlobStore, scanned: Path) -> tuple[BuiltImage, ...]
 
 
 @pytest.fixture(scope="module")
-def destination(registry: str, engine: DockerEngine) -> Iterator[str]:
-    """A place in the registry of this run; what was pulled from it is removed from the engine."""
-    prefix = f"{registry}/depdoctor-oci-{uuid.uuid4().hex[:8]}"
-    yield prefix
-    for image in engine.client.images.list():
-        for tag in image.tags:
-            if tag.startswith(prefix):
-                engine.client.images.remove(tag)
+def destination(registry: str, prefix: str) -> str:
+    """A place in the registry of this run."""
+    return f"{registry}/{prefix}/oci"
 
 
 def _pin(wheel: Path) -> Pin:
