@@ -1,11 +1,14 @@
 """Measure building and pushing a fleet natively, against `docker buildx bake --push` of naive Dockerfiles.
 
-    python benchmarks/build.py FLEET --base IMAGE --registry HOST:PORT [--runs 5] [--peer-runs 5] [--output FILE.md]
+    python benchmarks/build.py FLEET --base IMAGE --registry HOST:PORT [--runs 5] [--peer-runs 5] [--zstd] [--shared]
+        [--output FILE.md]
 
 FLEET is a folder of projects with a `requirements.txt` each, and is copied. Both sides have their packages on the local
 disk: the native builder its wheels in its cache (and no layer), the peer its packages unpacked in uv's cache, which is
 a mount kept between builds; both have the base in the registry. Runs alternate; every one pushes to a prefix of its
-own. Then the native builder alone, on whole commands: nothing changed, code changed, one pin changed.
+own. With `--zstd` the naive Dockerfiles are baked with layers of zstd, too (for an engine with the containerd store),
+and with `--shared` a file with hand-written shared stages. Then the native builder alone, on whole commands: nothing
+changed, code changed, one pin changed (`plan` and `build --push`, together and each).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -27,6 +31,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import naive
+import uv
+
+NAIVE, ZSTD = "bake, naive Dockerfiles", "bake, naive Dockerfiles, zstd"
+SHARED = "bake, hand-written shared stages"
+PINNED, PACKAGE = "tabular-scorer", "idna"
+"""The project and the package of which one pin is changed."""
+
+VERSIONS = ("3.11", "3.10", "3.7", "3.6", "3.4")
+"""To what it is changed, one after another: no image had it before."""
 
 
 @dataclass(kw_only=True)
@@ -39,6 +52,8 @@ class Bench:
     registry: str
     seconds: dict[str, list[float]] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
+    pinned: list[str] = field(default_factory=list)
+    """The lock of one project, with another pin each."""
 
     @property
     def wheels(self) -> Path:
@@ -68,14 +83,28 @@ class Bench:
         filling = self.root / "filling"
         self.depdoctor("plan", str(self.fleet), cache=filling)
         self.depdoctor("build", str(self.fleet), "--output", str(self.root / "images"), cache=filling)
-        plan = json.loads((self.fleet / "depdoctor.plan.json").read_text())
         self.wheels.mkdir()
-        for digest in _hashes(plan):
-            blob = filling / "store" / "blobs" / "sha256" / digest
-            if blob.exists():
-                os.link(blob, self.wheels / digest)
+        self._keep_wheels(filling)
+        lock = self.fleet / PINNED / "requirements.txt"
+        before = lock.read_text()
+        for version in VERSIONS:
+            self.pinned.append(_with_pin(before, version))
+            lock.write_text(self.pinned[-1])
+            self.depdoctor("plan", str(self.fleet), cache=filling)
+            one = ("--image", PINNED, "--output", str(self.root / "images"))
+            self.depdoctor("build", str(self.fleet), *one, cache=filling)
+            self._keep_wheels(filling)
+        lock.write_text(before)
+        self.depdoctor("plan", str(self.fleet), cache=filling)
         shutil.rmtree(filling)
         shutil.rmtree(self.root / "images")
+
+    def _keep_wheels(self, filled: Path) -> None:
+        """Link what the plan names, out of a cache."""
+        for digest in _hashes(json.loads((self.fleet / "depdoctor.plan.json").read_text())):
+            blob = filled / "store" / "blobs" / "sha256" / digest
+            if blob.exists() and not (self.wheels / digest).exists():
+                os.link(blob, self.wheels / digest)
 
     def cold_cache(self) -> Path:
         cache = Path(tempfile.mkdtemp(dir=self.root, prefix="cache-"))
@@ -93,10 +122,15 @@ class Bench:
 
     def peer(self, name: str, *, measured: bool = True) -> None:
         """Bake and push with BuildKit; without measuring, to fill uv's cache."""
-        bake = naive.write(self.fleet, self.root / "naive", self.base, self.prefix())
+        folder = self.root / f"peer-{'shared' if name == SHARED else 'naive'}"
+        bake = naive.write(self.fleet, folder, self.base, self.prefix(), shared=name == SHARED)
+        zstd = ["--set", "*.output=type=image,push=true,compression=zstd,force-compression=true"]
         started = time.perf_counter()
         subprocess.run(
-            ["docker", "buildx", "bake", "--file", str(bake), "--no-cache", "--push", "--progress=quiet"],
+            [
+                *("docker", "buildx", "bake", "--file", str(bake), "--no-cache", "--progress=quiet"),
+                *(zstd if name == ZSTD else ["--push"]),
+            ],
             check=True,
             capture_output=True,
             env={**os.environ, "BUILDX_BAKE_ENTITLEMENTS_FS": "0"},
@@ -107,14 +141,32 @@ class Bench:
     def changes(self, runs: int) -> None:
         """Small changes, natively: the whole command each time."""
         cache, prefix = self.cold_cache(), self.prefix()
+        self.depdoctor("plan", str(self.fleet), cache=cache)
         self.native("first", cache, prefix)
         code = next(self.fleet.glob("*/app.py"))
         for run in range(runs):
             self.native("nothing changed", cache, prefix)
             code.write_text(f"{code.read_text()}# {run}\n")
             self.native("code changed", cache, prefix)
+        for text in self.pinned[:runs]:
+            (self.fleet / PINNED / "requirements.txt").write_text(text)
+            started = time.perf_counter()
+            self.depdoctor("plan", str(self.fleet), cache=cache)
+            planned = time.perf_counter() - started
+            self.native("one pin changed: build", cache, prefix)
+            self.seconds.setdefault("one pin changed: plan", []).append(planned)
+            both = planned + self.seconds["one pin changed: build"][-1]
+            self.seconds.setdefault("one pin changed: both", []).append(both)
         del self.seconds["first"], self.sent["first"]
         shutil.rmtree(cache)
+
+
+def _with_pin(text: str, version: str) -> str:
+    """A compiled file with another version of one package, and its hashes."""
+    ask = [uv.find_uv_bin(), "pip", "compile", "-", "--generate-hashes", "--no-deps", "--no-header", "--no-annotate"]
+    wanted = f"{PACKAGE}=={version}\n"
+    block = subprocess.run(ask, input=wanted, capture_output=True, text=True, check=True).stdout
+    return re.sub(rf"^{PACKAGE}==.*?(?=^\S|\Z)", lambda _: block, text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _hashes(document: object) -> set[str]:
@@ -165,8 +217,11 @@ def main() -> None:
     parser.add_argument("--registry", required=True)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peer-runs", type=int, default=5)
+    parser.add_argument("--zstd", action="store_true")
+    parser.add_argument("--shared", action="store_true")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
+    peers = [NAIVE, *([ZSTD] if options.zstd else []), *([SHARED] if options.shared else [])]
     load = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="depdoctor-bench-") as folder:
         root = Path(folder)
@@ -177,14 +232,16 @@ def main() -> None:
         if options.peer_runs:
             info = ["docker", "info", "--format", "{{.ServerVersion}}, {{.Driver}}"]
             driver = subprocess.run(info, check=True, capture_output=True, text=True).stdout.strip()
-            bench.peer("", measured=False)
+            for peer in peers:
+                bench.peer(peer, measured=False)
         for run in range(max(options.runs, options.peer_runs)):
             if run < options.runs:
                 cache = bench.cold_cache()
                 bench.native("native, cold", cache, bench.prefix())
                 shutil.rmtree(cache)
             if run < options.peer_runs:
-                bench.peer("bake, naive Dockerfiles")
+                for peer in peers:
+                    bench.peer(peer)
         bench.changes(options.runs)
         text = report(bench, driver, load)
     sys.stdout.write(text)
