@@ -22,12 +22,15 @@ def of_readings(readings: Iterable[Reading]) -> Named:
 
 def of_plan(plan: Plan, root: Path) -> Named:
     """The names that the projects of a plan give to indexes, as far as their files can still be read."""
+    folders = sorted({image.code for image in plan.images})
+    manifests = [path for folder in folders if (path := root / folder / "pyproject.toml").is_file()]
+    if not manifests:
+        return ()
     from depdoctor.read import pyproject_toml
     from depdoctor.read.errors import ManifestError
 
     named: dict[tuple[str, str], None] = {}
-    for folder in sorted({image.code for image in plan.images}):
-        path = root / folder / "pyproject.toml"
+    for path in manifests:
         try:
             named.update(dict.fromkeys(pyproject_toml.parse(path.read_text("utf-8"), path.name).indexes.names))
         except (OSError, UnicodeDecodeError, ManifestError):
