@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from depdoctor import __version__
+
+MOST_NEW = 100_000
+"""Objects that are made before the garbage collector looks for cycles: what a command makes, it needs to its end."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"depdoctor {__version__}\n")
         return 0
+    gc.set_threshold(MOST_NEW)
     from depdoctor.cli import run
 
     return run(arguments)

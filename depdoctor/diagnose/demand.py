@@ -7,6 +7,7 @@ name, the tables. What none of them tells stays unknown.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -73,13 +74,21 @@ class CudaUse:
         return self.cuda is not None and len(self.cuda.release) > 1
 
 
-def cuda_uses(installation: Installation, rules: Rules, date: str) -> tuple[CudaUse, ...]:
+Bindings = Mapping[NormalizedName, tuple[CudaPackage, re.Match[str]]]
+"""How packages are bound to CUDA, and what the pattern of the table found in their names."""
+
+
+def bindings_of(names: Iterable[NormalizedName], rules: Rules) -> Bindings:
+    """How those of some packages are bound to CUDA that are: most are not."""
+    return {name: found for name in names if (found := rules.cuda_package(name))}
+
+
+def cuda_uses(installation: Installation, bindings: Bindings, rules: Rules, date: str) -> tuple[CudaUse, ...]:
     """Every package of an installation that tables bind to CUDA and whose build is not one for CPUs, by name.
 
-    `date` is the ISO date of the lock.
+    `bindings` are those of these packages at least; `date` is the ISO date of the lock.
     """
     found = []
-    bindings = {name: bound for name in installation.packages if (bound := rules.cuda_package(name))}
     for package in installation.among(bindings.keys()):
         use = _use(installation, rules, date, package, bindings[package.name])
         if use is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from depdoctor.diagnose.demand import LOCK, CudaUse, cuda_uses
+from depdoctor.diagnose.demand import LOCK, CudaUse, bindings_of, cuda_uses
 from depdoctor.diagnose.installation import Installation
 from depdoctor.model.demand import Demand
 from depdoctor.model.distribution import Pin
@@ -32,7 +32,7 @@ def demands(installation: Installation, rules: Rules, date: str) -> tuple[Demand
 
     `date` is the ISO date of the lock.
     """
-    uses = cuda_uses(installation, rules, date)
+    uses = cuda_uses(installation, bindings_of(installation.packages, rules), rules, date)
     found = [*_of_cuda(uses, rules), *_of_libraries(installation, uses, rules, date), *_of_tags(installation, date)]
     return tuple(dict.fromkeys(found))
 

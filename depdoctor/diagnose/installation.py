@@ -69,17 +69,17 @@ class Installation:
     overlaps: tuple[Overlap, ...] = ()
     standing: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What tells installations apart."""
         return f"{self.name}\n{self.environment}\n{self.shared}"
 
-    @property
+    @cached_property
     def platform(self) -> str:
         """The platform as tables name it, such as linux-x86_64."""
         return f"{self.environment.platform.system}-{self.environment.platform.machine}"
 
-    @property
+    @cached_property
     def projects(self) -> tuple[str, ...]:
         """The projects that install it."""
         return tuple(sorted(part.project for part in self.parts))
@@ -122,7 +122,7 @@ class Installation:
             sorted(
                 part.project
                 for part in self.parts
-                if wanted & {pin.name for pin in part.lock.pins} or wanted & {name for name, _ in part.named}
+                if not wanted.isdisjoint(part.lock.by_name) or any(name in wanted for name, _ in part.named)
             )
         )
 

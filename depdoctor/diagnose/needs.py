@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from depdoctor.diagnose.demand import CudaUse, cuda_uses
+from depdoctor.diagnose.demand import CudaUse, bindings_of, cuda_uses
 from depdoctor.diagnose.installation import installations
 from depdoctor.diagnose.offer import Cover, cover
 from depdoctor.model.deployment import GpuNeed, Way
@@ -31,7 +31,9 @@ def gpu_need(plan: Plan, image: Image, rules: Rules, inventory: Inventory) -> Gp
     entry = Entry(reading=Reading(project=project, manifests=()), outcomes=(lock,))
     alone = Inventory(root="", entries=(entry,), targets=(), index_date=inventory.index_date)
     (installation,) = installations(alone, rules)
-    uses = cuda_uses(installation, rules, inventory.index_date.date().isoformat())
+    uses = cuda_uses(
+        installation, bindings_of(installation.packages, rules), rules, inventory.index_date.date().isoformat()
+    )
     versions = [use.cuda for use in uses if use.cuda is not None]
     if not versions:
         return None

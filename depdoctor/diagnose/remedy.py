@@ -18,27 +18,17 @@ def other_builds(use: CudaUse, rules: Rules, platform: str, fits: Callable[[Buil
     if version is None:
         return ""
     public = Version(version.public)
-    rows = [row for row in rules.builds_by_package.get(use.name, ()) if not row.platforms or platform in row.platforms]
+    rows = rules.builds_around(use.name, public, platform)
     same = sorted(
-        {row.variant for row in rows if row.variant and row.cuda and row.first <= public <= row.last and fits(row)},
-        key=_cuda_first,
-        reverse=True,
+        {row.variant for row in rows.same if row.variant and row.cuda and fits(row)}, key=_cuda_first, reverse=True
     )
     if same:
         builds = listed([f"`{variant}`" for variant in same], "or")
         return f"take the {builds} build of {use.name} {public} (from the index that ends in /{same[0]})"
-    near = _nearest(rows, public, fits)
+    newer = next((row.first for row in rows.newer if fits(row)), None)
+    older = next((row.last for row in rows.older if fits(row)), None)
+    near = listed((version for version in (newer, older) if version), "or")
     return f"take {use.name} {near}" if near else ""
-
-
-def _nearest(rows: list[Build], public: Version, fits: Callable[[Build], bool]) -> str:
-    older = max(
-        (row.last for row in rows if row.default and row.cuda and row.last < public and fits(row)), default=None
-    )
-    newer = min(
-        (row.first for row in rows if row.default and row.cuda and row.first > public and fits(row)), default=None
-    )
-    return listed((f"{version}" for version in (newer, older) if version), "or")
 
 
 def _cuda_first(variant: str) -> tuple[int, str]:

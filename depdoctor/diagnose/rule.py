@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName
 
 from depdoctor.diagnose.base import known_base, own_images, reference_of
-from depdoctor.diagnose.demand import CudaUse, cuda_uses
+from depdoctor.diagnose.demand import Bindings, CudaUse, bindings_of, cuda_uses
 from depdoctor.diagnose.installation import Installation, installations
 from depdoctor.diagnose.standing import standing
 from depdoctor.model.conflict import Conflicts
@@ -78,13 +78,18 @@ class Context:
     def uses(self, installation: Installation) -> tuple[CudaUse, ...]:
         """How the packages of an installation are bound to CUDA."""
         if installation.key not in self._uses:
-            self._uses[installation.key] = cuda_uses(installation, self.rules, self.date)
+            self._uses[installation.key] = cuda_uses(installation, self.bound, self.rules, self.date)
         return self._uses[installation.key]
 
     def followers(self, installation: Installation) -> list[NormalizedName]:
         """The packages of an installation that are built for a framework, on whatever device."""
-        bound = ((name, self.rules.cuda_package(name)) for name in installation.packages)
-        return [name for name, found in bound if found and found[0].follows]
+        return [name for name in installation.packages.keys() & self.bound.keys() if self.bound[name][0].follows]
+
+    @cached_property
+    def bound(self) -> Bindings:
+        """How whatever is installed anywhere is bound to CUDA."""
+        names = frozenset[NormalizedName]().union(*(each.packages.keys() for each in self.installations))
+        return bindings_of(names, self.rules)
 
     def targets(self, installation: Installation) -> tuple[Target, ...]:
         """The targets that an installation is for."""

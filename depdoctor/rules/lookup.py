@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import TypeVar
 
 from packaging.utils import NormalizedName
@@ -52,6 +53,15 @@ _CUDA_OF_VARIANT = re.compile(r"^cu(?:da)?(\d{2})(\d?)$")
 _GPU_NOISE = re.compile(
     r"\b(nvidia|tesla|quadro|geforce|graphics|gpu|rtx|gtx|\d+\s*gb|sxm\d?|pcie|hbm\d\w*|nvl|laptop|super)\b"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """The builds of one release, and the default builds of newer and of older ones, the nearest first."""
+
+    same: tuple[Build, ...]
+    newer: tuple[Build, ...]
+    older: tuple[Build, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +195,23 @@ class Rules:
             if row.variant == variant if variant else row.default:
                 found = row
         return found
+
+    def builds_around(self, package: NormalizedName, public: Version, platform: str) -> Around:
+        """The builds of a release on a platform, and the default ones with CUDA of those near to it."""
+        key = package, public, platform
+        if key not in self._around:
+            rows = [row for row in self.builds_by_package.get(package, ()) if platform in (row.platforms or [platform])]
+            whole = [row for row in rows if row.default and row.cuda]
+            self._around[key] = Around(
+                same=tuple(row for row in rows if row.first <= public <= row.last),
+                newer=tuple(sorted((row for row in whole if row.first > public), key=attrgetter("first"))),
+                older=tuple(sorted((row for row in whole if row.last < public), key=attrgetter("last"), reverse=True)),
+            )
+        return self._around[key]
+
+    @cached_property
+    def _around(self) -> dict[tuple[NormalizedName, Version, str], Around]:
+        return {}
 
     def major(self, number: int) -> CudaMajor | None:
         """The facts of one major of CUDA."""
