@@ -38,7 +38,7 @@ def push_all(
     pushed before it shares with it is not asked for. `attachments` tells which documents about an image go into its
     repository with it; they are there before it is.
     """
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(CONNECTIONS) as pool, ThreadPoolExecutor(1) as writing:
         work = _Push(destination=destination, registry=registry, store=store, progress=progress)
         try:
             names = [(image, tag) for image in images for tag in tags]
@@ -50,15 +50,17 @@ def push_all(
             absent = [image for image, digest in zip(others, found, strict=True) if digest != image.manifest.digest]
             work.begin(absent)
             _gather(pool, absent, work.recall)
+            documents = [writing.submit(attachments, image, work.repository(image)) for image in absent]
             _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
-            _gather(pool, absent, lambda image: work.attach(image, attachments(image, work.repository(image))))
+            _gather(pool, zip(absent, documents, strict=True), lambda one: work.attach(one[0], one[1].result()))
             if not tags:
                 _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
             _gather(pool, wanting, lambda one: work.put(one[0], work.tagged(*one)))
             work.end()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for each in (pool, writing):
+                each.shutdown(wait=False, cancel_futures=True)
             registry.stop()  # what runs ends soon, whatever it waits for
             raise
     return tuple(work.pushed(image, tags) for image in images)

@@ -76,8 +76,27 @@ class OciBuilder:
 
     def build(self, plan: Plan, images: Sequence[Image], progress: Progress) -> tuple[BuiltImage, ...]:
         """Build these images of the plan. Raises `BuildError`, naming the image, `FetchError`, `RegistryError`."""
-        layers = self._layers(plan, images, progress)
-        check_owners(plan, images, self._store)
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self._look_at_bases, images, progress)  # while other processes make layers
+            try:
+                layers = self._layers(plan, images, progress)
+                check_owners(plan, images, self._store)
+                bases = looking.result()
+            except BaseException:
+                beside.shutdown(wait=False, cancel_futures=True)
+                self._registry.stop()
+                raise
+
+        def finish(image: Image) -> BuiltImage:
+            with naming(image):
+                return self._image(plan, image, bases[image.base, image.environment], layers)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return tuple(pool.map(finish, images))
+
+    def _look_at_bases(
+        self, images: Sequence[Image], progress: Progress
+    ) -> Mapping[tuple[Base, Environment], BaseImage]:
         bases: dict[tuple[Base, Environment], BaseImage] = {}
         for image in images:
             with naming(image):
@@ -86,13 +105,7 @@ class OciBuilder:
                     bases[image.base, image.environment] = base
                     if self._output:
                         self._bring(base, progress)
-
-        def finish(image: Image) -> BuiltImage:
-            with naming(image):
-                return self._image(plan, image, bases[image.base, image.environment], layers)
-
-        with ThreadPoolExecutor(WRITERS) as pool:
-            return tuple(pool.map(finish, images))
+        return bases
 
     def _layers(self, plan: Plan, images: Sequence[Image], progress: Progress) -> Mapping[str, Blob]:
         """The blob of each piece of a layer by its key; those not in the store yet are made."""

@@ -37,10 +37,14 @@ class WheelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeLayer:
-    """A layer that was written, and what it owns: a short hash of the content of each path."""
+    """A layer that was written, and what it owns: a short hash of the content of each path.
+
+    `metadata` is the METADATA of each wheel whose hash was given, by that hash; empty if it has none.
+    """
 
     blob: Blob
     owned: Mapping[str, str]
+    metadata: Mapping[str, str]
 
 
 def make_layer(
@@ -77,7 +81,8 @@ def make_layer(
             owned[file.path], owner[file.path] = sign, wheel
             stream.enter(file.path)
             _write(stream, file, file.archive or wheel.archive)
-        return MadeLayer(blob=stream.close(), owned=owned)
+        stated = {file.sha256: wheel.metadata() for file, wheel in zip(wheels, opened, strict=True) if file.sha256}
+        return MadeLayer(blob=stream.close(), owned=owned, metadata=stated)
 
 
 def _opened(file: WheelFile, python: str, bytecode: ByteCode | None, stack: ExitStack) -> Wheel:

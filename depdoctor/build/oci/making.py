@@ -74,6 +74,9 @@ def make(job: Job) -> Blob:
         )
         if not job.store.has(made.blob.digest):
             job.store.keep(draft, made.blob.digest)
+    for sha256, text in made.metadata.items():
+        if text:
+            job.store.remember(f"metadata {sha256}", text)
     note(job.store, job.key, made.blob, made.owned)
     return made.blob
 

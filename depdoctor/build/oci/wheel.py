@@ -108,6 +108,11 @@ class Wheel:
                 found.append((path, target, entry))
         return found
 
+    def metadata(self) -> str:
+        """What the wheel says of itself; empty if it says nothing."""
+        entry = self._entries.get(f"{self.dist_info}/METADATA")
+        return self._content(entry).decode("utf-8", "replace") if entry else ""
+
     def _find_dist_info(self) -> str:
         wanted = canonicalize_name(self.name.distribution)
         found = {name.split("/")[0] for name in self._entries if name.split("/")[0].endswith(".dist-info")}
