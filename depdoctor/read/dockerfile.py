@@ -37,9 +37,13 @@ FORMAT = "Dockerfile"
 LONGEST = 1_000_000
 MOST_INSTRUCTIONS = 2_000
 
-_INDEX_OPTIONS = frozenset(
-    {"-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary"}
-)
+_INDEX_OPTIONS = {
+    **{name: name for name in ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")},
+    **{name: name for name in ("--no-binary", "--only-binary")},
+    "--index": "--extra-index-url",
+    "--default-index": "--index-url",
+}
+"""What tells pip, or uv in its place, where to look, each as a requirements file has it."""
 _ROLES = {"-r": "requirements", "--requirement": "requirements", "-c": "constraints", "--constraint": "constraints"}
 _VALUED = {
     "pip": frozenset(
@@ -99,7 +103,7 @@ def parse(text: str, path: str) -> Manifest:
         system_packages=tuple(dict.fromkeys(found.system_packages)),
         environment=tuple({key: value for stage in chain for key, value in stage.environment.items()}.items()),
         python=_python(chain[0].base),
-        indexes=found.indexes,
+        indexes=found.indexes(),
         includes=tuple(dict.fromkeys(found.includes)),
         problems=(*problems, *found.problems),
     )
@@ -249,7 +253,18 @@ class _Found:
     system_packages: list[SystemPackage] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    indexes: IndexOptions = field(default_factory=IndexOptions)
+    options: IndexOptions = field(default_factory=IndexOptions)
+    own: IndexOptions = field(default_factory=IndexOptions)
+    """What the command that is being read says of indexes."""
+    lines: list[tuple[str | None, bool]] = field(default_factory=list)
+    """The index of each command of pip, and whether it draws in files."""
+
+    def indexes(self) -> IndexOptions:
+        """Where everything comes from: the one index of all commands, where some draw in files; several add up."""
+        addresses = tuple(dict.fromkeys(url for url, draws in self.lines if draws and url))
+        if len({url for url, _ in self.lines}) == 1 and addresses:
+            return replace(self.options, index_url=addresses[0])
+        return self.options.joined(IndexOptions(extra_index_urls=addresses))
 
     def take(self, install: Install, stage: _Stage, folder: str) -> None:
         """Take in one installing command, run in a folder of a stage."""
@@ -275,6 +290,8 @@ class _Found:
 
     def _pip(self, words: Sequence[Word], stage: _Stage, folder: str) -> None:
         """Read the arguments of pip: files and folders by where they were copied from, the rest as requirements."""
+        asked, drawn = len(self.requirements), len(self.includes)
+        self.own = IndexOptions()
         option: Word | None = None
         for word in words:
             if option is None and word.text.startswith("-"):
@@ -288,6 +305,12 @@ class _Found:
                 option = None
             else:
                 self._required(word, stage, folder)
+        url = self.own.index_url
+        self.options = self.options.joined(replace(self.own, index_url=None))
+        if url:  # it is asked for what stands on its own line, and need not have anything else
+            self.requirements[asked:] = [replace(one, index=url) for one in self.requirements[asked:]]
+        if len(self.requirements) > asked or len(self.includes) > drawn:
+            self.lines.append((url, len(self.includes) > drawn))
 
     def _option(self, name: str, value: Word, stage: _Stage, folder: str) -> None:
         location = Location(path=self.path, line=value.line)
@@ -298,9 +321,9 @@ class _Found:
                 self._problem(value, f"`{value.text}` is known to the shell only", "dynamic")
             elif inner := _in_context(_joined(folder, value.text), stage, self.path):
                 self.includes.append(Include(path=inner, role=role, location=location))
-        elif name in _INDEX_OPTIONS:
-            read = requirements_txt.parse(f"{name} {value.text}", self.path)
-            self.indexes = self.indexes.joined(read.indexes)
+        elif option := _INDEX_OPTIONS.get(name):
+            read = requirements_txt.parse(f"{option} {value.text}", self.path)
+            self.own = self.own.joined(read.indexes)
             self.problems += [replace(problem, location=location) for problem in read.problems]
 
     def _required(self, word: Word, stage: _Stage, folder: str) -> None:

@@ -115,6 +115,36 @@ def test_options_of_indexes_and_secrets() -> None:
     assert "hunter2" not in repr(manifest)
 
 
+CPU, OWN = "https://index.example/cpu", "https://index.example/own"
+
+
+def test_the_index_of_a_line_is_that_of_its_requirements_alone() -> None:
+    manifest = run(
+        f"RUN pip install torch --index-url {CPU} && pip install numpy\nRUN uv pip install --index {OWN} tiny"
+    )
+    assert [(one.name, one.index) for one in manifest.requirements] == [("torch", CPU), ("numpy", ""), ("tiny", "")]
+    assert manifest.indexes.index_url is None
+    assert manifest.indexes.extra_index_urls == (OWN,)
+
+
+@pytest.mark.parametrize(
+    ("lines", "index", "more"),
+    [
+        (f"RUN pip install -r requirements.txt -i {OWN}", OWN, ()),
+        (f"RUN pip install -i {OWN} wheel\nRUN uv pip install -r requirements.txt --default-index {OWN}", OWN, ()),
+        (f"RUN pip install --upgrade pip\nRUN pip install -r requirements.txt -i {OWN}", OWN, ()),
+        (f"RUN pip install numpy\nRUN pip install -r requirements.txt -i {OWN}", None, (OWN,)),
+        (f"RUN pip install torch -i {CPU}\nRUN pip install -r requirements.txt -i {OWN}", None, (OWN,)),
+        (f"RUN pip install torch -i {CPU}\nRUN pip install -r requirements.txt", None, ()),
+    ],
+)
+def test_the_index_of_lines_with_files_is_the_only_one_if_all_have_it(
+    lines: str, index: str | None, more: tuple[str, ...]
+) -> None:
+    manifest = read(f"FROM base\nCOPY requirements.txt .\n{lines}\n")
+    assert (manifest.indexes.index_url, manifest.indexes.extra_index_urls) == (index, more)
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
