@@ -61,7 +61,9 @@ class RemoteWheels:
         offline: bool = False,
         workers: int = PARALLEL_REQUESTS,
         named: Iterable[tuple[str, str]] = (),
+        root: Path | None = None,
     ) -> None:
+        self._root = root
         self._named = tuple(named)
         self._cache = WheelFactsCache(cache / "wheel-facts.sqlite")
         self._offline = offline
@@ -95,7 +97,7 @@ class RemoteWheels:
         address = urlsplit(file.url)
         try:
             if address.scheme in {"", "file"}:
-                with zipfile.ZipFile(url2pathname(address.path)) as wheel:
+                with zipfile.ZipFile(self._local(address.path)) as wheel:
                     return read_metadata(wheel).decode("utf-8", "replace")
             if self._offline:
                 return ""
@@ -117,10 +119,15 @@ class RemoteWheels:
         address = urlsplit(file.url)
         try:
             if address.scheme in {"", "file"}:
-                return _read_local(Path(url2pathname(address.path)))
+                return _read_local(self._local(address.path))
             return self._read_remote(file, address.netloc)
         except (OSError, zipfile.BadZipFile, NoRangesError, ValueError, NotImplementedError, RuntimeError) as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=f"{file.filename} cannot be looked into: {error}")
+
+    def _local(self, path: str) -> Path:
+        """A file on this machine; a path that is not absolute starts from the root."""
+        place = Path(url2pathname(path))
+        return self._root.absolute() / place if self._root else place
 
     def _read_remote(self, file: DistributionFile, host: str) -> WheelFacts | Unknown:
         if self._offline:

@@ -127,8 +127,8 @@ class VerdictCache:
 
 
 def _is_lasting(question: Question) -> bool:
-    """Whether the answer will be the same later: a folder of files or a flat page knows no dates."""
-    return not question.indexes.find_links
+    """Whether the answer will be the same later: a folder of files, a flat page or an address knows no dates."""
+    return not question.indexes.find_links and not any(" @ " in text for text in question.requirements)
 
 
 def _today() -> int:

@@ -12,10 +12,12 @@ from pathlib import Path
 from threading import Lock
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from depdoctor.adapters.compiler import compiler
 from depdoctor.errors import BuildError
 from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.git_source import GitSource
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.seams import Progress, Store
 from depdoctor.model.target import Environment, Platform
@@ -39,9 +41,10 @@ class SdistWheels:
         self._offline = offline
         self._lock = Lock()
 
-    def wheel(self, pin: Pin, sdist: Path, environment: Environment, progress: Progress) -> DistributionFile:
+    def wheel(self, pin: Pin, sdist: Path | None, environment: Environment, progress: Progress) -> DistributionFile:
         """The wheel of a pin's source distribution for an environment, which then lies in the store.
 
+        Without a path it is a commit of a repository, which is fetched.
         Raises `BuildError` if it cannot be built, or would be compiled for another system than that of the image.
         """
         file = pin.file
@@ -54,17 +57,31 @@ class SdistWheels:
             task = f"Building {pin}"
             progress.start(task)
             with tempfile.TemporaryDirectory(prefix="depdoctor-build-") as scratch:
-                made = self._built(pin, _copied(sdist, Path(scratch, "source", file.filename)), environment)
+                source, epoch = self._source(pin, file, sdist, Path(scratch, "source"))
+                made = self._built(pin, source, Path(scratch, "out"), environment, epoch)
                 _check(pin, made.name, environment)
                 told = {"filename": made.name, "sha256": self._kept(made), "size_bytes": made.stat().st_size}
             progress.finish(task)
             self._store.remember(key, json.dumps(told))
             return _file(told)
 
-    def _built(self, pin: Pin, sdist: Path, environment: Environment) -> Path:
+    def _source(
+        self, pin: Pin, file: DistributionFile, sdist: Path | None, folder: Path
+    ) -> tuple[Path, dict[str, str]]:
+        """What is to be built, in a folder of its own, and the variables that make the build repeatable."""
+        if sdist is not None:
+            return _copied(sdist, folder / file.filename), {}
+        from depdoctor.adapters import checkout
+
+        if self._offline:
+            raise BuildError(f"{pin} comes from {file.url}, and `--offline` forbids to fetch it")
+        source = GitSource.of(file.url)
+        place = checkout.check_out(source, folder)
+        return place, {"SOURCE_DATE_EPOCH": str(checkout.committed_s(source, folder))}
+
+    def _built(self, pin: Pin, source: Path, out: Path, environment: Environment, variables: dict[str, str]) -> Path:
         import uv
 
-        out = sdist.parent.parent / "out"
         interpreter = compiler(environment.python, reason=f"build {pin} with").interpreter
         command = [os.fsdecode(uv.find_uv_bin()), "build", "--wheel", "--python", interpreter, "--out-dir", str(out)]
         command += ["--no-python-downloads", "--color", "never", *(["--offline"] if self._offline else [])]
@@ -72,15 +89,15 @@ class SdistWheels:
             command += ["--default-index", self._indexes.index_url]
         command += [word for url in self._indexes.extra_index_urls for word in ("--index", url)]
         done = subprocess.run(
-            [*command, str(sdist)],
-            cwd=sdist.parent,
+            [*command, str(source)],
+            cwd=source.parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
             check=False,
             timeout=TIMEOUT_S,
-            env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+            env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | variables,
         )
         wheels = sorted(out.glob("*.whl"))
         if done.returncode or len(wheels) != 1:
@@ -100,9 +117,12 @@ class SdistWheels:
 def _check(pin: Pin, filename: str, environment: Environment) -> None:
     """Raise `BuildError` unless a wheel that was built on this machine runs in an environment."""
     try:
-        _, _, _, tags = parse_wheel_filename(filename)
+        name, version, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
         raise BuildError(f"the build of {pin} makes {filename}, which is no wheel", hint=_THROUGH_DOCKER) from error
+    own = version if pin.version.local else Version(version.public)  # builds may add a label of their own
+    if (name, own) != (pin.name, pin.version):
+        raise BuildError(f"the build of {pin} makes {name} {version}", where=filename, hint="Plan anew")
     if any(tag.platform == "any" for tag in tags) and tags & set(environment.tags()):
         return
     here, there = this_machine(), environment.platform

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from depdoctor.adapters.uv_places import below, placed
 from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, uv_platform
 from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, joined, lines, names
 from depdoctor.adapters.uv_process import DATED, Outcome, Undated, UvProcess
@@ -73,7 +74,7 @@ class UvResolver:
         """Every package with its file, proof that there is none, or why it is not known."""
         if not question.requirements:
             return Resolved(pins=())
-        question = replace(question, indexes=self._placed(question.indexes))
+        question = placed(question, self._root)
         answer = self._resolved(question)
         if isinstance(answer, Unknown) and answer.why is Why.UNREACHABLE:
             answer = self._without_unreachable(question, answer)
@@ -127,10 +128,6 @@ class UvResolver:
             return self._without(probe, doomed, ROUNDS)
         answer = self._answer(probe, ROUNDS)
         return self._doubted(probe, answer) if isinstance(answer, Resolved) and probe.builds_off else answer
-
-    def _placed(self, indexes: IndexOptions) -> IndexOptions:
-        links = (str(self._root / link) if link.startswith("./") else link for link in indexes.find_links)
-        return replace(indexes, find_links=tuple(links)) if indexes.find_links else indexes
 
     def _answer(self, probe: Probe, rounds: int) -> Answer:
         """The answer to a probe, asked again with less in the way of it where uv's refusal says so."""
@@ -370,7 +367,7 @@ class UvResolver:
         except UnusableLockError as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=str(error))
         given = {name for text in probe.question.provided for name in names_in(text)}
-        pins = tuple(pin for pin in pins if pin.name not in given)
+        pins = tuple(below(self._root, pin) for pin in pins if pin.name not in given)
         return Resolved(pins=pins, warnings=tuple(map(self._uv.worded, read_warnings(outcome.stderr))))
 
 

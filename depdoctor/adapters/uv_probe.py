@@ -52,10 +52,12 @@ class Probe:
         arguments += ["--preview-features", "index-exclude-newer"]
         arguments += [] if question.with_dependencies else ["--no-deps"]
         # Nothing is built for an answer without dependencies: source distributions are merely named there.
-        arguments += [] if self.sdists else ["--no-build"]
+        # What comes from an address is built for its name and version alone.
+        fetched = any(" @ " in text for text in question.requirements) and not question.builds_allowed
+        arguments += [] if self.sdists and not fetched else ["--no-build"]
         arguments += ["--prerelease", "allow" if question.indexes.prerelease else "if-necessary"]
         arguments += [f"--prerelease-package={name}=allow" for name in sorted(self.prereleases)]
-        return arguments + _index_arguments(question.indexes, sdists=self.sdists)
+        return arguments + _index_arguments(question.indexes, sdists=self.sdists and not fetched)
 
     def files(self) -> dict[str, Sequence[str]]:
         """The lines of its input files by the flag that names each; "" for the requirements themselves."""

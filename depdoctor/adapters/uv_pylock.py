@@ -25,7 +25,9 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from depdoctor.adapters.uv_words import redacted
+from depdoctor.model.address import redact
 from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.git_source import fixed
 from depdoctor.model.target import Environment
 
 Source = PackageWheel | PackageSdist | PackageArchive | PackageVcs | PackageDirectory
@@ -66,12 +68,26 @@ def _sha256(file: PackageWheel | PackageSdist) -> str:
 
 
 def _pin(package: Package, source: Source) -> Pin:
-    file = None if isinstance(source, PackageVcs | PackageDirectory) else _file(source)
     version = package.version or Version("0")
+    if isinstance(source, PackageVcs):
+        return _of_commit(package, version, source)
+    file = None if isinstance(source, PackageDirectory) else _file(source)
     index = redacted(package.index or "")
     if isinstance(source, PackageWheel | PackageSdist):
         return Pin(name=package.name, version=version, file=file, index=index)
     return Pin(name=package.name, version=version, file=file, index=index, source=redacted(_address(source)))
+
+
+def _of_commit(package: Package, version: Version, source: PackageVcs) -> Pin:
+    """A package from a repository, which has a file in a plan only where the address is one that may be fetched."""
+    folder = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+    address = redact(f"{source.type}+{source.url or source.path}@{source.commit_id}{folder}")
+    try:
+        found = fixed(address)
+    except ValueError:
+        found = None
+    file = found.file(package.name, version) if found else None
+    return Pin(name=package.name, version=version, file=file, source=str(found) if found else address)
 
 
 def _file(source: PackageWheel | PackageSdist | PackageArchive) -> DistributionFile:

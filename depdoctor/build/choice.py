@@ -13,7 +13,9 @@ def needs_engine(plan: Plan, image: Image, *, builds_sdists: bool = False) -> st
     sources = [pin for pin in plan.pins(image) if not (pin.file and (pin.file.is_wheel or builds_sdists))]
     if sources:
         more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-        return f"has source distributions to build: {sources[0]}{more}"
+        file = sources[0].file
+        first = f"{sources[0]} from {file.url}" if file and file.is_repository else str(sources[0])
+        return f"has source distributions to build: {first}{more}"
     if image.system_packages:
         return f"needs packages of the system: {', '.join(image.system_packages)}"
     return ""

@@ -10,6 +10,7 @@ binary. Nothing of them, and none of the secrets `ca` and `netrc`, stays in a la
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -18,7 +19,13 @@ from depdoctor.generate.apt import install
 from depdoctor.generate.bake import to_build
 from depdoctor.generate.installing import LAYER_ROOT, MOUNT_ROOT
 from depdoctor.generate.quoting import copy_form, exec_form, label_value, reference
-from depdoctor.generate.requirements import all_wheels, requirements_path
+from depdoctor.generate.requirements import (
+    all_wheels,
+    local_place,
+    repositories,
+    repositories_path,
+    requirements_path,
+)
 from depdoctor.generate.settling import SETTLE_PATH, SPLIT_PATH
 from depdoctor.generate.stages import (
     Stage,
@@ -52,6 +59,12 @@ PROBE_TIMES = (
 )
 
 PLAIN = Toolchain()
+
+GIT = ("ca-certificates", "git")
+"""What fetches repositories."""
+
+PLAIN_PLACE = re.compile(r"[A-Za-z0-9._/+-]+")
+"""A path that can be mounted: one that means nothing else in a Dockerfile."""
 
 NAMED = 4
 """Packages and images that a comment names before it counts the rest."""
@@ -90,8 +103,9 @@ def dockerfile(
     layers = {layer.key: (stage, layer) for stage in reversed(nodes) for layer in reversed(stage.node.layers)}
     blocks = [HEAD.format(to_build=to_build("json", toolchain.installer, "\n#\n#   "))]
     blocks += [_root(image, toolchain.installer) for image in {root_name(image): image for image in images}.values()]
+    fetching = {root_name(stage.images[0]) for stage, layer in layers.values() if repositories(layer, packages)}
     blocks += [
-        _compiler(image, toolchain)
+        _compiler(image, toolchain, fetches=root_name(image) in fetching)
         for image in {
             root_name(stage.images[0]): stage.images[0]
             for stage, layer in reversed(layers.values())
@@ -135,12 +149,16 @@ def _run(mounts: Sequence[str]) -> str:
 
 
 def _compiles(layer: Layer, packages: Mapping[str, Pin], toolchain: Toolchain) -> bool:
-    """Whether a layer is made where a compiler is."""
-    return not all_wheels(layer, packages) and bool(toolchain.image or toolchain.packages)
+    """Whether a layer is made where a compiler is, and git."""
+    builds = not all_wheels(layer, packages) and bool(toolchain.image or toolchain.packages)
+    return builds or bool(repositories(layer, packages))
 
 
-def _compiler(image: Image, toolchain: Toolchain) -> str:
-    """The empty environment with a compiler beside it, for layers that have something to build."""
+def _compiler(image: Image, toolchain: Toolchain, *, fetches: bool) -> str:
+    """The empty environment with a compiler beside it, for layers that have something to build.
+
+    What `fetches` from repositories gets git, too, unless an image was chosen that has all that it takes.
+    """
     name = compiler_name(image)
     if not toolchain.image:
         lines = [f"FROM {root_name(image)} AS {name}", "USER 0:0"]
@@ -151,8 +169,11 @@ def _compiler(image: Image, toolchain: Toolchain) -> str:
             "USER 0:0",
             "RUN " + " \\\n    ".join([*installing.mounts(toolchain.installer), venv]),
         ]
-    if toolchain.packages:
-        lines += install(toolchain.packages, f"depdoctor-apt-{name}", toolchain.snapshot)
+    added = toolchain.packages
+    if fetches and (added or not toolchain.image):
+        added = tuple(dict.fromkeys((*added, *GIT)))
+    if added:
+        lines += install(added, f"depdoctor-apt-{name}", toolchain.snapshot)
     return "\n".join(["# What compiles; no image stands on it.", *lines])
 
 
@@ -162,11 +183,18 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin], toolchain: T
     image = stage.images[0]
     wheels_alone = all_wheels(layer, packages)
     on = compiler_name(image) if _compiles(layer, packages, toolchain) else root_name(image)
+    fetched = repositories(layer, packages)
     mounts = [
         *installing.mounts(toolchain.installer),
         SETTLE_MOUNT,
         *([SPLIT_MOUNT] if layer.parts > 1 else []),
         f"--mount=type=bind,from=bundle,source={requirements_path(layer)},target={installing.REQUIREMENTS}",
+        *(
+            [f"--mount=type=bind,from=bundle,source={repositories_path(layer)},target={installing.REPOSITORIES}"]
+            if fetched
+            else []
+        ),
+        *(f"--mount=type=bind,source={place},target={MOUNT_ROOT}/{place}" for place in _held_files(pins)),
         installing.cache_mount(toolchain.installer),
         f"--mount=type=secret,id=ca,target={MOUNT_ROOT}/ca.pem",
         f"--mount=type=secret,id=netrc,target={MOUNT_ROOT}/netrc",
@@ -182,10 +210,16 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin], toolchain: T
                 image.environment.python,
                 wheels_alone=wheels_alone,
                 compiled=image.packing.compiled,
+                fetches=bool(fetched),
             ),
             *_settled(layer),
         ]
     )
+
+
+def _held_files(pins: Sequence[Pin]) -> list[str]:
+    """The places of files that lie beside the projects and go into a layer."""
+    return sorted(filter(PLAIN_PLACE.fullmatch, map(local_place, pins)))
 
 
 def _settled(layer: Layer) -> Iterator[str]:

@@ -21,6 +21,7 @@ UV_MOUNT = f"--mount=type=bind,from=uv,source=uv,target={MOUNT_ROOT}/uv"
 
 PYTHON = f"{ENVIRONMENT_ROOT}/bin/python"
 REQUIREMENTS = f"{MOUNT_ROOT}/layer.txt"
+REPOSITORIES = f"{MOUNT_ROOT}/layer.git.txt"
 CACHE = f"{MOUNT_ROOT}/cache"
 
 
@@ -43,18 +44,30 @@ def make_environment(python: str, installer: Installer, *, sees_base: bool = Fal
     return f"{uv} {ENVIRONMENT_ROOT}{flags}"
 
 
-def install(installer: Installer, python: str, *, wheels_alone: bool, compiled: bool) -> Iterator[str]:
+def install(
+    installer: Installer, python: str, *, wheels_alone: bool, compiled: bool, fetches: bool = False
+) -> Iterator[str]:
     """The lines of a shell command that installs the requirements of a layer into `LAYER_ROOT`, each continued.
 
     Secrets that are there are used: `ca`, certificates to trust, and `netrc`, credentials of an index. `wheels_alone`:
     nothing may be built. `compiled`: with byte-code that is taken as it is, since files have other times in images.
+    `fetches`: commits of repositories besides, which no hash of a file is held against.
     """
     yield f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then {_trust(installer)}; fi; \\"
     yield f"    if [ -e {MOUNT_ROOT}/netrc ]; then export NETRC={MOUNT_ROOT}/netrc; fi; \\"
+    if fetches:
+        yield from _allow_git()
     if installer is Installer.UV:
-        yield from _with_uv(wheels_alone=wheels_alone, compiled=compiled)
+        yield from _with_uv(wheels_alone=wheels_alone, compiled=compiled, fetches=fetches)
     else:
-        yield from _with_pip(python, wheels_alone=wheels_alone, compiled=compiled)
+        yield from _with_pip(python, wheels_alone=wheels_alone, compiled=compiled, fetches=fetches)
+
+
+def _allow_git() -> Iterator[str]:
+    """What tells git the secrets: it looks for a netrc at home alone, where a link is left in a stage of no image."""
+    yield f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then export GIT_SSL_CAINFO={MOUNT_ROOT}/ca.pem; fi; \\"
+    yield f"    if [ -e {MOUNT_ROOT}/netrc ]; then ln -sf {MOUNT_ROOT}/netrc ~/.netrc; fi; \\"
+    yield "    export GIT_ALLOW_PROTOCOL=https:http GIT_TERMINAL_PROMPT=0; \\"
 
 
 def _trust(installer: Installer) -> str:
@@ -62,25 +75,35 @@ def _trust(installer: Installer) -> str:
     return trusted if installer is Installer.UV else f"{trusted} PIP_CERT={MOUNT_ROOT}/ca.pem"
 
 
-def _with_uv(*, wheels_alone: bool, compiled: bool) -> Iterator[str]:
-    flags = "--no-deps --require-hashes --index-strategy unsafe-best-match --link-mode copy"
+def _with_uv(*, wheels_alone: bool, compiled: bool, fetches: bool) -> Iterator[str]:
+    flags = "--no-deps --index-strategy unsafe-best-match --link-mode copy"
     flags += " --no-build" if wheels_alone else ""
     flags += " --compile-bytecode" if compiled else ""
     if compiled:
         yield "    export PYC_INVALIDATION_MODE=unchecked-hash; \\"
-    yield f"    {MOUNT_ROOT}/uv pip install --python {PYTHON} --prefix {LAYER_ROOT} \\"
-    yield f"        --cache-dir {CACHE} --no-config {flags} \\"
+    command = f"{MOUNT_ROOT}/uv pip install --python {PYTHON} --prefix {LAYER_ROOT} \\"
+    yield f"    {command}"
+    yield f"        --cache-dir {CACHE} --no-config --require-hashes {flags} \\"
     yield f"        --requirements {REQUIREMENTS} \\"
+    if fetches:
+        yield f"    && {command}"
+        yield f"        --cache-dir {CACHE} --no-config {flags} \\"
+        yield f"        --requirements {REPOSITORIES} \\"
     yield f"    && rm -f {LAYER_ROOT}/.lock \\"
 
 
-def _with_pip(python: str, *, wheels_alone: bool, compiled: bool) -> Iterator[str]:
-    flags = "--no-deps --require-hashes --no-warn-script-location --root-user-action ignore"
+def _with_pip(python: str, *, wheels_alone: bool, compiled: bool, fetches: bool) -> Iterator[str]:
+    flags = "--no-deps --no-warn-script-location --root-user-action ignore"
     flags += " --only-binary :all:" if wheels_alone else ""
     flags += " --compile" if compiled else " --no-compile"  # recorded as installed; its kind is set below
     yield "    export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1; \\"
-    yield f"    python{python} -m pip --python {PYTHON} install --prefix {LAYER_ROOT} --ignore-installed \\"
-    yield f"        --cache-dir {CACHE} {flags} \\"
+    command = f"python{python} -m pip --python {PYTHON} install --prefix {LAYER_ROOT} --ignore-installed \\"
+    yield f"    {command}"
+    yield f"        --cache-dir {CACHE} --require-hashes {flags} \\"
     yield f"        --requirement {REQUIREMENTS} \\"
+    if fetches:
+        yield f"    && {command}"
+        yield f"        --cache-dir {CACHE} {flags} \\"
+        yield f"        --requirement {REPOSITORIES} \\"
     if compiled:  # what does not compile is left as it is, as pip leaves it
         yield f"    && ({PYTHON} -m compileall -q -q -f --invalidation-mode unchecked-hash {LAYER_ROOT}/lib || true) \\"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from depdoctor.generate.installing import MOUNT_ROOT
 from depdoctor.generate.stages import SHORT, stages
-from depdoctor.model.distribution import Pin
+from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.plan import Layer, Plan
 
 REMOTE = re.compile(r"https?://[!-~]+")
@@ -19,11 +20,18 @@ def requirements_path(layer: Layer) -> str:
     return f"layers/{layer.key[:SHORT]}.txt"
 
 
+def repositories_path(layer: Layer) -> str:
+    """Where those of them that are commits of repositories lie."""
+    return f"layers/{layer.key[:SHORT]}.git.txt"
+
+
 def requirement_files(plan: Plan, indexes: Sequence[str] = ()) -> dict[str, str]:
     """The requirements of every layer that is built, by path; `indexes` as in `Toolchain`."""
     packages = plan.by_hash()
-    layers = chain.from_iterable(stage.node.layers for stage in stages(plan))
-    return {requirements_path(layer): requirements(layer, packages, indexes) for layer in layers}
+    layers = tuple(chain.from_iterable(stage.node.layers for stage in stages(plan)))
+    listed = {requirements_path(layer): requirements(layer, packages, indexes) for layer in layers}
+    fetched = {repositories_path(layer): repositories(layer, packages) for layer in layers}
+    return listed | {path: text for path, text in fetched.items() if text}
 
 
 def requirements(layer: Layer, packages: Mapping[str, Pin], usual: Sequence[str] = ()) -> str:
@@ -40,8 +48,32 @@ def requirements(layer: Layer, packages: Mapping[str, Pin], usual: Sequence[str]
     elif known := [index for index in usual if REMOTE.fullmatch(index)]:
         options += [f"--extra-index-url {index}" for index in known[1:] if index not in indexes]
         options.insert(0, f"--index-url {known[0]}")
-    lines = [f"{pin.name}=={pin.version} --hash=sha256:{pin.file.sha256}" for pin in pins if pin.file]
+    lines = [_line(pin, pin.file) for pin in pins if pin.file and not pin.file.is_repository]
     return "\n".join([*options, *lines, ""])
+
+
+def _line(pin: Pin, file: DistributionFile) -> str:
+    """A package of an index by its version, one of an address by that."""
+    named = f"{pin.name}=={pin.version}"
+    if pin.source and REMOTE.fullmatch(file.url):
+        named = f"{pin.name} @ {file.url}"
+    elif place := local_place(pin):
+        named = f"{pin.name} @ file://{MOUNT_ROOT}/{place}"
+    return f"{named} --hash=sha256:{file.sha256}"
+
+
+def local_place(pin: Pin) -> str:
+    """Where the file of a package lies below the scan root, "" if it does not."""
+    return pin.file.url.removeprefix("./") if pin.file and pin.source and pin.file.url.startswith("./") else ""
+
+
+def repositories(layer: Layer, packages: Mapping[str, Pin]) -> str:
+    """The packages of a layer that are commits of repositories, in the requirements file format; "" for none.
+
+    They stand apart, since no file has the hash that all others are held against.
+    """
+    pins = sorted((packages[wheel] for wheel in layer.wheels), key=lambda pin: pin.name)
+    return "".join(f"{pin.name} @ {pin.file.url}\n" for pin in pins if pin.file and pin.file.is_repository)
 
 
 def all_wheels(layer: Layer, packages: Mapping[str, Pin]) -> bool:

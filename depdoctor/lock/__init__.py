@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from depdoctor.lock import base
+from depdoctor.lock import base, sourced
 from depdoctor.lock.declared import Declared, declared, in_groups
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
@@ -22,6 +22,7 @@ from depdoctor.model.lock import (
     Lock,
     LockOutcome,
     Question,
+    Resolved,
     Unknown,
     Unresolvable,
     Why,
@@ -44,6 +45,7 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     groups: Sequence[str] = (),
     anew: bool = False,
     contents: BaseContents | None = None,
+    addresses: bool = False,
 ) -> LockOutcome:
     """What a project would install in an environment, with these groups besides the default one.
 
@@ -51,7 +53,8 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     others by path, and requirement files with every line pinned. `groups` are "extra:NAME", "group:NAME" or plain
     names. What cannot be asked for is left out of the answer and told in `Lock.missing`. `anew` asks a resolver even
     where there is a lockfile. `contents` is what the image brings that the project stands on; whoever installs from a
-    lockfile of a tool of its own does not use that.
+    lockfile of a tool of its own does not use that. With `addresses` what comes from an address is asked for as well,
+    which fetches it.
     """
     project = reading.project.name
     if refused := refusal(reading, environment):
@@ -68,9 +71,9 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     wanted = base.without(wanted, provided)
     question = _question(wanted, environment, exclude_newer, provided, builds_allowed=builds_allowed)
     if manifest:
-        answer = from_lockfile(manifest, reading.project, groups, question, resolver)
+        answer = from_lockfile(manifest, reading.project, groups, question, resolver, addresses=addresses)
     else:
-        answer = _asked(wanted, question, resolver)
+        answer = _asked(wanted, question, resolver, addresses=addresses)
     if contents:
         answer = base.upon(answer, contents, provided)
     if isinstance(answer, Lock):
@@ -80,7 +83,7 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     return Unresolvable(project=project, environment=environment, reason=answer)
 
 
-def question(
+def question(  # noqa: PLR0913 - as it stands beside `lock`
     reading: Reading,
     environment: Environment,
     *,
@@ -90,13 +93,17 @@ def question(
     groups: Sequence[str] = (),
     anew: bool = False,
     provided: Sequence[str] = (),
+    addresses: bool = False,
 ) -> Question:
     """What a resolver is asked for a project in an environment, with these groups besides the default one.
 
+    What comes from an address is left out but with `addresses`, for a lock that has it.
     Asked `anew`, what lockfiles pin is left out wherever something else says what is needed. `provided` is what a lock
     found to come with the image (`Lock.provided`).
     """
     wanted = declared(_anew(reading) if anew else reading, environment, groups, indexes)
+    if addresses:
+        wanted = replace(wanted, requirements=(*wanted.requirements, *sorted(text for text, _ in wanted.addressed)))
     return _question(
         base.without(wanted, provided), environment, exclude_newer, provided, builds_allowed=builds_allowed
     )
@@ -149,10 +156,16 @@ def _exclusive_groups(reading: Reading, groups: Sequence[str]) -> Impossible | N
     return None
 
 
-def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | Impossible | Unknown:
-    if wanted.missing and not question.requirements:
-        return Unknown(why=Why.NOT_UNDERSTOOD, detail="; ".join(wanted.missing))
-    answer: Answer = resolver.resolve(question)
+def _asked(wanted: Declared, question: Question, resolver: Resolver, *, addresses: bool) -> Lock | Impossible | Unknown:
+    missing = tuple(said for _, said in wanted.addressed)
+    answer: Answer
+    if addresses and wanted.addressed:
+        answer, missing = sourced.asked(wanted, question, resolver)
+    else:
+        answer = resolver.resolve(question) if question.requirements else Resolved(pins=())
+    missing = (*missing, *wanted.missing)
+    if missing and isinstance(answer, Resolved) and not answer.pins and not question.requirements:
+        return Unknown(why=Why.NOT_UNDERSTOOD, detail="; ".join(missing))
     if isinstance(answer, Impossible | Unknown):
         return answer
     return Lock(
@@ -160,7 +173,7 @@ def _asked(wanted: Declared, question: Question, resolver: Resolver) -> Lock | I
         environment=question.environment,
         pins=answer.pins,
         warnings=answer.warnings,
-        missing=(*wanted.missing, *answer.missing),
+        missing=(*missing, *answer.missing),
         dated=answer.dated,
     )
 

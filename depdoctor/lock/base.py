@@ -37,7 +37,8 @@ def without(wanted: Declared, provided: Sequence[str]) -> Declared:
     """What is left to ask an index for where these packages are there."""
     names = {canonicalize_name(Requirement(text).name) for text in provided}
     left = (text for text in wanted.requirements if canonicalize_name(Requirement(text).name) not in names)
-    return replace(wanted, requirements=tuple(left))
+    addressed = (one for one in wanted.addressed if canonicalize_name(Requirement(one[0]).name) not in names)
+    return replace(wanted, requirements=tuple(left), addressed=tuple(addressed))
 
 
 def upon(

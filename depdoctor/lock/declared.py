@@ -18,12 +18,16 @@ _LOSSES = {"unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What can be asked: PEP 508 texts, sorted. `missing` is the rest, each with its place and the reason."""
+    """What can be asked: PEP 508 texts, sorted. `missing` is the rest, each with its place and the reason.
+
+    `addressed` are the requirements on an address, with what is to be said of each where nobody asks.
+    """
 
     requirements: tuple[str, ...]
     constraints: tuple[str, ...]
     indexes: IndexOptions
     missing: tuple[str, ...]
+    addressed: tuple[tuple[str, str], ...] = ()
 
 
 def declared(reading: Reading, environment: Environment, groups: Sequence[str], indexes: IndexOptions) -> Declared:
@@ -50,7 +54,8 @@ def declared(reading: Reading, environment: Environment, groups: Sequence[str], 
         requirements=_sorted(r.requirement for r in wanted if not r.requirement.url and r.name not in own),
         constraints=_sorted(constraints),
         indexes=indexes.joined(tied_to(wanted)),
-        missing=tuple(dict.fromkeys((*_from_elsewhere(wanted, own), *_unread(reading)))),
+        missing=tuple(dict.fromkeys(_unread(reading))),
+        addressed=tuple(dict.fromkeys(_from_elsewhere(wanted, own))),
     )
 
 
@@ -68,10 +73,10 @@ def _sorted(requirements: Iterable[Requirement]) -> tuple[str, ...]:
     return tuple(sorted({str(requirement) for requirement in requirements}))
 
 
-def _from_elsewhere(wanted: Sequence[DeclaredRequirement], own: set[str]) -> Iterator[str]:
-    for requirement in wanted:
-        if requirement.requirement.url and requirement.name not in own:
-            yield f"{requirement.location}: `{requirement.text}` comes from no index"
+def _from_elsewhere(wanted: Sequence[DeclaredRequirement], own: set[str]) -> Iterator[tuple[str, str]]:
+    for one in wanted:
+        if one.requirement.url and one.name not in own:
+            yield str(one.requirement), f"{one.location}: `{one.text}` comes from no index"
 
 
 def _unread(reading: Reading) -> Iterator[str]:

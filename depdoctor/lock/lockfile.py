@@ -13,6 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filen
 from packaging.version import Version
 
 from depdoctor.lock.declared import Declared, in_groups
+from depdoctor.lock.sourced import pins_of
 from depdoctor.model.distribution import DistributionFile, LockedPackage, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import Extras, holds
@@ -50,11 +51,18 @@ def _order(manifest: Manifest) -> tuple[int, str]:
 
 
 def from_lockfile(
-    manifest: Manifest, project: Project, groups: Sequence[str], question: Question, resolver: Resolver
+    manifest: Manifest,
+    project: Project,
+    groups: Sequence[str],
+    question: Question,
+    resolver: Resolver,
+    *,
+    addresses: bool = False,
 ) -> Lock | Impossible | Unknown:
     """The lock that a lockfile gives for the environment of a question.
 
-    A format that states hashes without files has them looked up, every version by itself.
+    A format that states hashes without files has them looked up, every version by itself. `addresses` says whether
+    that goes for what comes from repositories, too.
     """
     chosen = tuple(_chosen(manifest, project, question, groups))
     installed = [package for package in chosen if not package.source]
@@ -64,15 +72,15 @@ def from_lockfile(
         pins = _with_files(installed, manifest, question.environment)
     if isinstance(pins, Impossible | Unknown):
         return pins
+    others = [package for package in chosen if package.source and not _is_project(package, project)]
+    found = tuple(pins_of(others, question, resolver if addresses else None))
     return Lock(
         project=project.name,
         environment=question.environment,
-        pins=tuple(sorted(pins, key=lambda pin: pin.name)),
+        pins=tuple(sorted((*pins, *(pin for _, pin in found if isinstance(pin, Pin))), key=lambda pin: pin.name)),
         origin=Location(path=manifest.path),
         missing=tuple(
-            f"{_place(package, manifest)}: {package.name} comes from {package.source}, which is no index"
-            for package in chosen
-            if package.source and not _is_project(package, project)
+            f"{_place(package, manifest)}: {package.name} {why}" for package, why in found if isinstance(why, str)
         ),
     )
 

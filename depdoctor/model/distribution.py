@@ -31,6 +31,11 @@ class DistributionFile:
         """Whether this file can be installed without a build."""
         return self.filename.endswith(".whl")
 
+    @property
+    def is_repository(self) -> bool:
+        """Whether this is no file but a commit of a repository (`GitSource`)."""
+        return self.url.startswith("git+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPackage:

@@ -112,10 +112,13 @@ class Compiler(Protocol):
 
 
 class WheelMaker(Protocol):
-    """Builds source distributions to wheels, once."""
+    """Builds source distributions and commits of repositories to wheels, once."""
 
-    def wheel(self, pin: Pin, sdist: Path, environment: Environment, progress: Progress) -> DistributionFile:
-        """The wheel of a pin's source distribution for an environment, which then lies in the store. `BuildError`."""
+    def wheel(self, pin: Pin, sdist: Path | None, environment: Environment, progress: Progress) -> DistributionFile:
+        """The wheel of a pin's source distribution for an environment, which then lies in the store. `BuildError`.
+
+        Without a path the pin's file is a commit of a repository.
+        """
 
 
 class Registry(Protocol):

@@ -101,7 +101,7 @@ def locking_with(resolver: Resolver, result: Scan, settings: Settings, progress:
         config=result.config,
         resolver=resolver,
         moment=result.inventory.index_date,
-        wheels=RemoteWheels(settings.cache, offline=settings.offline),
+        wheels=RemoteWheels(settings.cache, offline=settings.offline, root=settings.root),
         progress=progress,
         builds_allowed=settings.builds_allowed,
         rules=result.rules,
@@ -144,6 +144,7 @@ def _movable(result: Scan, settings: Settings) -> list[Movable]:
                 groups=groups,
                 anew=settings.relock,
                 provided=own.provided,
+                addresses=any(pin.source for pin in own.pins),
             )
             found.append(Movable(lock=own, question=question, declared=declared, settled=own.origin is not None))
     return found

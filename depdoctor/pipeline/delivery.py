@@ -126,10 +126,13 @@ def _divided(
         if wish.images or not natively:
             raise UsageError(
                 f"{told}: only an engine can build that, and it writes no layouts",
-                hint="give --load or --push REGISTRY/PREFIX",
+                hint="give --load or --push REGISTRY/PREFIX; or --build-sdists, which builds source distributions here",
             )
         for name, why in reasons.items():
-            progress.say(f"no layout for {name}, since it {why}: an engine builds it, with --load or --push")
+            progress.say(
+                f"no layout for {name}, since it {why}: an engine builds it, with --load or --push; "
+                "and source distributions are built here with --build-sdists"
+            )
         return natively, ()
     for name, why in reasons.items():
         progress.say(f"{name} is built with docker, since it {why}")

@@ -19,6 +19,7 @@ from depdoctor.build.docker import DockerBuilder
 from depdoctor.build.oci.weights import check
 from depdoctor.errors import UsageError
 from depdoctor.generate import generate
+from depdoctor.model.git_source import GitSource
 from depdoctor.model.image import Bundle
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
@@ -39,6 +40,7 @@ def build_with_docker(
     """Build images on the engine's own BuildKit, and push them from there."""
     if wish.output:
         raise UsageError("the docker builder writes no layouts", hint="give --load or --push REGISTRY/PREFIX")
+    _check_repositories(standing, images)
     _check_weights(images, settings)
     engine = DockerEngine(buildx=_baker(standing, settings, wish.push or references.LOCAL_PREFIX))
     builder = DockerBuilder(
@@ -64,6 +66,7 @@ def build_with_buildx(
         raise UsageError(
             "builders push what they make, and neither load it nor write layouts", hint="give --push REGISTRY/PREFIX"
         )
+    _check_repositories(standing, images)
     _check_weights(images, settings)
     places = [{"docker_context": name} for name in wish.contexts] + [{"builder": name} for name in wish.builders]
     registry = OciRegistry(offline=settings.offline)
@@ -77,6 +80,18 @@ def build_with_buildx(
     for one in made:
         _finish(registry, one.reference, one.name, standing, settings, wish)
     return Built(images=made)
+
+
+def _check_repositories(standing: Plan, images: Sequence[Image]) -> None:
+    """Refuse repositories that no build reaches: a key or a folder of this machine enters none. Raises `UsageError`."""
+    for image in images:
+        for pin in standing.pins(image):
+            if pin.file and pin.file.is_repository and GitSource.of(pin.file.url).scheme in ("ssh", "file"):
+                raise UsageError(
+                    f"{pin} comes from {pin.file.url}, which a build in an engine cannot reach",
+                    where=f"image {image.name}",
+                    hint="use `--build-sdists`, which fetches and builds it here, or name it by https",
+                )
 
 
 def _check_weights(images: Sequence[Image], settings: Settings) -> None:

@@ -41,6 +41,8 @@ class Locking:
     builds_allowed: bool
     rules: Rules
     anew: bool = False
+    addresses: bool = False
+    """Whether what comes from an address is fetched, to know what it is."""
     parallel: int = PARALLEL_LOCKS
 
     def locked(
@@ -123,6 +125,7 @@ class Locking:
             builds_allowed=self.builds_allowed,
             groups=groups,
             anew=self.anew,
+            addresses=self.addresses,
             contents=contents_of(reading, self.config, self.rules),
         )
         # Whoever installs from a lockfile of its own has an environment that sees nothing of the image.

@@ -77,7 +77,7 @@ def _planned(settings: Settings, progress: Progress, *, fresh: bool, mode: Align
     committed = _committed(settings, progress, fresh=fresh)
     if settings.base and settings.base != configured(replace(settings, base=""))[0].image.base:
         progress.say(f'`--base` holds for this run: later runs agree once [image] says `base = "{settings.base}"`')
-    result = undiagnosed(settings, progress)
+    result = undiagnosed(settings, progress, addresses=True)
     if not result.inventory.entries:
         raise UsageError(
             f"no projects found under `{settings.root}`",

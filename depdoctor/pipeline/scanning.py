@@ -110,9 +110,12 @@ def scan(settings: Settings, progress: Progress) -> Scan:
         return replace(result, diagnosis=diagnosis, seen=watch.seen() if result.lasts else None)
 
 
-def undiagnosed(settings: Settings, progress: Progress) -> Scan:
-    """A scan that has judged nothing yet, for who goes on to change what there is to judge. Raises as `scan` does."""
-    with surveying(settings, progress) as fleet:
+def undiagnosed(settings: Settings, progress: Progress, *, addresses: bool = False) -> Scan:
+    """A scan that has judged nothing yet, for who goes on to change what there is to judge. Raises as `scan` does.
+
+    What comes from `addresses` is fetched on request.
+    """
+    with surveying(settings, progress, addresses=addresses) as fleet:
         conflicts = fleet.conflicts()
     dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
     incomplete = (*fleet.inventory.incomplete, *_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
@@ -185,7 +188,7 @@ class LockedFleet:
 
 
 @contextmanager
-def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
+def surveying(settings: Settings, progress: Progress, *, addresses: bool = False) -> Iterator[LockedFleet]:
     """Find, read and lock the projects under the root. The resolver may be asked as long as the context is open.
 
     Raises `ConfigError` and `RulesError`, and `ResolverError` if uv cannot be run at all.
@@ -211,10 +214,13 @@ def surveying(settings: Settings, progress: Progress) -> Iterator[LockedFleet]:
             config=config,
             resolver=oracle,
             moment=moment,
-            wheels=RemoteWheels(settings.cache, offline=settings.offline, named=index_names.of_readings(readings)),
+            wheels=RemoteWheels(
+                settings.cache, offline=settings.offline, named=index_names.of_readings(readings), root=settings.root
+            ),
             progress=progress,
             builds_allowed=settings.builds_allowed,
             anew=settings.relock,
+            addresses=addresses,
             rules=facts,
             parallel=PARALLEL_ELSEWHERE if settings.executor else PARALLEL_LOCKS,
         )
@@ -287,6 +293,9 @@ def _is_whole(fleet: LockedFleet) -> bool:
         and not any(problem.kind in _ELSEWHERE for problem in problems)
         and not own_rules.is_absolute()
         and ".." not in own_rules.parts
+        and not any(
+            pin.source for entry in fleet.inventory.entries for own in entry.locks for pin in own.pins if not own.origin
+        )
         and not fleet.inventory.installed  # whose files are told by their sizes, which nothing sees
     )
 

@@ -60,7 +60,7 @@ def anywhere(question: Question) -> bool:
     places = (*indexes.extra_index_urls, *indexes.find_links, *filter(None, [indexes.index_url]))
     named = (*question.requirements, *question.constraints)
     return all(place.startswith(("http://", "https://")) for place in places) and not any(
-        "file:" in requirement for requirement in named
+        "file:" in requirement or " @ ./" in requirement for requirement in named
     )
 
 

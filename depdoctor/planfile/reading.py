@@ -15,6 +15,7 @@ from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.formats import PLAN_NAME
+from depdoctor.model.git_source import PREFIX, fixed
 from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,
@@ -183,7 +184,9 @@ def _plan(document: _Value) -> Plan:
 def _read_package(value: _Value) -> Pin:
     fields = value.fields("name version filename url sha256", "size_bytes unpacked_bytes index source")
     for key in {"url", "index", "source"} & set(fields):
-        if CREDENTIALS.search(fields[key].text()):
+        if fields[key].text().startswith(PREFIX):
+            _check_repository(fields[key], fields["sha256"])
+        elif CREDENTIALS.search(fields[key].text()):
             fields[key].fail("must not hold credentials")
     return Pin(
         name=_package_name(fields["name"]),
@@ -198,6 +201,18 @@ def _read_package(value: _Value) -> Pin:
         source=fields["source"].text() if "source" in fields else "",
         unpacked_bytes=fields["unpacked_bytes"].whole(0, MAX_FILE_BYTES) if "unpacked_bytes" in fields else None,
     )
+
+
+def _check_repository(value: _Value, sha256: _Value) -> None:
+    """That an address of git is one that may be fetched, at a commit, and that the hash is that of the address."""
+    try:
+        source = fixed(value.text())
+    except ValueError as error:
+        value.fail(f"cannot be fetched: {error}")
+    if source is None:
+        value.fail("must name a whole commit")
+    if sha256.text(HEX) != source.sha256:
+        sha256.fail("is not that of the address")
 
 
 def _package_name(value: _Value) -> NormalizedName:

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 
+from depdoctor.model.address import redact
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
+from depdoctor.model.git_source import PREFIX
 from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.model.target import Target
 from depdoctor.model.weights import Keep
@@ -66,9 +68,14 @@ def _package(pin: Pin) -> dict[str, object]:
         size_bytes=file.size_bytes if file else None,
         unpacked_bytes=pin.unpacked_bytes,
         index=CREDENTIALS.sub("", pin.index),
-        source=CREDENTIALS.sub("", pin.source),
+        source=_public(pin.source),
     )
-    return {**found, "url": CREDENTIALS.sub("", file.url)} if file else found
+    return {**found, "url": _public(file.url)} if file else found
+
+
+def _public(address: str) -> str:
+    """An address without credentials; the account of one of git over ssh is none."""
+    return redact(address) if address.startswith(PREFIX) else CREDENTIALS.sub("", address)
 
 
 def _node(node: Node, files: Mapping[str, str]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from depdoctor.model.distribution import LockedPackage
 from depdoctor.model.project import DeclaredRequirement, Include, IndexOptions, Location, Manifest, Problem
 from depdoctor.read import address
 from depdoctor.read.errors import MOST_REQUIREMENTS, ManifestError
+from depdoctor.read.lockfile import UNKNOWN_VERSION
 from depdoctor.read.requirement import LocalFolder, parse_requirement
 
 FORMAT = "requirements.txt"
@@ -275,7 +276,8 @@ def _packages(requirements: tuple[DeclaredRequirement, ...], text: str) -> tuple
         return ()
     packages = []
     for declared in requirements:
-        version = pinned_version(declared.requirement)
+        url = declared.requirement.url or ""
+        version = UNKNOWN_VERSION if url else pinned_version(declared.requirement)
         if version is None or declared.editable:
             return ()
         packages.append(
@@ -286,6 +288,7 @@ def _packages(requirements: tuple[DeclaredRequirement, ...], text: str) -> tuple
                 marker=declared.requirement.marker,
                 hashes=declared.hashes,
                 extras=tuple(sorted(declared.requirement.extras)),
+                source=url,
             )
         )
     return tuple(packages)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from depdoctor import __version__
 from depdoctor.model.distribution import Pin
@@ -74,7 +75,8 @@ def _document(
 
 def purl(pin: Pin) -> str:
     """The package URL of a package (purl specification, type pypi)."""
-    return f"pkg:pypi/{pin.name}@{str(pin.version).replace('+', '%2B')}"
+    source = f"?vcs_url={quote(pin.file.url, safe='')}" if pin.file and pin.file.is_repository else ""
+    return f"pkg:pypi/{pin.name}@{str(pin.version).replace('+', '%2B')}{source}"
 
 
 def _component(pin: Pin, metadata: RawMetadata) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def _component(pin: Pin, metadata: RawMetadata) -> dict[str, Any]:
     }
     if summary := metadata.get("summary"):
         found["description"] = summary
-    if pin.file and pin.file.sha256:
+    if pin.file and pin.file.sha256 and not pin.file.is_repository:
         found["hashes"] = [{"alg": "SHA-256", "content": pin.file.sha256}]
     if licenses := _licenses(metadata):
         found["licenses"] = licenses

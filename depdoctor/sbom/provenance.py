@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from depdoctor import __version__
+from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.git_source import GitSource
 from depdoctor.model.label import section_digest
 from depdoctor.model.plan import SCRATCH, Image, Plan
 from depdoctor.sbom.cyclonedx import purl
@@ -22,11 +24,7 @@ def provenance(
 
     `builder` is what made it.
     """
-    wheels = [
-        {"uri": purl(pin), "name": pin.file.filename, "digest": {"sha256": pin.file.sha256}}
-        for pin in plan.pins(image)
-        if pin.file
-    ]
+    wheels = [_dependency(pin, pin.file) for pin in plan.pins(image) if pin.file]
     base = []
     if image.base.reference != SCRATCH:
         known = {"digest": {"sha256": image.base.digest.removeprefix("sha256:")}} if image.base.digest else {}
@@ -53,3 +51,10 @@ def provenance(
             },
         },
     }
+
+
+def _dependency(pin: Pin, file: DistributionFile) -> dict[str, Any]:
+    """A file by its hash, or a commit by its own (in-toto's `DigestSet`)."""
+    if not file.is_repository:
+        return {"uri": purl(pin), "name": file.filename, "digest": {"sha256": file.sha256}}
+    return {"uri": file.url, "name": str(pin.name), "digest": {"gitCommit": GitSource.of(file.url).revision}}

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.git_source import GitSource
 from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.target import Environment, Platform
 from depdoctor.sbom import bill, provenance
@@ -108,3 +109,17 @@ def test_the_provenance_names_plan_wheels_and_base() -> None:
     base, wheel = definition["resolvedDependencies"]
     assert base["digest"] == {"sha256": "b" * 64}
     assert (wheel["uri"], wheel["digest"]) == ("pkg:pypi/p0@2.0%2Bcu121", {"sha256": f"{7:064x}"})
+
+
+def test_a_package_from_a_repository_is_known_by_its_commit() -> None:
+    source = GitSource.of(f"git+https://git.example/p0.git@{'c' * 40}")
+    name, version = canonicalize_name("p0"), Version("1.0")
+    plan, image = a_plan(Pin(name=name, version=version, file=source.file(name, version), source=str(source)))
+    found = bill(plan, image, {source.sha256: "Name: p0\nVersion: 1.0\n"})
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(found)) is None
+    (component,) = (one for one in found["components"] if one["name"] == "p0")
+    assert component["purl"].endswith(f"?vcs_url=git%2Bhttps%3A%2F%2Fgit.example%2Fp0.git%40{'c' * 40}")
+    assert "hashes" not in component
+    statement = provenance(plan, image, f"sha256:{'a' * 64}", "registry.example/api", f"sha256:{'d' * 64}")
+    *_, dependency = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert dependency == {"uri": str(source), "name": "p0", "digest": {"gitCommit": "c" * 40}}

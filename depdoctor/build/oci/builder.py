@@ -131,7 +131,7 @@ class OciBuilder:
 
         pins = plan.by_hash()
         files = {sha256: self._file(pins[sha256], image) for layer, _, image in missing for sha256 in layer.wheels}
-        paths = self._fetcher.fetch(files.values(), progress)
+        paths = self._fetcher.fetch([file for file in files.values() if not file.is_repository], progress)
         wheels = self._made_wheels(missing, pins, paths, progress)
         compilers = {
             python: self._compilers(python)
@@ -219,13 +219,14 @@ class OciBuilder:
                 pin, key = pins[sha256], (sha256, image.environment)
                 if key in found or pin.file is None:
                     continue
-                file, path = pin.file, paths[sha256]
+                file, path = pin.file, paths.get(sha256)
                 if not file.is_wheel and self._wheels:
                     with naming(image):
                         file = self._wheels.wheel(pin, path, image.environment, progress)
                     path = self._store.path(f"sha256:{file.sha256}")
                     self._store.remember(f"metadata {sha256}", metadata_of_file(file, path))
-                found[key] = WheelFile(path=path, filename=file.filename, sha256=file.sha256)
+                if path is not None:
+                    found[key] = WheelFile(path=path, filename=file.filename, sha256=file.sha256)
         return found
 
     def _compilers(self, python: str) -> Compiler:
