@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from depdoctor.model.plan import Plan
 from depdoctor.model.target import Gpu, Platform, Target
 from depdoctor.plan import plan
 
+KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or "kubectl"
 VERSIONS = ("1.35", "1.36", "1.37")
 DIGEST = "sha256:" + "e" * 64
 HOPPER, AMPERE = (9, 0), (8, 6)
@@ -135,14 +137,13 @@ def test_every_resource_is_valid(version: str) -> None:
         kubernetes_validate.validate(each, version, strict=True)
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not here")
 @pytest.mark.parametrize("target", ["pool-a", "hopper", "old", "cpu", "arm"])
 def test_kustomize_makes_what_was_meant(tmp_path: Path, target: str) -> None:
     _, files = made()
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    command = ["kubectl", "kustomize", str(tmp_path / "kubernetes" / "overlays" / target)]
+    command = [KUBECTL, "kustomize", str(tmp_path / "kubernetes" / "overlays" / target)]
     printed = subprocess.run(command, capture_output=True, check=True).stdout
     built = [each for each in yaml.safe_load_all(printed) if each]
     found = {each["metadata"]["name"]: each for each in built if each["kind"] == "Deployment"}
