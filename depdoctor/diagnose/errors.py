@@ -12,7 +12,7 @@ from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, 
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import DeclaredRequirement
+from depdoctor.model.project import DeclaredRequirement, Location
 from depdoctor.rules.rows import ErrorPackage
 
 EXTRA_WARNING = "does not have an extra named"
@@ -31,6 +31,11 @@ def check(context: Context) -> Iterator[Finding]:
                 if row.versions and (version is None or not row.versions.contains(version, prereleases=True)):
                     continue
                 yield _finding(entry, one, row)
+
+
+def explained(context: Context) -> frozenset[Location]:
+    """The lines that name what only fails: what a resolver says of them is the same in other words."""
+    return frozenset(cause.location for finding in check(context) for cause in finding.causes)
 
 
 def _extras(one: DeclaredRequirement) -> set[str]:

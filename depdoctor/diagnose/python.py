@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from depdoctor.diagnose.environments import python_refused
 from depdoctor.diagnose.installation import Installation, Package
+from depdoctor.diagnose.remedy import ways
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.graph import holds
+from depdoctor.model.noun import dataclass
 from depdoctor.rules.rows import Wheels
+
+PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
+"""Where another Python is looked for that serves all."""
 
 PATCH_RELEASES = range(40)
 """Patch releases of a Python minor that a specifier is held against; any one will do."""
@@ -34,15 +40,60 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _by_tables(context, installation)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """A release that leaves a Python out, said by itself and beside others. `way` is another release to take."""
+
+    what: str
+    finding: Finding
+    certain: bool
+    serves: Callable[[str], bool]
+    way: str = ""
+
+
+def _as_one(installation: Installation, lacks: Sequence[Lack]) -> Iterator[Finding]:
+    """One finding for all releases that leave the Python of an installation out: another Python may serve them all."""
+    if len(lacks) < 2:
+        yield from (lack.finding for lack in lacks)
+        return
+    python = installation.environment.python
+    refused = [lack.what for lack in lacks if lack.certain]
+    built = [lack.what for lack in lacks if not lack.certain]
+    do, have = ("do" if len(refused) > 1 else "does"), ("have" if len(built) > 1 else "has")
+    where, them = ("it" if refused else f"Python {python}"), ("them" if len(built) > 1 else "it")
+    said = (
+        f"{listed(refused)} {do} not support Python {python}" if refused else "",
+        f"{listed(built)} {have} no wheels for {where}, and pip would build {them} from source" if built else "",
+    )
+    fitting = [other for other in PYTHONS if all(lack.serves(other) for lack in lacks)]
+    nearest = min(fitting, key=lambda other: abs(Version(other).minor - Version(python).minor), default="")
+    newer = listed([lack.way for lack in lacks if lack.way])
+    findings = [lack.finding for lack in lacks]
+    yield replace(
+        findings[0],
+        severity=max(finding.severity for finding in findings),
+        message="; ".join(filter(None, said)),
+        hint=ways(
+            f"take Python {nearest}, which serves all of them" if nearest else "",
+            f"take {newer}" if newer else "",
+        )
+        or f"no Python serves all of them: take releases that support {python}",
+        packages=tuple(sorted({name for finding in findings for name in finding.packages})),
+        causes=tuple(dict.fromkeys(cause for finding in findings for cause in finding.causes)),
+        evidence=tuple(fact for finding in findings for fact in finding.evidence),
+    )
+
+
 def _by_metadata(context: Context, installation: Installation) -> Iterator[Finding]:
     """Releases that were locked although they leave the Python out: uv heeds only the lower bound, pip heeds both."""
     python = installation.environment.python
     standing = {one.path for one in context.inventory.installed}
+    lacks = []
     for part in installation.parts:
         for pin in part.lock.pins:
             if part.project in standing or _admits(pin.requires_python, python):
                 continue
-            yield Finding(
+            finding = Finding(
                 kind=Kind.PYTHON_UNSUPPORTED,
                 severity=Severity.WARNING,
                 subject=pin.name,
@@ -60,6 +111,10 @@ def _by_metadata(context: Context, installation: Installation) -> Iterator[Findi
                     ),
                 ),
             )
+            what = f"{pin.name} {pin.version} (requires {pin.requires_python})"
+            serves = partial(_admits, pin.requires_python)
+            lacks.append(Lack(what=what, finding=finding, certain=True, serves=serves))
+    yield from _as_one(installation, lacks)
 
 
 @cache
@@ -79,9 +134,9 @@ def _by_tables(context: Context, installation: Installation) -> Iterator[Finding
     for package in installation.wheels(context.rules.wheels_by_package.keys()):
         rows = [row for row in context.rules.wheels_by_package[package.name] if installation.platform in row.platforms]
         wanted = _wanted(installation, package)
-        if wanted is not None and (finding := _without_wheel(installation, package, wanted, rows)):
-            found[package.name] = finding
-    yield from installation.nearest(found)
+        if wanted is not None and (lack := _without_wheel(installation, package, wanted, rows)):
+            found[package.name] = lack
+    yield from _as_one(installation, installation.nearest(found))
 
 
 def _wanted(installation: Installation, package: Package) -> SpecifierSet | None:
@@ -100,8 +155,8 @@ def _wanted(installation: Installation, package: Package) -> SpecifierSet | None
 
 def _without_wheel(
     installation: Installation, package: Package, wanted: SpecifierSet, rows: Sequence[Wheels]
-) -> Finding | None:
-    """The finding, if every release that may be installed has wheels for other Pythons only, and all are known."""
+) -> Lack | None:
+    """What to say, if every release that may be installed has wheels for other Pythons only, and all are known."""
     newest = max((row.last for row in rows), default=None)
     if newest is None or not wanted.is_disjoint(SpecifierSet(f">{newest}")):
         return None
@@ -118,7 +173,7 @@ def _without_wheel(
     later = min((row.first for row in rows if row.first > last and serves(row, python)), default=None)
     way = f"{name} {later} or newer" if later else f"a release with wheels for {python}"
     built = "" if refused else ": pip would build it from source"
-    return Finding(
+    finding = Finding(
         kind=Kind.PYTHON_UNSUPPORTED,
         severity=Severity.ERROR if certain else Severity.WARNING,
         subject=name,
@@ -128,6 +183,13 @@ def _without_wheel(
         projects=installation.projects,
         causes=installation.causes(name),
         evidence=(among[-1].provenance.evidence(f"{name} {first} to {last}: {listed(pythons)}"),),
+    )
+    return Lack(
+        what=what,
+        finding=finding,
+        certain=refused,
+        serves=lambda other: any(serves(row, other) for row in among),
+        way=f"{name} {later} or newer" if later else "",
     )
 
 

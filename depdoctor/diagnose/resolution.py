@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from packaging.utils import NormalizedName
 
+from depdoctor.diagnose.errors import explained
 from depdoctor.diagnose.installation import Installation, exact_version
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
@@ -28,7 +29,10 @@ def check(kind: Kind) -> Callable[[Context], Iterator[Finding]]:
     """The rule that words refusals of one kind, and what is unknown for a reason of that kind."""
 
     def findings(context: Context) -> Iterator[Finding]:
-        yield from refusals(context, kind)
+        for finding in refusals(context, kind):
+            lines = {cause.location for cause in finding.causes}
+            if not lines or not lines <= explained(context):
+                yield finding
         for entry in context.inventory.entries:
             for outcome in entry.outcomes:
                 if isinstance(outcome, DeclaredOnly) and _kind_of_unknown(outcome.reason.why) is kind:
