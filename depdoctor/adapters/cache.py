@@ -102,7 +102,7 @@ class CacheFolder:
 
     def _scans(self) -> list[Path]:
         """Files of other formats too, which nobody reads any more."""
-        return sorted(self.root.glob("scans-*/*.json"))
+        return sorted([*self.root.glob("scans-*/*.json"), *self.root.glob("projects-*/*/*")])
 
     def _databases(self, pattern: str) -> list[Path]:
         """The files of this name, and those that SQLite keeps beside them."""

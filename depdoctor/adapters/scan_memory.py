@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from depdoctor.adapters import uv_user
@@ -68,7 +69,7 @@ class ScanMemory:
     def __init__(self, folder: Path, root: Path, options: Mapping[str, object]) -> None:
         self._root = root
         self._folder = folder / FOLDER
-        asked = [os.path.realpath(root), json.dumps(options, sort_keys=True, default=str), *_surroundings()]
+        asked = [os.path.realpath(root), json.dumps(options, sort_keys=True, default=str), *surroundings()]
         self._path = self._folder / f"{hashlib.sha256(chr(10).join(asked).encode()).hexdigest()}.json"
 
     def recall(self, hour: str) -> Told | None:
@@ -95,18 +96,28 @@ class ScanMemory:
                 path.unlink(missing_ok=True)
 
 
-def _surroundings() -> Iterator[str]:
-    """Whatever else an answer depends on: the code, the libraries, the variables, the user's settings of uv."""
+def surroundings() -> Iterator[str]:
+    """Whatever an answer depends on besides what is asked: code, libraries, variables, the user's settings of uv."""
     yield sys.version
     yield uv_user.identity()
     for name in sorted(os.environ):
         if name.startswith(_VARIABLES) or name in _COLOUR_VARIABLES:
             yield f"{name}={os.environ[name]}"
+    yield from _installed(tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _installed(search: Sequence[str]) -> tuple[str, ...]:
+    """The code and the libraries, as they were when they were first looked at, which is when they are imported."""
+    return tuple(_looked_at(search))
+
+
+def _looked_at(search: Sequence[str]) -> Iterator[str]:
     package = Path(__file__).parents[1]
     for folder in (package, package.parent / "rules"):
         for path in sorted(folder.rglob("*.[pt][yo]*")):
             status = path.stat()
             yield f"{path} {status.st_size} {status.st_mtime_ns}"
-    for entry in sys.path:
+    for entry in search:
         with suppress(OSError):
             yield from sorted(path.name for path in Path(entry).iterdir() if path.suffix == ".dist-info")

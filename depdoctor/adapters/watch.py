@@ -1,7 +1,7 @@
 """Sees what a run reads below a folder, and whether that is still the same.
 
 Python tells an audit hook of each file that is opened and each folder that is listed (PEP 578), so that no reader has
-to report what it read, and none can forget to.
+to report what it read, and none can forget to. Readers tell of files that they look for and that may not be there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Watch:
     def note(self, event: str, path: object) -> None:
         """Take note of an event of the interpreter."""
         if isinstance(path, bytes | str | os.PathLike):
-            places = self.files if event == "open" else self.folders
+            places = self.files if event in _FILES else self.folders
             if (inner := self._inner(os.fsdecode(path))) is not None:
                 places.add(inner)
 
@@ -71,7 +71,10 @@ class Watch:
 
 
 def unchanged(root: Path, seen: Seen) -> bool:
-    """Whether all that was read is as it was."""
+    """Whether all that was read is as it was. For whoever watches it counts as read again."""
+    for watch in _watching:
+        for inner in seen:
+            watch.note("open", root / inner)
     try:
         return all(state(root / inner) == before for inner, before in seen.items())
     except OSError:
@@ -109,7 +112,8 @@ def _letter(entry: os.DirEntry[str]) -> str:
 
 
 _watching: list[Watch] = []
-_EVENTS = frozenset({"open", "os.scandir", "os.listdir"})
+_FILES = frozenset({"open", "depdoctor.look"})
+_EVENTS = _FILES | {"os.scandir", "os.listdir"}
 _hooked: list[bool] = []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -46,13 +46,20 @@ class Locking:
     parallel: int = PARALLEL_LOCKS
 
     def locked(
-        self, readings: Sequence[Reading], environments: Sequence[Environment] | None = None
+        self,
+        readings: Sequence[Reading],
+        environments: Sequence[Environment] | None = None,
+        known: Mapping[str, tuple[LockOutcome, ...]] | None = None,
     ) -> tuple[Entry, ...]:
-        """Lock every project for these environments, or for all that it must run in; several at a time."""
+        """Lock every project for these environments, or for all that it must run in; several at a time.
+
+        Projects whose outcomes are `known`, by name, are locked so.
+        """
         task = "locking projects"
         wanted = [
             (reading, environment)
             for reading in readings
+            if reading.project.name not in (known or {})
             for environment in (self._environments(reading) if environments is None else environments)
         ]
         self.progress.start(task, len(wanted))
@@ -65,7 +72,7 @@ class Locking:
         with ThreadPoolExecutor(self.parallel) as pool:
             outcomes = list(pool.map(lambda one: outcome(*one), wanted))
         self.progress.finish(task)
-        by_project: dict[str, list[LockOutcome]] = {}
+        by_project = {name: list(outcomes) for name, outcomes in (known or {}).items()}
         for (reading, _), result in zip(wanted, outcomes, strict=True):
             by_project.setdefault(reading.project.name, []).append(result)
         return tuple(

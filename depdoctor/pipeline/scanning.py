@@ -35,14 +35,12 @@ from depdoctor.model.seams import Progress, Resolver
 from depdoctor.pipeline import index_names
 from depdoctor.pipeline.inspecting import asking_bases, inspected
 from depdoctor.pipeline.locking import PARALLEL_ELSEWHERE, PARALLEL_LOCKS, Locking, shared_of
+from depdoctor.pipeline.recalling import is_whole, projects
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.rules import Rules
 
 SPARE = 1 / 3
 """The share of the budget that edits may take for projects that fail nowhere, and only could not share."""
-
-_ELSEWHERE = {"missing", "outside", "remote", "cycle"}
-"""The kinds of problems with files of which nobody would see that they have changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,10 +200,8 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
         return remaining_s() <= 0
 
     config, facts = configured(settings)
-    found = discover.survey(settings.root, config.exclude)
-    readings = read.read_all(
-        found.projects, settings.root, facts.stdlib_by_name, outside_allowed=settings.outside_allowed
-    )
+    found = projects(settings, config, facts.stdlib_by_name)
+    readings = found.readings
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
     bases = asking_bases(readings, config, facts, settings.cache, offline=settings.offline, everything=settings.inspect)
@@ -224,10 +220,14 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
             rules=facts,
             parallel=PARALLEL_ELSEWHERE if settings.executor else PARALLEL_LOCKS,
         )
-        entries = locking.locked(readings)
-        entries, shared, facts_known = locking.with_facts(
-            entries, locking.together(shared_of(config, entries), entries)
+        entries = locking.locked(readings, known=found.outcomes)
+        shared = locking.together(shared_of(config, entries), entries)
+        told, shared, facts_known = locking.with_facts(
+            [entry for entry in entries if entry.project.name not in found.outcomes], shared
         )
+        by_name = {entry.project.name: entry for entry in told}
+        entries = tuple(by_name.get(entry.project.name, entry) for entry in entries)
+        found.keep(entries, settled=facts_known and oracle.settled)
         closed: tuple[str, ...] = ()
         if settings.inspect:
             entries, shared, closed = inspected(
@@ -243,7 +243,7 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
             base=config.image.base,
             base_configs=configs,
             incomplete=closed,
-            installed=_installed(found, settings),
+            installed=_installed(found.survey, settings),
         )
         yield LockedFleet(
             config=config,
@@ -283,14 +283,10 @@ def asking(settings: Settings, remaining_s: Callable[[], float]) -> Iterator[Mem
 
 def _is_whole(fleet: LockedFleet) -> bool:
     """Whether all that was read lies below the root and was there, so that it can be seen when it changes."""
-    config, readings = fleet.config, [entry.reading for entry in fleet.inventory.entries]
-    manifests = [manifest for reading in readings for manifest in reading.manifests]
-    problems = [problem for manifest in manifests for problem in manifest.problems]
-    problems += [manifest.problem for reading in readings for manifest in reading.unreadable]
-    own_rules = Path(config.rules_path)
+    own_rules = Path(fleet.config.rules_path)
     return (
-        not any(options.find_links for options in (config.indexes, *(manifest.indexes for manifest in manifests)))
-        and not any(problem.kind in _ELSEWHERE for problem in problems)
+        not fleet.config.indexes.find_links
+        and all(is_whole(entry.reading) for entry in fleet.inventory.entries)
         and not own_rules.is_absolute()
         and ".." not in own_rules.parts
         and not any(

@@ -86,6 +86,11 @@ def read_all(
 ) -> tuple[Reading, ...]:
     """Read projects, and find out which of their files of weights are the same. Never raises for what a file holds."""
     readings = (read(project, root, changed, outside_allowed=outside_allowed) for project in projects)
+    return identified(readings, root, outside_allowed=outside_allowed)
+
+
+def identified(readings: Iterable[Reading], root: Path, *, outside_allowed: bool = False) -> tuple[Reading, ...]:
+    """Readings of projects, with those of their files of weights told that are the same."""
     return same_weights.identified(readings, ScanFiles(root=root, outside_allowed=outside_allowed))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from depdoctor.model.project import Weights
 from depdoctor.read import weights
 from depdoctor.read.encoding import decode
 from depdoctor.read.errors import ManifestError
+
+LOOK = "depdoctor.look"
+"""The audit event (PEP 578) of looking for a file, which may not be there."""
 
 LARGEST_BYTES = 8 * 1024 * 1024
 """Of a manifest or a Python file."""
@@ -50,6 +54,7 @@ class ScanFiles:
     def _place(self, path: str) -> tuple[Path, int]:
         """Where a file lies, and its size in bytes. Raises `ManifestError` for what is no file under the root."""
         place = self.root / path
+        sys.audit(LOOK, os.fspath(place))
         if not self.outside_allowed and not place.resolve().is_relative_to(self._resolved):
             raise ManifestError("is a symlink that leads out of the folder that is scanned", kind="outside")
         status = place.stat()
