@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -54,8 +55,15 @@ class _Handler(BaseHTTPRequestHandler):
     """Git's smart protocol over HTTP, answered by `git http-backend` (RFC 3875)."""
 
     root = Path()
+    account = ""
 
     def _answer(self) -> None:
+        if self.account and self.headers.get("Authorization") != self.account:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         variables = {
@@ -93,14 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """Serve the repositories below a folder on loopback; the address."""
-    handler = type("Handler", (_Handler,), {"root": root})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+def serving(root: Path, host: str = "127.0.0.1", account: str = "") -> Iterator[str]:
+    """Serve the repositories below a folder, to who names an account ("user:password") if there is one; the address."""
+    asked = f"Basic {base64.b64encode(account.encode()).decode()}" if account else ""
+    handler = type("Handler", (_Handler,), {"root": root, "account": asked})
+    with ThreadingHTTPServer((host, 0), handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://{host}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()

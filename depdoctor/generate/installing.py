@@ -64,10 +64,13 @@ def install(
 
 
 def _allow_git() -> Iterator[str]:
-    """What tells git the secrets: it looks for a netrc at home alone, where a link is left in a stage of no image."""
+    """What tells git the secrets: it looks for a netrc at home alone, where a link is left in a stage of no image.
+
+    uv copies its own clone by the transport `file`.
+    """
     yield f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then export GIT_SSL_CAINFO={MOUNT_ROOT}/ca.pem; fi; \\"
     yield f"    if [ -e {MOUNT_ROOT}/netrc ]; then ln -sf {MOUNT_ROOT}/netrc ~/.netrc; fi; \\"
-    yield "    export GIT_ALLOW_PROTOCOL=https:http GIT_TERMINAL_PROMPT=0; \\"
+    yield "    export GIT_ALLOW_PROTOCOL=file:https:http GIT_TERMINAL_PROMPT=0; \\"
 
 
 def _trust(installer: Installer) -> str:
