@@ -48,6 +48,9 @@ PARALLEL = 4
 _CHUNK_BYTES = 256 * 1024
 _FORMAT = 1
 _Stream = Callable[[zipfile.ZipInfo], Iterator[bytes]]
+_MOST_EXTRA_BYTES = 4 * 1024
+"""The room that a member's header may take beyond its name; writers put a few dozen bytes there."""
+
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
 _LOADED = re.compile(
@@ -111,15 +114,7 @@ class WheelInspector:
         opened = index.open_remote(self._session, address)
 
         def stream(entry: zipfile.ZipInfo) -> Iterator[bytes]:
-            opened.seek(entry.header_offset)
-            header = opened.read(_LOCAL_HEADER.size)
-            if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-                raise zipfile.BadZipFile("a member has no header")
-            name, extra = _LOCAL_HEADER.unpack(header)[-2:]
-            start = entry.header_offset + _LOCAL_HEADER.size + name + extra
-            if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} or not entry.compress_size:
-                return
-            yield from _inflated(self._session, address, start, entry)
+            return _inflated(self._session, address, opened.size, entry)
 
         return _code(zipfile.ZipFile(opened), stream, members)
 
@@ -135,22 +130,50 @@ def _local(path: Path, members: Sequence[MemberPattern]) -> WheelCode:
         return _code(wheel, stream, members)
 
 
-def _inflated(http: Session, address: str, start: int, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The content of a member in pieces; whoever stops early ends the request."""
-    end = start + entry.compress_size - 1
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end}"}
+def _inflated(http: Session, address: str, size: int, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of a member in pieces, by one request; whoever stops early ends it.
+
+    How long the header before the content is stands in the header: as much more is asked for as it may take.
+    """
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} or not entry.compress_size:
+        return
+    longest = _LOCAL_HEADER.size + len(entry.filename.encode()) + _MOST_EXTRA_BYTES
+    end = min(entry.header_offset + longest + entry.compress_size, size) - 1
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={entry.header_offset}-{end}"}
     with closing(http.get(address, headers=headers, stream=True)) as response:
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
             raise index.NoRangesError("its server sends whole files only")
         unpack = zlib.decompressobj(-zlib.MAX_WBITS) if entry.compress_type == zipfile.ZIP_DEFLATED else None
-        for packed in response.iter_content(_CHUNK_BYTES):
+        for packed in _after_header(response.iter_content(_CHUNK_BYTES), entry.compress_size):
             left: bytes = packed
             while unpack and left:
                 yield unpack.decompress(left, _CHUNK_BYTES)
                 left = unpack.unconsumed_tail
             if not unpack:
                 yield packed
+
+
+def _after_header(pieces: Iterator[bytes], left: int) -> Iterator[bytes]:
+    """So many bytes that follow the header of a member; the rest is read so that the connection serves again."""
+    begun = b""
+    skip: int | None = None
+    for piece in pieces:
+        content = piece
+        if skip is None:
+            begun += piece
+            if len(begun) < _LOCAL_HEADER.size:
+                continue
+            if not begun.startswith(b"PK\x03\x04"):
+                raise zipfile.BadZipFile("a member has no header")
+            name, extra = _LOCAL_HEADER.unpack_from(begun)[-2:]
+            skip, content = _LOCAL_HEADER.size + name + extra, begun
+        content, skip = content[skip:], max(skip - len(content), 0)
+        if left and content:
+            yield content[:left]
+            left -= min(len(content), left)
+    if left:
+        raise zipfile.BadZipFile("a member ends before its end")
 
 
 def _code(wheel: zipfile.ZipFile, stream: _Stream, members: Sequence[MemberPattern]) -> WheelCode:
@@ -167,8 +190,9 @@ def _code(wheel: zipfile.ZipFile, stream: _Stream, members: Sequence[MemberPatte
             if match := re.search(pattern, text, re.MULTILINE):
                 told.setdefault(name, ".".join(part for part in match.groups() if part))
     objects = _Objects()
-    for entry in _largest(entries.values()):
-        if objects.enough:
+    shared = _largest(entries.values())
+    for place, entry in enumerate(shared):
+        if objects.enough or (objects.settled and _outweighs(shared[:place], shared[place:])):
             break
         objects.read(entry, stream(entry))
         read.append(entry.filename)
@@ -181,6 +205,11 @@ def _code(wheel: zipfile.ZipFile, stream: _Stream, members: Sequence[MemberPatte
         complete=objects.complete and bool(objects.targets),
         members=tuple(read),
     )
+
+
+def _outweighs(read: Sequence[zipfile.ZipInfo], left: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether most of the code was read: a small object beside it is compiled as the large one is."""
+    return sum(entry.file_size for entry in read) > sum(entry.file_size for entry in left)
 
 
 def _beginning(pieces: Iterator[bytes]) -> bytes:
@@ -201,6 +230,11 @@ class _Objects:
         self.complete = True
         self._loaded: dict[str, set[str]] = {}
         self._left = CODE_LIMIT_BYTES
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was read so far told all of its targets."""
+        return bool(self.targets) and self.complete
 
     @property
     def enough(self) -> bool:

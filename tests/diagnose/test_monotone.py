@@ -73,8 +73,12 @@ def blamed(findings: tuple[Finding, ...], kind: Kind) -> set[tuple[str, str]]:
 
 
 def errors(findings: tuple[Finding, ...]) -> set[tuple[Kind, str]]:
+    """Errors by kind and project, but for what a resolver says by itself: that needs no table."""
     return {
-        (one.kind, project) for one in findings if one.severity is Severity.ERROR for project in one.projects or ("",)
+        (one.kind, project)
+        for one in findings
+        if one.severity is Severity.ERROR and one.kind is not Kind.VERSION_GONE
+        for project in one.projects or ("",)
     }
 
 
