@@ -72,6 +72,10 @@ class RegistryError(ToolError):
     """A container registry said no, or nothing."""
 
 
+class MissingBlobError(RegistryError):
+    """A container registry refuses a manifest, since it lacks a blob of it."""
+
+
 class UnreachableError(RegistryError):
     """A container registry says nothing, or may not be asked since the run is offline."""
 

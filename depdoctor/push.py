@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar, cast
 
-from depdoctor.errors import BuildError
+from depdoctor.errors import BuildError, MissingBlobError
 from depdoctor.model.image import Attachment, Blob, BuiltImage, PushedImage
 from depdoctor.model.seams import Progress, Registry, Store
 
@@ -155,10 +155,21 @@ class _Push:
             if not self.registry.has_blob(repository, blob.digest):
                 self._send(repository, blob, "")
         contents = [(one, self.store.path(one.manifest.digest).read_bytes()) for one in attachments]
-        self.registry.attach(repository, image.manifest, contents)
+        try:
+            self.registry.attach(repository, image.manifest, contents)
+        except MissingBlobError:
+            for blob in _documents(attachments):
+                self._send(repository, blob, "")
+            self.registry.attach(repository, image.manifest, contents)
 
     def put(self, image: BuiltImage, reference: str) -> None:
-        self.registry.put_manifest(reference, image.manifest, self.store.path(image.manifest.digest).read_bytes())
+        content = self.store.path(image.manifest.digest).read_bytes()
+        try:
+            self.registry.put_manifest(reference, image.manifest, content)
+        except MissingBlobError:  # it said to have what it has not: send all of it, and ask nothing
+            for blob, source in _blobs(image):
+                self._send(self.repository(image), blob, source)
+            self.registry.put_manifest(reference, image.manifest, content)
         self.store.remember(f"pushed {self.repository(image)}", image.manifest.digest)
 
     def pushed(self, image: BuiltImage, tags: Sequence[str]) -> PushedImage:

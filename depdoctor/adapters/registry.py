@@ -10,14 +10,17 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin
 
 from depdoctor.adapters.registry_line import TRIES, Line, expect, unreachable
 from depdoctor.adapters.registry_names import Reference, parse
 from depdoctor.adapters.registry_upload import upload
-from depdoctor.errors import RegistryError, UnreachableError
+from depdoctor.errors import MissingBlobError, RegistryError, UnreachableError
 from depdoctor.model.image import Attachment, Blob
+
+if TYPE_CHECKING:
+    from requests import Response
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPES = (
@@ -184,14 +187,20 @@ class OciRegistry:
     def put_manifest(self, reference: str, manifest: Blob, content: bytes) -> str:
         """Put a manifest under a tag or digest and return its digest. Raises `RegistryError`."""
         name = parse(reference)
-        headers = {"Content-Type": manifest.media_type}
-        path = f"manifests/{name.tag or name.digest}"
-        answer = self._line.ask("PUT", name, path, headers=headers, data=content, push=True)
-        expect(answer, 201, name, f"put the manifest of {reference}")
+        answer = self._put(name, name.tag or name.digest, manifest, content, f"put the manifest of {reference}")
         said = str(answer.headers.get("Docker-Content-Digest", manifest.digest))
         if said != manifest.digest:
             raise RegistryError(f"the registry stored {manifest.digest} as {said}", where=name.base)
         return said
+
+    def _put(self, name: Reference, tag: str, manifest: Blob, content: bytes, task: str) -> Response:
+        """Put a manifest. Raises `MissingBlobError` where a blob of it is not there."""
+        headers = {"Content-Type": manifest.media_type}
+        answer = self._line.ask("PUT", name, f"manifests/{tag}", headers=headers, data=content, push=True)
+        if answer.status_code in (400, 404) and b"MANIFEST_BLOB_UNKNOWN" in answer.content:
+            raise MissingBlobError(f"the registry cannot {task}: it lacks a blob of it", where=name.base)
+        expect(answer, 201, name, task)
+        return answer
 
     def attach(self, repository: str, subject: Blob, attachments: Sequence[tuple[Attachment, bytes]]) -> None:
         """Put the manifests of documents about another manifest, so that they are found from that one.
@@ -203,10 +212,8 @@ class OciRegistry:
         unlisted = []
         for attachment, content in attachments:
             manifest = attachment.manifest
-            headers = {"Content-Type": manifest.media_type}
-            path = f"manifests/{manifest.digest}"
-            answer = self._line.ask("PUT", name, path, headers=headers, data=content, push=True)
-            expect(answer, 201, name, f"attach {attachment.artifact_type} to {subject.digest}")
+            task = f"attach {attachment.artifact_type} to {subject.digest}"
+            answer = self._put(name, manifest.digest, manifest, content, task)
             if answer.headers.get("OCI-Subject") != subject.digest:
                 unlisted.append(attachment)
         if unlisted:

@@ -248,6 +248,7 @@ def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> N
         "verify",
         "run each image and check that what was locked is installed and imports",
         "  depdoctor verify .\n  depdoctor verify . --image rag --from registry.example/team\n"
+        "  depdoctor verify registry.example/team/rag@sha256:DIGEST    # against the plan of this folder\n"
         "  depdoctor verify . --measure --venv /opt/shared",
         parents[:1],
     )
@@ -265,7 +266,8 @@ def _verify(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> N
     command.add_argument(
         "--remote",
         action="store_true",
-        help="with --from: compare what stands there with the plan layer by layer; nothing is pulled or run",
+        help="with --from: compare what stands there with the plan layer by layer; nothing is pulled or run. --from "
+        "may then name one image by its tag or digest",
     )
     command.add_argument(
         "--image", action="append", default=[], metavar="NAME", help="only this image (may be repeated)"

@@ -185,7 +185,15 @@ def _delivered(options: argparse.Namespace, wish: BuildWish, started: float) -> 
 def verify(options: argparse.Namespace) -> int:
     """Check that what was locked is installed in each image, and imports."""
     from depdoctor.cli import terminal
+    from depdoctor.pipeline import references
 
+    if references.is_exact(str(options.path)) and not options.path.exists() and not options.source:
+        options.path, options.source, options.remote = Path(), str(options.path), True
+    if options.source and references.is_exact(options.source) and (options.image or not options.remote):
+        raise UsageError(
+            f"`{options.source}` is one image, which is compared with the plan",
+            hint="give `--remote` and no `--image`; or REGISTRY/PREFIX, without name and tag",
+        )
     if options.remote and not options.source:
         raise UsageError("`--remote` needs to know where the images are", hint="add `--from REGISTRY/PREFIX`")
     if options.shared_venv and not options.measure:

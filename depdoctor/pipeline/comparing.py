@@ -27,13 +27,14 @@ from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
 
 
 def compare_images(settings: Settings, progress: Progress, names: Sequence[str], source: str) -> Diagnosis:
-    """Compare images of the plan (none means all) with those at REGISTRY/PREFIX.
+    """Compare images of the plan (none means all) with those at REGISTRY/PREFIX, or one with a whole reference.
 
     Raises `UsageError` for an image that only an engine builds, `RegistryError` for one that is not there.
     """
-    prefix = references.prefix(source, "--from")
+    whole = source if references.is_exact(source) else ""
+    prefix = references.prefix(source.rpartition("/")[0] if whole else source, "--from")
     standing = standing_plan(settings, progress)
-    images = wanted_images(standing, tuple(names))
+    images = wanted_images(standing, (references.name_in(whole),) if whole else tuple(names))
     for image in images:
         if why := needs_engine(standing, image):
             raise UsageError(
@@ -53,7 +54,7 @@ def compare_images(settings: Settings, progress: Progress, names: Sequence[str],
     )
     found: list[Finding] = []
     for image, built in zip(images, builder.build(standing, images, progress), strict=True):
-        reference = f"{prefix}/{image.name}:{references.tag(standing)}"
+        reference = whole or f"{prefix}/{image.name}:{references.tag(standing)}"
         own = json.loads(store.path(built.config.digest).read_bytes())
         remote = _remote(reference, registry)
         titles = _titles(own, len(built.layers) - built.base_layers)

@@ -129,3 +129,31 @@ def test_weights_are_layers_too(root: Path, fake: Fake, capsys: pytest.CaptureFi
 def test_remote_needs_a_registry(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["verify", str(root), "--remote"]) == 2
     assert "--from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", ["positional", "from"])
+@pytest.mark.parametrize("by", ["tag", "digest"])
+def test_one_image_is_named_by_its_reference(
+    way: str, by: str, root: Path, fake: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = fake.manifests["team/one"]
+    tag = next(name for name in held if not name.startswith("sha256"))
+    digest = f"sha256:{hashlib.sha256(held[tag][1]).hexdigest()}"
+    reference = f"{fake.host}/team/one" + (f":{tag}" if by == "tag" else f"@{digest}")
+    monkeypatch.chdir(root)
+    words = [reference] if way == "positional" else [str(root), "--remote", "--from", reference]
+    assert cli.run(["verify", *words, "--quiet"]) == 0
+    changed(fake, lambda manifest, _: manifest["layers"].pop())
+    fake.manifests["team/one"][digest] = held[tag]
+    capsys.readouterr()
+    assert cli.run(["verify", *words, "--quiet"]) == (1 if by == "tag" else 3)
+
+
+def test_a_reference_that_the_plan_does_not_know_is_told(
+    root: Path, fake: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    assert cli.run(["verify", f"{fake.host}/team/two:1", "--quiet"]) == 2
+    assert "the plan has no image `two`" in capsys.readouterr().err
+    assert cli.run(["verify", ".", "--from", f"{fake.host}/team/one:1", "--quiet"]) == 2
+    assert "--remote" in capsys.readouterr().err

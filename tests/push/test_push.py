@@ -168,6 +168,24 @@ def test_faults_on_the_way_change_nothing(fake: Fake, store: BlobStore) -> None:
     assert not fake.faults
 
 
+@pytest.mark.parametrize("tags", [["1", "latest"], []])
+def test_a_registry_that_says_to_have_what_it_has_not_gets_it(tags: list[str], fake: Fake, store: BlobStore) -> None:
+    fake.put("library/base", b"base")
+    image = an_image(store, "api", b"one", b"two", base=(f"{fake.host}/library/base", b"base"))
+    subject = an_image(store, "about", b"text")
+    document = Attachment(
+        artifact_type="text/plain", manifest=subject.manifest, blobs=(subject.config, *subject.layers)
+    )
+    fake.faults += [("HEAD", "/blobs/", 200)] * 6
+    pushed = push_all([image], f"{fake.host}/team", OciRegistry(), store, tags, NoProgress(), lambda *_: [document])
+    assert [one.digest for one in pushed] == [image.manifest.digest]
+    assert not fake.faults
+    held = fake.blobs["team/api"]
+    assert {one.digest for one in (*image.layers, image.config, *document.blobs)} <= set(held)
+    for tag in (*tags, image.manifest.digest):
+        assert fake.manifests["team/api"][tag][1] == store.path(image.manifest.digest).read_bytes()
+
+
 def test_a_layer_that_is_gone_is_said(fake: Fake, store: BlobStore) -> None:
     image = an_image(store, "api", b"one")
     store.path(image.layers[0].digest).unlink()
