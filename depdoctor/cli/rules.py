@@ -76,9 +76,11 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from depdoctor import rules
     from depdoctor.cli import terminal
     from depdoctor.report import rules as report
 
+    rules.check()
     tables = _tables(options)
     if options.format == "json":
         sys.stdout.write(report.tables_json(tables))

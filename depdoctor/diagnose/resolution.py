@@ -174,7 +174,7 @@ def _hint(context: Context, entry: Entry, kind: Kind, subject: str) -> str:
 
 def _pythons(context: Context, entry: Entry, subject: str) -> tuple[str, ...]:
     versions = [exact_version(one.requirement) for one in entry.requirements() if one.name == subject]
-    rows = [row for name, group in context.rules.wheels_by_package.items() if name == subject for row in group]
+    rows = context.rules.wheels_by_package.get(NormalizedName(subject), ())
     for version in versions:
         for row in rows:
             if version and row.first <= version <= row.last and row.pythons:

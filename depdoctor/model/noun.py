@@ -1,8 +1,8 @@
-"""`dataclass`, as in the standard library but made in a quarter of the time.
+"""`dataclass`, as in the standard library but made in a fraction of the time.
 
-A command that takes a fraction of a second makes some two hundred nouns first, and `dataclasses` compiles six functions
-for each of them. Here only `__init__` is compiled, and what else a frozen noun needs is shared. Type checkers are shown
-the decorator of the standard library, which also does the work for whatever is no noun (frozen, slotted, keyword-only).
+A command that takes a fraction of a second defines some two hundred nouns first, and `dataclasses` compiles six
+functions for each of them. Here only `__init__` is compiled, when the first of its kind is made (most never are), and
+what else a frozen noun needs is shared. Type checkers are shown the decorator of the standard library, which also does the work for whatever is no noun (frozen, slotted, keyword-only).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from dataclasses import field
+from functools import partial
 from operator import attrgetter, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,8 @@ def _made(cls: type, *, ordered: bool) -> type:
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)(cls)
     made.__dataclass_params__.frozen = True  # so that `dataclasses` knows what may inherit from it
     values = _values([each.name for each in dataclasses.fields(made) if each.compare])
-    methods: dict[str, Callable[..., Any]] = {
-        "__init__": _init(made),
+    methods: dict[str, Any] = {
+        "__init__": _Init(made),
         "__repr__": _repr,
         "__eq__": lambda one, other: (
             values(one) == values(other) if other.__class__ is one.__class__ else NotImplemented
@@ -57,6 +58,20 @@ def _made(cls: type, *, ordered: bool) -> type:
     for name in methods.keys() - own:
         setattr(made, name, methods[name])
     return made  # type: ignore[no-any-return]
+
+
+class _Init:
+    """Stands for the `__init__` of a noun until someone asks for it, and puts the compiled one in its place."""
+
+    __slots__ = ("_noun",)
+
+    def __init__(self, noun: type) -> None:
+        self._noun = noun
+
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., None]:
+        init = _init(self._noun)
+        setattr(self._noun, "__init__", init)  # noqa: B010 - mypy takes the class for an instance
+        return init if instance is None else partial(init, instance)
 
 
 def _init(cls: type) -> Callable[..., None]:

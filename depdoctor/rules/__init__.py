@@ -24,7 +24,7 @@ from depdoctor.rules.parts import ByPackage
 from depdoctor.rules.places import Source
 from depdoctor.rules.schema import Table, parse, parse_own
 
-__all__ = ["TABLES", "Base", "Rules", "load"]
+__all__ = ["TABLES", "Base", "Rules", "check", "load"]
 
 TABLES: tuple[Table[Any], ...] = (
     Table("toolkits", "toolkit", rows.Toolkit, ("version",)),
@@ -55,6 +55,20 @@ TABLES: tuple[Table[Any], ...] = (
 )
 """Every table, in the order in which the fields of `Rules` follow."""
 
+_BY_STEM = {table.stem: table for table in TABLES}
+
+PARTED = {
+    "builds_by_package": "builds",
+    "metadata_by_package": "metadata",
+    "wheels_by_package": "wheels",
+    "breaks_by_package": "breaks",
+    "lockstep_by_package": "lockstep",
+    "errors_by_package": "error_packages",
+    "floors_by_package": "gpu_floors",
+    "libraries_by_package": "system_libraries",
+}
+"""The look-ups by package whose tables are read a package at a time."""
+
 
 def load(extra: Path | None = None, *, shipped: Path | None = None) -> Rules:
     """All tables, and those of `extra`: a folder of tables, or one table, named as the one that it adds to.
@@ -65,6 +79,12 @@ def load(extra: Path | None = None, *, shipped: Path | None = None) -> Rules:
     """
     own = {table.stem: _read_own(table, path) for table, path in _extra_tables(extra)} if extra else {}
     return _Deferred.over(own, shipped)
+
+
+def check() -> None:
+    """Read every table of the package to the last pattern. Raises `RulesError` with the file, line and key."""
+    for table in TABLES:
+        parse(table, *_document(_folder() / f"{table.stem}.toml"), thoroughly=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +108,31 @@ class _Deferred(Rules):
         object.__setattr__(facts, "folder", folder)
         return facts
 
-    @cached_property
-    def builds_by_package(self) -> Mapping[NormalizedName, tuple[rows.Build, ...]]:
-        """The builds of each package, read a package at a time."""
-        return super().builds_by_package if "builds" in self.own else self._parts("builds")
 
-    @cached_property
-    def metadata_by_package(self) -> Mapping[NormalizedName, tuple[rows.Metadata, ...]]:
-        """The known requirements of each package, read a package at a time."""
-        return super().metadata_by_package if "metadata" in self.own else self._parts("metadata")
+def _defer_parts(name: str, stem: str) -> None:
+    """Have rows by their package read a package at a time, where no table of one's own changes them."""
 
-    def _parts(self, stem: str) -> Mapping[NormalizedName, tuple[Any, ...]]:
-        table = next(table for table in TABLES if table.stem == stem)
-        return ByPackage(table, _source((self.folder or _folder()) / f"{stem}.toml"))
+    def rows_of(facts: _Deferred) -> Mapping[NormalizedName, tuple[Any, ...]]:
+        if stem in facts.own:
+            return getattr(super(_Deferred, facts), name)  # type: ignore[no-any-return]
+        return _parts(stem, facts.folder) if facts.folder else _shipped_parts(stem)
+
+    reader = cached_property(rows_of)
+    reader.__set_name__(_Deferred, name)
+    setattr(_Deferred, name, reader)
+
+
+@lru_cache(maxsize=len(TABLES))
+def _shipped_parts(stem: str) -> Mapping[NormalizedName, tuple[Any, ...]]:
+    return _parts(stem, _folder())
+
+
+def _parts(stem: str, folder: Path) -> Mapping[NormalizedName, tuple[Any, ...]]:
+    return ByPackage(_BY_STEM[stem], _source(folder / f"{stem}.toml"))
+
+
+for _name, _stem in PARTED.items():
+    _defer_parts(_name, _stem)
 
 
 def _defer(table: Table[Any]) -> None:
@@ -133,15 +165,14 @@ def _folder() -> Path:
 def _extra_tables(extra: Path) -> Iterator[tuple[Table[Any], Path]]:
     if not extra.exists():
         raise RulesError("there are no rules here", where=str(extra), hint="see `path` under `[rules]`")
-    known = {table.stem: table for table in TABLES}
     for path in sorted(extra.glob("*.toml")) if extra.is_dir() else (extra,):
-        if path.stem not in known:
+        if path.stem not in _BY_STEM:
             raise RulesError(
                 f"no table is called `{path.stem}`",
                 where=str(path),
-                hint=f"a table of your own has the name of one of these: {', '.join(known)}",
+                hint=f"a table of your own has the name of one of these: {', '.join(_BY_STEM)}",
             )
-        yield known[path.stem], path
+        yield _BY_STEM[path.stem], path
 
 
 @lru_cache(maxsize=len(TABLES))

@@ -56,7 +56,7 @@ def read(
     """What the tables tell of a reference; the first row of images that matches is believed."""
     name, _, _ = reference.partition("@")
     image, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-    rows = [row for row in contents if row.image.fullmatch(image) and row.tag.fullmatch(tag)]
+    rows = [row for row in contents if row.image.match(image) and row.tag.match(tag)]
     packages, besides = _packages(rows), tuple(sorted({name for row in rows for name in row.besides}))
     for row in images:
         if not row.image.match(image) or not (match := row.tag.match(tag)):

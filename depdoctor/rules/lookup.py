@@ -50,6 +50,7 @@ OfPackage = TypeVar(
 _VARIANT = re.compile(r"(?:^|[._-]|\d)(cu(?:da)?\d{2,3}|cpu|rocm\d[\d.]*|xpu)(?![0-9])")
 _CUDNN = re.compile(r"cudnn(\d)(\d+)")
 _CUDA_OF_VARIANT = re.compile(r"^cu(?:da)?(\d{2})(\d?)$")
+_NAMED = re.compile(r"\(\?P<\w+>")
 _GPU_NOISE = re.compile(
     r"\b(nvidia|tesla|quadro|geforce|graphics|gpu|rtx|gtx|\d+\s*gb|sxm\d?|pcie|hbm\d\w*|nvl|laptop|super)\b"
 )
@@ -271,7 +272,7 @@ class Rules:
     def cuda_package(self, name: NormalizedName) -> tuple[CudaPackage, re.Match[str]] | None:
         """How a distribution is bound to CUDA, None if no table says that it is."""
         if name not in self._cuda_packages:
-            some = self.cuda_packages if self._any_cuda_package.match(name) else ()
+            some = self.cuda_packages if self._any_cuda_package.fullmatch(name) else ()
             found = ((row, match) for row in some if (match := row.pattern.match(name)))
             self._cuda_packages[name] = next(found, None)
         return self._cuda_packages[name]
@@ -311,8 +312,8 @@ class Rules:
     @cached_property
     def _any_cuda_package(self) -> re.Pattern[str]:
         """All patterns in one, since most packages have nothing to do with CUDA; no pattern matches nothing."""
-        patterns = (re.sub(r"\(\?P<\w+>", "(?:", row.pattern.pattern) for row in self.cuda_packages)
-        return re.compile("|".join(patterns) or r"(?!)")
+        patterns = (_NAMED.sub("(?:", row.pattern.text) for row in self.cuda_packages)
+        return re.compile("|".join(f"(?:{each})" for each in patterns) or r"(?!)")
 
     @cached_property
     def _cuda_packages(self) -> dict[NormalizedName, tuple[CudaPackage, re.Match[str]] | None]:

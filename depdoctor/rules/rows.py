@@ -6,8 +6,6 @@ A column is named as its field, with hyphens. Versions are PEP 440 versions, als
 
 from __future__ import annotations
 
-import re
-
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
@@ -15,6 +13,7 @@ from packaging.version import Version
 
 from depdoctor.model.finding import Confidence, Evidence
 from depdoctor.model.noun import dataclass, field
+from depdoctor.rules.pattern import Pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +154,7 @@ class CudaPackage:
     cuDNN whose minor is older than the one it was built with; an `optional` one is the same wheel for CPUs and GPUs.
     """
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     role: str
     libraries: str = ""
     follows: NormalizedName | None = None
@@ -322,8 +321,8 @@ class BaseImage:
     version that the tag's group of that name tells.
     """
 
-    image: re.Pattern[str]
-    tag: re.Pattern[str]
+    image: Pattern
+    tag: Pattern
     release: str = ""
     python: str = ""
     cuda: Version | None = None
@@ -345,8 +344,8 @@ class BasePackages:
     finds there too and leaves as they are unless a project wants a version of its own.
     """
 
-    image: re.Pattern[str]
-    tag: re.Pattern[str]
+    image: Pattern
+    tag: Pattern
     packages: tuple[Requirement, ...]
     besides: tuple[NormalizedName, ...] = ()
     provenance: Provenance

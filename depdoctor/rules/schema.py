@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import RulesError
 from depdoctor.model.finding import Confidence
+from depdoctor.rules.pattern import Pattern, compiled
 from depdoctor.rules.places import Source
 from depdoctor.rules.rows import Capability, Provenance
 
@@ -49,9 +50,14 @@ class Table(Generic[R]):
         return tuple(str(getattr(row, name)) for name in self.key)
 
 
-def parse(table: Table[R], document: Mapping[str, Any], source: Source) -> tuple[R, ...]:
-    """The rows of a parsed TOML document. Raises `RulesError` with the file, the line and the key."""
-    columns = _columns(table)
+def parse(
+    table: Table[R], document: Mapping[str, Any], source: Source, *, thoroughly: bool = False
+) -> tuple[R, ...]:
+    """The rows of a parsed TOML document. Raises `RulesError` with the file, the line and the key.
+
+    Patterns are compiled when they are first used, or here if it is to be done `thoroughly`.
+    """
+    columns = _columns(table, thoroughly)
     return tuple(
         _row(table.type, columns, raw, _provenance(raw, document, place), place)
         for raw, place in _places(table, document, source)
@@ -65,7 +71,7 @@ def parse_own(
 
     A row that takes one away names it by its key, and tells nothing else. Raises `RulesError` as `parse` does.
     """
-    columns = _columns(table)
+    columns = _columns(table, True)
     rows: list[R] = []
     removed: dict[tuple[str, ...], str] = {}
     for raw, place in _places(table, document, source):
@@ -177,12 +183,12 @@ def _interned(source: str, date: str, confidence: Confidence) -> Provenance:
 
 
 @lru_cache(maxsize=64)
-def _columns(table: Table[Any]) -> Mapping[str, _Column]:
+def _columns(table: Table[Any], thoroughly: bool) -> Mapping[str, _Column]:
     hints = get_type_hints(table.type)
     return {
         field.name.replace("_", "-"): _Column(
             field.name,
-            _converter(hints[field.name]),
+            _checked if thoroughly and hints[field.name] is Pattern else _converter(hints[field.name]),
             field.default is MISSING and field.default_factory is MISSING,
         )
         for field in fields(table.type)
@@ -193,8 +199,6 @@ def _columns(table: Table[Any]) -> Mapping[str, _Column]:
 def _converter(hint: Any) -> Callable[[Any], Any]:
     if get_origin(hint) is tuple:
         return _each(_converter(get_args(hint)[0]))
-    if get_origin(hint) is re.Pattern:
-        return _pattern
     if NoneType in get_args(hint):
         return _converter(next(each for each in get_args(hint) if each is not NoneType))
     return _CONVERTERS[hint]
@@ -233,8 +237,15 @@ def capability_of(value: str) -> Capability:
     return Capability(major=int(major), minor=int(minor), ptx=kind == "compute", suffix=suffix)
 
 
-def _pattern(value: str) -> re.Pattern[str]:
-    return re.compile(f"(?:{value})\\Z")
+@lru_cache(maxsize=1024)
+def _pattern(value: str) -> Pattern:
+    return Pattern(text=_exactly(str)(value))
+
+
+def _checked(value: str) -> Pattern:
+    pattern = _pattern(value)
+    compiled(pattern.text)
+    return pattern
 
 
 _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
@@ -246,4 +257,5 @@ _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     Requirement: Requirement,
     NormalizedName: canonicalize_name,
     Capability: capability_of,
+    Pattern: _pattern,
 }
