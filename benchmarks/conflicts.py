@@ -25,9 +25,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from depdoctor import conflict, discover, lock, read
+from depdoctor import discover, lock, read
 from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.uv import UvResolver
+from depdoctor.conflict import finder
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Answer, Impossible, Question, Resolved
@@ -153,7 +154,7 @@ def main() -> None:
         inventory = locked(options.fleet, resolver, moment, options.projects)
         locks, asked = time.monotonic() - start, resolver.count
         start = time.monotonic()
-        found = conflict.find(inventory, MemoOracle(resolver), deadline=lambda: False)
+        found = finder.find(inventory, MemoOracle(resolver), deadline=lambda: False)
         searched = time.monotonic() - start
         print(
             f"{attempt}: {len(inventory.entries)} projects locked in {locks:.1f} s; "

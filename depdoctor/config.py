@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -221,6 +220,8 @@ class _Table:
     def end(self) -> None:
         for key in self.data:
             if key not in self.known:
+                import difflib
+
                 nearest = difflib.get_close_matches(key, self.known, n=1, cutoff=0)
                 self.fail(key, "is not a key of the configuration", f"did you mean `{nearest[0]}`?" if nearest else "")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from depdoctor import __version__
 from depdoctor.model.noun import dataclass
 
 _INDEX_VARIABLES = (
@@ -80,6 +82,21 @@ def user_setup() -> UserSetup:
         no_config=variables.pop("UV_NO_CONFIG", "").lower() in {"1", "true", "yes", "on", "y", "t"},
         variables=variables,
     )
+
+
+def answering() -> str:
+    """Who answers questions about packages: uv of this version, asked by this version of depdoctor as this user."""
+    return f"uv {_release()}, depdoctor {__version__}, {identity()}"
+
+
+def _release() -> str:
+    """The version of uv beside us. The name of a folder tells it; `importlib.metadata` loads readers of mail first."""
+    for folder in sys.path:
+        for found in sorted(Path(folder).glob("uv-*.dist-info")):
+            return found.name.removesuffix(".dist-info").partition("-")[2]
+    from importlib.metadata import version
+
+    return version("uv")
 
 
 def identity() -> str:

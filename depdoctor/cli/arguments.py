@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from depdoctor import __version__
-from depdoctor.cli import completion, explain, hook, images, migrate, rebase, update, whatif
 from depdoctor.cli.parser import (
     PLAN_FORMATS,
     SCAN_FORMATS,
@@ -44,6 +44,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Exits with 0 on --help and --version, with 2 on a usage error; and where no command is named, with 2 and the help.
     """
     if arguments[:1] == ["whatif"]:
+        from depdoctor.cli import whatif
+
         arguments = whatif.spelled(arguments)
     named = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     parser = whole(named)
@@ -364,6 +366,15 @@ def _init(commands: argparse._SubParsersAction[Parser], *_: Parser) -> None:
     )
 
 
+def _declared_by(module: str) -> Callable[..., None]:
+    """A command that its own module declares, which is not imported for another command."""
+
+    def declare(commands: argparse._SubParsersAction[Parser], *parents: Parser) -> None:
+        import_module(f"depdoctor.cli.{module}").declare(commands, *parents)
+
+    return declare
+
+
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "init": _init,
     "scan": _scan,
@@ -372,16 +383,16 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "build": _build,
     "push": _push,
     "verify": _verify,
-    "rebase": rebase.declare,
+    "rebase": _declared_by("rebase"),
     "host": _host,
     "rules": _rules,
-    "explain": explain.declare,
-    "whatif": whatif.declare,
-    "migrate": migrate.declare,
-    "update": update.declare,
-    "hook": hook.declare,
-    "completion": completion.declare,
-    "images": images.declare,
+    "explain": _declared_by("explain"),
+    "whatif": _declared_by("whatif"),
+    "migrate": _declared_by("migrate"),
+    "update": _declared_by("update"),
+    "hook": _declared_by("hook"),
+    "completion": _declared_by("completion"),
+    "images": _declared_by("images"),
     "cache": _cache,
 }
 """What declares each command, in the order of the help."""

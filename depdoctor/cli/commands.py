@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depdoctor.cli import cache, completion, explain, hook, images, migrate, rebase, rules, update, whatif
 from depdoctor.cli.settings import progress_of, settings
 from depdoctor.errors import UsageError
 
@@ -260,6 +260,15 @@ def init(options: argparse.Namespace) -> int:
     return CLEAN
 
 
+def _done_by(module: str) -> Callable[[argparse.Namespace], int]:
+    """A command that its own module does, which is not imported for another command."""
+
+    def run(options: argparse.Namespace) -> int:
+        return import_module(f"depdoctor.cli.{module}").run(options)  # type: ignore[no-any-return]
+
+    return run
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "scan": scan,
     "plan": plan,
@@ -267,17 +276,17 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "build": build,
     "push": push,
     "verify": verify,
-    "rebase": rebase.run,
+    "rebase": _done_by("rebase"),
     "host": host,
-    "rules": rules.run,
-    "explain": explain.run,
-    "whatif": whatif.run,
-    "migrate": migrate.run,
-    "update": update.run,
-    "hook": hook.run,
-    "completion": completion.run,
-    "images": images.run,
-    "cache": cache.run,
+    "rules": _done_by("rules"),
+    "explain": _done_by("explain"),
+    "whatif": _done_by("whatif"),
+    "migrate": _done_by("migrate"),
+    "update": _done_by("update"),
+    "hook": _done_by("hook"),
+    "completion": _done_by("completion"),
+    "images": _done_by("images"),
+    "cache": _done_by("cache"),
     "init": init,
 }
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from depdoctor.discover.folders import Sorting
-from depdoctor.discover.walk import Walk, patterns
+from depdoctor.discover.walk import Walk, verdict_of
 from depdoctor.discover.workspaces import Workspace, workspaces
 from depdoctor.errors import UsageError
 from depdoctor.model.project import Project, Survey
@@ -37,7 +37,7 @@ def survey(root: Path, exclude: Sequence[str] = ()) -> Survey:
     """
     if not root.is_dir():
         raise UsageError(f"`{root}` is not a folder", hint="name a folder that holds projects")
-    walk = Walk(root=root, spec=patterns(exclude))
+    walk = Walk(root=root, excluded=verdict_of(exclude))
     walk.run()
     sorting = Sorting(root=root)
     folders = sorting.folders(walk.manifests)

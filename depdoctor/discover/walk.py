@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from depdoctor.discover.looks import small
 from depdoctor.model.formats import format_of, is_code, is_weights
 from depdoctor.model.noun import dataclass
@@ -40,17 +38,20 @@ OF_ENVIRONMENTS = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "
 MOST_WILDCARDS = 6
 """In one ignore pattern; more could make matching take for ever."""
 
+Verdict = Callable[[str], bool | None]
+"""Whether patterns leave a path out or take it in; None where they say nothing of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Ignoring:
     """The ignore files that count in a folder, nearest first, each with the length of the path before its own."""
 
-    specs: tuple[tuple[int, GitIgnoreSpec], ...] = ()
+    verdicts: tuple[tuple[int, Verdict], ...] = ()
 
     def ignores(self, path: str) -> bool:
-        for start, spec in self.specs:
-            if (verdict := spec.check_file(path[start:]).include) is not None:
-                return verdict
+        for start, verdict in self.verdicts:
+            if (said := verdict(path[start:])) is not None:
+                return said
         return False
 
 
@@ -59,7 +60,7 @@ class Walk:
     """Gathers manifests, Python files, weights and environments as paths relative to the root ("." for itself)."""
 
     root: Path
-    spec: GitIgnoreSpec
+    excluded: Verdict
     manifests: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
@@ -115,7 +116,7 @@ class Walk:
         """Note a file of a name that counts. A manifest may be a symlink: where it leads is for the reader to judge."""
         if self._ignored(path, ignoring):
             if is_manifest:
-                by = "`exclude` of the configuration" if self.spec.check_file(path).include else "a .gitignore"
+                by = "`exclude` of the configuration" if self.excluded(path) else "a .gitignore"
                 self._pass_over(path, f"is left out by {by}")
             return
         if is_manifest and _is(entry.is_file):
@@ -131,29 +132,42 @@ class Walk:
         return any((self.root / inner / mark).exists() for mark in ENVIRONMENT_MARKS)
 
     def _ignored(self, path: str, ignoring: _Ignoring) -> bool:
-        return bool(self.spec.check_file(path).include) or ignoring.ignores(path)
+        return bool(self.excluded(path)) or ignoring.ignores(path)
 
     def _with_ignore_file(self, prefix: str, ignoring: _Ignoring) -> _Ignoring:
         text = small(self.root / prefix / ".gitignore")
-        spec = patterns(text.splitlines())
-        return _Ignoring(((len(prefix), spec), *ignoring.specs)) if spec.patterns else ignoring
+        if not (lines := _telling(text.splitlines())):
+            return ignoring
+        return _Ignoring(((len(prefix), verdict_of(lines)), *ignoring.verdicts))
 
 
-def patterns(lines: Sequence[str]) -> GitIgnoreSpec:
-    """Patterns in the syntax of `.gitignore`, without those that are none, or would take for ever to match."""
-    safe = [line for line in lines if len(re.findall(r"\*+|\[", line)) <= MOST_WILDCARDS]
+def verdict_of(lines: Sequence[str]) -> Verdict:
+    """What patterns in the syntax of `.gitignore` say, without those that are none or would take for ever to match."""
+    if not (safe := _telling(lines)):
+        return lambda _: None
+    from pathspec import GitIgnoreSpec  # four engines of matching, for which many trees have no use
+
+    def compiled(lines: Sequence[str]) -> GitIgnoreSpec:
+        return GitIgnoreSpec.from_lines(lines)
+
+    def is_pattern(line: str) -> bool:
+        try:
+            compiled([line])
+        except ValueError:
+            return False
+        return True
+
     try:
-        return GitIgnoreSpec.from_lines(safe)
+        spec = compiled(safe)
     except ValueError:
-        return GitIgnoreSpec.from_lines([line for line in safe if _is_pattern(line)])
+        spec = compiled([line for line in safe if is_pattern(line)])
+    return lambda path: spec.check_file(path).include
 
 
-def _is_pattern(line: str) -> bool:
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+def _telling(lines: Sequence[str]) -> list[str]:
+    """The lines that are no comment, and can be matched in time."""
+    told = (line for line in lines if line.strip() and not line.startswith("#"))
+    return [line for line in told if len(re.findall(r"\*+|\[", line)) <= MOST_WILDCARDS]
 
 
 def _is(test: Callable[[], bool]) -> bool:

@@ -2,7 +2,8 @@
 
 A command that takes a fraction of a second defines some two hundred nouns first, and `dataclasses` compiles six
 functions for each of them. Here only `__init__` is compiled, when the first of its kind is made (most never are), and
-what else a frozen noun needs is shared. Type checkers are shown the decorator of the standard library, which also does the work for whatever is no noun (frozen, slotted, keyword-only).
+what else a frozen noun needs is shared. Type checkers are shown the decorator of the standard library, which also does
+the work for whatever is no noun (frozen, slotted, keyword-only).
 """
 
 from __future__ import annotations

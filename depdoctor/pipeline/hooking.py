@@ -7,14 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from depdoctor import __version__, discover, read, rules
 from depdoctor import config as configuration
+from depdoctor import discover, read, rules
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.hook_memory import HookMemory, Line, Memory, Remembered
 from depdoctor.adapters.oracle_cache import VerdictCache
@@ -85,8 +84,7 @@ def check(root: Path, cache: Path, paths: Collection[str], progress: Progress) -
     before = Memory(projects=dict(memory.projects), crossings=set(memory.crossings), is_new=memory.is_new)
     touched = _touched(projects, paths, memory)
     moment = config.exclude_newer or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
-    with closing(VerdictCache(cache, resolver=answering)) as verdicts:
+    with closing(VerdictCache(cache, resolver=uv_user.answering())) as verdicts:
         locking = Locking(
             config=config,
             resolver=_Remembering(verdicts, dated=config.exclude_newer is not None),

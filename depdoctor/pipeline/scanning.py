@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
-from depdoctor import __version__, conflict, discover, lock, read, rules
 from depdoctor import config as configuration
+from depdoctor import discover, lock, read, rules
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.index_sdists import RemoteSdists
@@ -20,6 +19,7 @@ from depdoctor.adapters.oracle_cache import VerdictCache
 from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.adapters.watch import Seen, watching
+from depdoctor.conflict import finder
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import PlanFileError
 from depdoctor.model.config import Config
@@ -158,7 +158,7 @@ class LockedFleet:
         """What cannot stand together there, in the fleet if nothing else is named, with edits that were tried."""
         inventory = inventory or self.inventory
         manifests = {entry.project.name: entry.reading.manifests for entry in inventory.entries}
-        found = conflict.find(
+        found = finder.find(
             inventory,
             self.oracle,
             deadline=self.out_of_time,
@@ -169,7 +169,7 @@ class LockedFleet:
             ),
         )
         end = time.monotonic() + self.spare_s
-        return conflict.with_fixes(
+        return finder.with_fixes(
             found,
             inventory,
             self.oracle,
@@ -261,8 +261,7 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
 @contextmanager
 def asking(settings: Settings, remaining_s: Callable[[], float]) -> Iterator[MemoOracle]:
     """An oracle that asks uv for so long, and remembers what it was told from run to run."""
-    answering = f"uv {version('uv')}, depdoctor {__version__}, {uv_user.identity()}"
-    verdicts = VerdictCache(settings.cache, resolver=answering)
+    verdicts = VerdictCache(settings.cache, resolver=uv_user.answering())
     uv = UvResolver(
         settings.cache,
         root=settings.root,

@@ -50,14 +50,12 @@ class Table(Generic[R]):
         return tuple(str(getattr(row, name)) for name in self.key)
 
 
-def parse(
-    table: Table[R], document: Mapping[str, Any], source: Source, *, thoroughly: bool = False
-) -> tuple[R, ...]:
+def parse(table: Table[R], document: Mapping[str, Any], source: Source, *, thoroughly: bool = False) -> tuple[R, ...]:
     """The rows of a parsed TOML document. Raises `RulesError` with the file, the line and the key.
 
     Patterns are compiled when they are first used, or here if it is to be done `thoroughly`.
     """
-    columns = _columns(table, thoroughly)
+    columns = _columns(table, thoroughly=thoroughly)
     return tuple(
         _row(table.type, columns, raw, _provenance(raw, document, place), place)
         for raw, place in _places(table, document, source)
@@ -71,7 +69,7 @@ def parse_own(
 
     A row that takes one away names it by its key, and tells nothing else. Raises `RulesError` as `parse` does.
     """
-    columns = _columns(table, True)
+    columns = _columns(table, thoroughly=True)
     rows: list[R] = []
     removed: dict[tuple[str, ...], str] = {}
     for raw, place in _places(table, document, source):
@@ -183,7 +181,7 @@ def _interned(source: str, date: str, confidence: Confidence) -> Provenance:
 
 
 @lru_cache(maxsize=64)
-def _columns(table: Table[Any], thoroughly: bool) -> Mapping[str, _Column]:
+def _columns(table: Table[Any], *, thoroughly: bool) -> Mapping[str, _Column]:
     hints = get_type_hints(table.type)
     return {
         field.name.replace("_", "-"): _Column(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from universe import Universe, Worlds
 
-from depdoctor import conflict
+from depdoctor.conflict import finder
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.lock import Answer, Question, Unknown, Why
 
@@ -24,7 +24,7 @@ def find(
         everywhere = sorted(worlds.by_python, reverse=True)
         return [one for one in everywhere if all(one in (admitted or {}).get(name, everywhere) for name in names)]
 
-    return conflict.find(worlds.inventory(projects, shared), worlds, deadline=lambda: False, pythons=pythons)
+    return finder.find(worlds.inventory(projects, shared), worlds, deadline=lambda: False, pythons=pythons)
 
 
 def same(*pythons: str) -> Worlds:
@@ -104,8 +104,8 @@ def test_a_fix_resolves_on_the_python_where_they_met() -> None:
     worlds = same("3.10", "3.11")
     fleet = {"a": ("3.10", ["numpy<2"]), "b": ("3.11", ["numpy>=2"])}
     entries = worlds.inventory(fleet)
-    found = conflict.find(
+    found = finder.find(
         entries, worlds, deadline=lambda: False, pythons=lambda names: ["3.11", "3.10"] if names else []
     )
-    [mended] = conflict.with_fixes(found, entries, worlds, deadline=lambda: False).conflicts
+    [mended] = finder.with_fixes(found, entries, worlds, deadline=lambda: False).conflicts
     assert {edit.after for fix in mended.fixes for edit in fix.edits} == {"numpy<=2.1", "numpy>=1.26"}

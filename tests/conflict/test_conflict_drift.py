@@ -7,7 +7,7 @@ import pytest
 from packaging.version import Version
 from universe import HERE, TODAY, Universe
 
-from depdoctor import conflict
+from depdoctor.conflict import finder
 from depdoctor.model.conflict import Drift
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Inventory, SharedEnvironment
@@ -44,7 +44,7 @@ def inventory(one: list[str], other: list[str], *together: tuple[str, str]) -> I
 
 
 def drifts(found: Inventory) -> tuple[Drift, ...]:
-    return conflict.find(found, Universe(releases=WORLD), deadline=lambda: False).drifts
+    return finder.find(found, Universe(releases=WORLD), deadline=lambda: False).drifts
 
 
 TOGETHER = (("jax", "0.4.1"), ("old", "1.0"), ("helper", "1.0"), ("numpy", "1.26.0"))

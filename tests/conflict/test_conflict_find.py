@@ -9,8 +9,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from universe import HERE, TODAY, Universe, reading
 
-from depdoctor import conflict
 from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.conflict import finder
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Kind
 from depdoctor.model.inventory import Entry, Inventory
@@ -29,7 +29,7 @@ WORLD = {
 
 def find(projects: Mapping[str, Sequence[str]]) -> Conflicts:
     world = Universe(releases=WORLD)
-    return conflict.find(world.inventory(projects), MemoOracle(world), deadline=lambda: False)
+    return finder.find(world.inventory(projects), MemoOracle(world), deadline=lambda: False)
 
 
 def with_reading(entry: Entry, **changed: object) -> Entry:
@@ -58,7 +58,7 @@ def test_the_same_conflict_of_many_projects_is_told_once() -> None:
 def test_locks_that_agree_and_lines_that_exclude_each_other_cost_no_question() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"a": ["vllm"], "b": ["transformers>=4.45"], "c": ["numpy<2"], "d": ["numpy>=2"]})
-    result = conflict.find(inventory, world, deadline=lambda: False)
+    result = finder.find(inventory, world, deadline=lambda: False)
     assert [found.subject for found in result.conflicts] == ["numpy"]
     assert world.asked == []
 
@@ -67,7 +67,7 @@ def test_many_pairs_are_asked_about_at_once() -> None:
     releases = {f"p{n}": {"1": ["numpy"], "2": ["numpy>=2"]} for n in range(20)} | {"numpy": {"1": [], "2": []}}
     world = Universe(releases={name: releases[name] for name in ("p0", "p1", "p2", "p3", "numpy")})
     inventory = world.inventory({"x": ["numpy==1", "p0"], "y": ["p1"], "z": ["p2"], "w": ["p3"]})
-    assert conflict.find(inventory, world, deadline=lambda: False).conflicts == ()
+    assert finder.find(inventory, world, deadline=lambda: False).conflicts == ()
     assert len(world.asked) == 1
 
 
@@ -79,7 +79,7 @@ def test_what_is_not_known_is_never_a_conflict(why: Why) -> None:
 
     world = Unsure(releases=WORLD)
     inventory = world.inventory({"rag": ["langchain-upstage"], "evaluate": ["vllm"]})
-    result = conflict.find(inventory, world, deadline=lambda: False)
+    result = finder.find(inventory, world, deadline=lambda: False)
     assert result.conflicts == ()
     assert result.incomplete == ("conflicts of evaluate and rag: nobody knows",)
 
@@ -92,7 +92,7 @@ def test_an_impossibility_of_another_kind_is_no_conflict() -> None:
 
     world = Wheelless(releases=WORLD)
     inventory = world.inventory({"rag": ["langchain-upstage"], "evaluate": ["vllm"]})
-    result = conflict.find(inventory, world, deadline=lambda: False)
+    result = finder.find(inventory, world, deadline=lambda: False)
     assert result.conflicts == ()
     assert len(result.incomplete) == 1
 
@@ -107,7 +107,7 @@ def test_what_one_question_cannot_answer_does_not_hide_the_rest() -> None:
     world = Picky(releases=WORLD)
     old = ["numpy<2", "tokenizers<0.22"]
     inventory = world.inventory({"rag": ["langchain-upstage"], "evaluate": ["vllm"], "old": old})
-    result = conflict.find(inventory, world, deadline=lambda: False)
+    result = finder.find(inventory, world, deadline=lambda: False)
     assert {found.projects for found in result.conflicts} == {("evaluate", "rag")}
     assert result.incomplete == ("conflicts of evaluate and old: numpy and vllm",)
 
@@ -115,7 +115,7 @@ def test_what_one_question_cannot_answer_does_not_hide_the_rest() -> None:
 def test_when_time_is_up_what_lines_tell_is_still_told() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"a": ["numpy<2"], "b": ["numpy>=2"], "c": ["langchain-upstage"], "d": ["vllm"]})
-    result = conflict.find(inventory, world, deadline=lambda: True)
+    result = finder.find(inventory, world, deadline=lambda: True)
     assert [found.subject for found in result.conflicts] == ["numpy"]
     assert world.asked == []
     assert len(result.incomplete) == 1
@@ -132,7 +132,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
 
     world = Stuck(releases=WORLD)
     inventory = world.inventory({"c": ["langchain-upstage"], "d": ["vllm"]})
-    result = conflict.find(inventory, world, deadline=asked.is_set)
+    result = finder.find(inventory, world, deadline=asked.is_set)
     never.set()
     assert result.conflicts == ()
     assert result.incomplete == ("conflicts of c and d: the time for this run was spent",)
@@ -158,7 +158,7 @@ def test_a_project_without_a_lock_is_compared_as_far_as_can_be(reason: Impossibl
     world = Universe(releases=WORLD)
     inventory = world.inventory({"a": ["langchain-upstage", "numpy<2"], "b": ["numpy>=2", "vllm"]})
     entries = (inventory.entries[0], unresolved(inventory.entries[1], reason))
-    result = conflict.find(replace(inventory, entries=entries), world, deadline=lambda: False)
+    result = finder.find(replace(inventory, entries=entries), world, deadline=lambda: False)
     assert len(result.conflicts) == told
     assert result.incomplete == ()
 
@@ -168,7 +168,7 @@ def test_that_time_ran_out_is_told_of_what_needs_a_build_too() -> None:
     inventory = world.inventory({"a": ["langchain-upstage"], "b": ["vllm"]})
     pending = unresolved(inventory.entries[1], Unknown(why=Why.NEEDS_BUILD, detail="sdist"))
     late = replace(inventory, entries=(inventory.entries[0], pending))
-    result = conflict.find(late, world, deadline=lambda: True)
+    result = finder.find(late, world, deadline=lambda: True)
     assert result.incomplete == ("conflicts of a and b: the time for this run was spent",)
     assert world.asked == []
 
@@ -183,7 +183,7 @@ def test_markers_groups_and_addresses_are_minded() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"a": ["numpy<2"], "b": ["numpy>=2", "langchain-upstage"]})
     entries = (with_reading(inventory.entries[0], requirements=tuple(declared)), inventory.entries[1])
-    assert conflict.find(replace(inventory, entries=entries), world, deadline=lambda: False).conflicts == ()
+    assert finder.find(replace(inventory, entries=entries), world, deadline=lambda: False).conflicts == ()
 
 
 def test_a_group_that_is_installed_counts() -> None:
@@ -193,7 +193,7 @@ def test_a_group_that_is_installed_counts() -> None:
     entry = with_reading(inventory.entries[0], requirements=tuple(declared))
     [lock] = entry.locks
     entry = replace(entry, outcomes=(replace(lock, groups=("test",)),))
-    result = conflict.find(replace(inventory, entries=(entry, inventory.entries[1])), world, deadline=lambda: False)
+    result = finder.find(replace(inventory, entries=(entry, inventory.entries[1])), world, deadline=lambda: False)
     assert [found.subject for found in result.conflicts] == ["tokenizers"]
 
 
@@ -201,7 +201,7 @@ def test_a_constraint_bears_on_what_another_project_brings() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"a": ["numpy"], "b": ["vllm"]})
     constrained = with_reading(inventory.entries[0], constraints=declare(["tokenizers<0.20"]))
-    [found] = conflict.find(
+    [found] = finder.find(
         replace(inventory, entries=(constrained, inventory.entries[1])), world, deadline=lambda: False
     ).conflicts
     assert (found.subject, [cause.requirement for cause in found.causes]) == ("tokenizers", ["tokenizers<0.20", "vllm"])
@@ -213,7 +213,7 @@ def test_a_project_that_has_only_a_lockfile_is_known_by_its_pins() -> None:
     entry = with_reading(inventory.entries[0], path="a/uv.lock", format="uv.lock", requirements=())
     [lock] = entry.locks
     entry = replace(entry, outcomes=(replace(lock, origin=Location(path="a/uv.lock")),))
-    [found] = conflict.find(
+    [found] = finder.find(
         replace(inventory, entries=(entry, inventory.entries[1])), world, deadline=lambda: False
     ).conflicts
     assert [str(cause.location) for cause in found.causes] == ["a/uv.lock", "b/requirements.txt:1"]
@@ -225,7 +225,7 @@ def test_a_lock_that_does_not_satisfy_its_lines_proves_nothing() -> None:
     [lock] = inventory.entries[0].locks
     drifted = replace(lock, pins=(world.pin("numpy", Version("2.1.0")),))
     entries = (replace(inventory.entries[0], outcomes=(drifted,)), inventory.entries[1])
-    result = conflict.find(replace(inventory, entries=entries), world, deadline=lambda: False)
+    result = finder.find(replace(inventory, entries=entries), world, deadline=lambda: False)
     assert [found.projects for found in result.conflicts] == [("a", "b")]
 
 
@@ -234,7 +234,7 @@ def test_projects_ask_the_indexes_that_they_name_and_no_others() -> None:
     inventory = world.inventory({"a": ["vllm"], "b": ["langchain-upstage"], "c": ["tokenizers<0.20", "numpy"]})
     own = IndexOptions(extra_index_urls=("https://index.example/cu118",))
     entries = (with_reading(inventory.entries[0], indexes=own), *inventory.entries[1:])
-    conflict.find(replace(inventory, entries=entries), world, deadline=lambda: False)
+    finder.find(replace(inventory, entries=entries), world, deadline=lambda: False)
     for question in world.asked:
         assert question.indexes == (
             own if any(text.startswith("vllm") for text in question.requirements) else IndexOptions()
@@ -249,9 +249,9 @@ def test_environments_are_searched_apart_and_told_once() -> None:
         replace(entry, outcomes=(*entry.outcomes, *(replace(lock, environment=later) for lock in entry.locks)))
         for entry in inventory.entries
     )
-    assert len(conflict.find(replace(inventory, entries=entries), world, deadline=lambda: False).conflicts) == 1
+    assert len(finder.find(replace(inventory, entries=entries), world, deadline=lambda: False).conflicts) == 1
     apart = (entries[0], replace(entries[1], outcomes=entries[1].outcomes[1:]))
-    [found] = conflict.find(replace(inventory, entries=apart), world, deadline=lambda: False).conflicts
+    [found] = finder.find(replace(inventory, entries=apart), world, deadline=lambda: False).conflicts
     assert found.environment == later
 
 
@@ -264,14 +264,14 @@ def test_three_that_share_are_held_against_each_other_though_each_two_fit() -> N
     }
     world = Universe(releases=releases)
     fleet = {"p": ["a"], "q": ["b"], "r": ["c"]}
-    assert conflict.find(world.inventory(fleet), world, deadline=lambda: False).conflicts == ()
-    [found] = conflict.find(world.inventory(fleet, shared=["p", "q", "r"]), world, deadline=lambda: False).conflicts
+    assert finder.find(world.inventory(fleet), world, deadline=lambda: False).conflicts == ()
+    [found] = finder.find(world.inventory(fleet, shared=["p", "q", "r"]), world, deadline=lambda: False).conflicts
     assert (found.subject, found.projects) == ("x", ("p", "q", "r"))
 
 
 def test_no_project_no_question() -> None:
     inventory = Inventory(root=".", entries=(), targets=(), index_date=TODAY)
-    assert conflict.find(inventory, Universe(releases={}), deadline=lambda: False) == Conflicts()
+    assert finder.find(inventory, Universe(releases={}), deadline=lambda: False) == Conflicts()
 
 
 def declare(lines: Sequence[str]) -> tuple[DeclaredRequirement, ...]:

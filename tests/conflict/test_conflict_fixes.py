@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from universe import Universe
 
-from depdoctor import conflict
 from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.conflict import finder
 from depdoctor.model.conflict import Fix
 
 WORLD = {
@@ -23,8 +23,8 @@ def fixes(projects: Mapping[str, Sequence[str]]) -> tuple[Fix, ...]:
     world = Universe(releases=WORLD)
     inventory = world.inventory(projects)
     oracle = MemoOracle(world)
-    found = conflict.find(inventory, oracle, deadline=lambda: False)
-    [mended] = conflict.with_fixes(found, inventory, oracle, deadline=lambda: False).conflicts
+    found = finder.find(inventory, oracle, deadline=lambda: False)
+    [mended] = finder.with_fixes(found, inventory, oracle, deadline=lambda: False).conflicts
     return mended.fixes
 
 
@@ -55,8 +55,8 @@ def test_lines_of_one_project_move_together_where_no_single_one_will_do() -> Non
     }
     world = Universe(releases=WORLD)
     inventory = world.inventory(pinned)
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False)
+    found = finder.find(inventory, world, deadline=lambda: False)
+    mended = finder.with_fixes(found, inventory, world, deadline=lambda: False)
     direct = next(
         one
         for one in mended.conflicts
@@ -73,24 +73,24 @@ def test_lines_of_one_project_move_together_where_no_single_one_will_do() -> Non
 def test_a_line_that_is_the_only_one_that_can_change(line: str, after: str) -> None:
     world = Universe(releases={"x": {"1": [], "2": []}, "y": {"1": ["x==1"]}})
     inventory = world.inventory({"a": ["y==1"], "b": [line]})
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    [mended] = conflict.with_fixes(found, inventory, world, deadline=lambda: False).conflicts
+    found = finder.find(inventory, world, deadline=lambda: False)
+    [mended] = finder.with_fixes(found, inventory, world, deadline=lambda: False).conflicts
     assert [edits(fix) for fix in mended.fixes] == [[("b/requirements.txt:1", line, after)]]
 
 
 def test_only_in_time() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]})
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    assert conflict.with_fixes(found, inventory, world, deadline=lambda: True) == replace(found, untried=1)
+    found = finder.find(inventory, world, deadline=lambda: False)
+    assert finder.with_fixes(found, inventory, world, deadline=lambda: True) == replace(found, untried=1)
 
 
 @pytest.mark.parametrize("shared", [[], ["app", "serve"]])
 def test_without_time_to_spare_only_those_that_fail_where_they_are_meant_to_run(shared: list[str]) -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"app": ["rag==1.0"], "serve": ["vllm==0.6.4"]}, shared=shared)
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False, spare=lambda: True)
+    found = finder.find(inventory, world, deadline=lambda: False)
+    mended = finder.with_fixes(found, inventory, world, deadline=lambda: False, spare=lambda: True)
     assert [bool(one.fixes) for one in mended.conflicts] == [bool(shared)]
     assert mended.untried == (0 if shared else 1)
 
@@ -99,11 +99,11 @@ def test_those_that_fail_come_first_and_then_the_smallest() -> None:
     world = Universe(releases=WORLD)
     lines = {"a": ["tokenizers<0.20"], "b": ["tokenizers>=0.20", "rag==1.0"], "c": ["vllm==0.6.4"]}
     inventory = world.inventory(lines, shared=["b", "c"])
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    mended = conflict.with_fixes(found, inventory, MemoOracle(world), deadline=lambda: False)
+    found = finder.find(inventory, world, deadline=lambda: False)
+    mended = finder.with_fixes(found, inventory, MemoOracle(world), deadline=lambda: False)
     assert all(one.fixes for one in mended.conflicts)
     [failing] = [one for one in mended.conflicts if one.projects == ("b",)]
-    only = conflict.with_fixes(found, inventory, MemoOracle(world), deadline=lambda: False, spare=lambda: True)
+    only = finder.with_fixes(found, inventory, MemoOracle(world), deadline=lambda: False, spare=lambda: True)
     assert [one for one in only.conflicts if one.fixes] == [failing]
 
 
@@ -115,8 +115,8 @@ def test_an_edit_is_told_only_of_projects_that_resolve_with_it() -> None:
     }
     world = Universe(releases=releases)
     inventory = world.inventory({"a": ["x==1.1"], "b": ["x==1.2"], "c": ["x==1.2", "z==1"]})
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    mended = conflict.with_fixes(found, inventory, world, deadline=lambda: False)
+    found = finder.find(inventory, world, deadline=lambda: False)
+    mended = finder.with_fixes(found, inventory, world, deadline=lambda: False)
     [direct] = [one for one in mended.conflicts if {cause.requirement for cause in one.causes} == {"x==1.1", "x==1.2"}]
     whole, partial = direct.fixes
     assert edits(whole) == [("a/requirements.txt:1", "x==1.1", "x==1.2")]
@@ -133,8 +133,8 @@ def mended(releases: Mapping[str, Mapping[str, Sequence[str]]], *, pinned: str) 
     """What the line of `api` is to be changed to, so that it stands with `chain`."""
     world = Universe(releases=releases)
     inventory = world.inventory({"app": [f"api=={pinned}"], "other": ["chain==3.0"]})
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    [one] = conflict.with_fixes(found, inventory, world, deadline=lambda: False).conflicts
+    found = finder.find(inventory, world, deadline=lambda: False)
+    [one] = finder.with_fixes(found, inventory, world, deadline=lambda: False).conflicts
     return [edit.after for fix in one.fixes for edit in fix.edits]
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from universe import Universe
 
-from depdoctor import conflict
 from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.conflict import finder
 from depdoctor.conflict.grouping import partition
 
 WORLD = {
@@ -55,7 +55,7 @@ def test_many_projects_are_grouped_in_bounded_time() -> None:
 def test_a_scan_tells_which_projects_may_share_and_why_no_more() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"p": ["numpy<2"], "q": ["numpy>=2"], "r": ["numpy"], "s": ["a"]})
-    [grouping] = conflict.find(inventory, MemoOracle(world), deadline=lambda: False).groupings
+    [grouping] = finder.find(inventory, MemoOracle(world), deadline=lambda: False).groupings
     assert len(grouping.groups) == 2
     assert sorted(name for group in grouping.groups for name in group) == ["p", "q", "r", "s"]
     [apart] = grouping.apart
@@ -65,7 +65,7 @@ def test_a_scan_tells_which_projects_may_share_and_why_no_more() -> None:
 def test_a_group_of_which_each_two_fit_is_asked_about_as_a_whole() -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"p": ["a"], "q": ["b"], "r": ["c", "numpy<2"], "s": ["numpy>=2"]})
-    [grouping] = conflict.find(inventory, MemoOracle(world), deadline=lambda: False).groupings
+    [grouping] = finder.find(inventory, MemoOracle(world), deadline=lambda: False).groupings
     assert len(grouping.groups) == 2
     lines = {"p": ["a"], "q": ["b"], "r": ["c", "numpy<2"], "s": ["numpy>=2"]}
     for group in grouping.groups:
@@ -76,6 +76,6 @@ def test_a_group_of_which_each_two_fit_is_asked_about_as_a_whole() -> None:
 def test_what_is_not_decided_is_not_grouped(late: bool) -> None:
     world = Universe(releases=WORLD)
     inventory = world.inventory({"p": ["a", "numpy<2"], "q": ["b", "numpy>=2"], "r": ["c"]})
-    result = conflict.find(inventory, world, deadline=lambda: late)
+    result = finder.find(inventory, world, deadline=lambda: late)
     assert bool(result.groupings) is not late
     assert bool(result.incomplete) is late

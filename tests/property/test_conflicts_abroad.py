@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_conflicts_found import fleets, universes
 from universe import Universe, Worlds
 
-from depdoctor import conflict
+from depdoctor.conflict import finder
 
 PYTHONS = ("3.10", "3.11", "3.12")
 
@@ -28,7 +28,7 @@ def test_pairs_of_different_pythons(
         return [python for python in PYTHONS if all(python in admitted[name] for name in names)]
 
     entries = worlds.inventory({name: (homes[name], lines) for name, lines in fleet.items()})
-    found = conflict.find(entries, worlds, deadline=lambda: False, pythons=pythons)
+    found = finder.find(entries, worlds, deadline=lambda: False, pythons=pythons)
 
     def stands(python: str, *names: str) -> bool:
         return worlds.by_python[python].stands([line for name in names for line in fleet[name]]) is not None

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from universe import Universe
 
-from depdoctor import conflict
 from depdoctor.adapters.oracle import MemoOracle
+from depdoctor.conflict import finder
 from depdoctor.model.conflict import Conflict
 from depdoctor.model.lock import Unresolvable
 
@@ -62,7 +62,7 @@ def expected(world: Universe, fleet: Mapping[str, Sequence[str]]) -> dict[frozen
 @given(universes(), fleets)
 def test_every_conflict_between_projects_is_found_once(world: Universe, fleet: dict[str, list[str]]) -> None:
     inventory = world.inventory(fleet)
-    result = conflict.find(inventory, MemoOracle(world), deadline=lambda: False)
+    result = finder.find(inventory, MemoOracle(world), deadline=lambda: False)
     able = {entry.project.name for entry in inventory.entries if entry.locks}
     between = [found for found in result.conflicts if texts(found) <= {line for name in able for line in fleet[name]}]
     between = [found for found in between if len(found.projects) > 1]
@@ -76,7 +76,7 @@ def test_every_conflict_between_projects_is_found_once(world: Universe, fleet: d
 @given(universes(), fleets)
 def test_every_conflict_inside_a_project_is_found(world: Universe, fleet: dict[str, list[str]]) -> None:
     inventory = world.inventory(fleet)
-    result = conflict.find(inventory, world, deadline=lambda: False)
+    result = finder.find(inventory, world, deadline=lambda: False)
     for entry in inventory.entries:
         name = entry.project.name
         told = {texts(found) for found in result.conflicts if found.projects == (name,)}
@@ -87,7 +87,7 @@ def test_every_conflict_inside_a_project_is_found(world: Universe, fleet: dict[s
 @settings(deadline=None, max_examples=60)
 @given(universes(), fleets)
 def test_what_is_told_is_impossible_minimal_and_in_its_place(world: Universe, fleet: dict[str, list[str]]) -> None:
-    result = conflict.find(world.inventory(fleet), world, deadline=lambda: False)
+    result = finder.find(world.inventory(fleet), world, deadline=lambda: False)
     for found in result.conflicts:
         lines = sorted(texts(found))
         assert world.stands(lines) is None
@@ -106,7 +106,7 @@ def test_projects_that_share_are_held_against_each_other_all_at_once(
 ) -> None:
     able = {name: lines for name, lines in fleet.items() if world.stands(lines) is not None}
     inventory = world.inventory(able, shared=sorted(able))
-    result = conflict.find(inventory, world, deadline=lambda: False)
+    result = finder.find(inventory, world, deadline=lambda: False)
     assert {texts(found) for found in result.conflicts} == world.minimal(
         [line for lines in able.values() for line in lines]
     )
@@ -117,7 +117,7 @@ def test_projects_that_share_are_held_against_each_other_all_at_once(
 def test_the_answer_does_not_depend_on_chance(world: Universe, fleet: dict[str, list[str]], chance: object) -> None:
     shuffled = dict(sorted(fleet.items(), key=lambda _: chance.random()))  # type: ignore[attr-defined]
     first, second = (
-        conflict.find(world.inventory(projects), world, deadline=lambda: False) for projects in (fleet, shuffled)
+        finder.find(world.inventory(projects), world, deadline=lambda: False) for projects in (fleet, shuffled)
     )
     assert first == second
 
@@ -126,8 +126,8 @@ def test_the_answer_does_not_depend_on_chance(world: Universe, fleet: dict[str, 
 @given(universes(), fleets)
 def test_every_fix_resolves(world: Universe, fleet: dict[str, list[str]]) -> None:
     inventory = world.inventory(fleet)
-    found = conflict.find(inventory, world, deadline=lambda: False)
-    for mended in conflict.with_fixes(found, inventory, world, deadline=lambda: False).conflicts:
+    found = finder.find(inventory, world, deadline=lambda: False)
+    for mended in finder.with_fixes(found, inventory, world, deadline=lambda: False).conflicts:
         for fix in mended.fixes:
             after = {(edit.project, edit.location.line): edit.after for edit in fix.edits}
             lines = [after.get((cause.project, cause.location.line), cause.requirement) for cause in mended.causes]
