@@ -42,6 +42,26 @@ def test_a_member_of_one_header_is_as_any_other(padding: int, path: str, size: i
     assert member == members.packed(text)
 
 
+@given(st.integers(0, 511), st.text("abc/", min_size=101, max_size=900), st.integers(0, 8**11 - 1))
+def test_a_member_of_a_long_header_is_as_any_other(padding: int, path: str, size: int) -> None:
+    header = tar.header(path, size, 0o644)
+    text, member = members.packed_long_header(padding, header)
+    assert text == bytes(padding) + header
+    assert member == members.packed(text)
+
+
+@given(
+    st.one_of(PATHS, st.text("abc/é", min_size=90, max_size=1100).map(lambda path: path.strip("/") or "a")),
+    st.one_of(st.integers(0, 8**11 - 1), st.integers(0, 1 << 40)),
+    st.sampled_from([(0o644, tar.FILE), (0o755, tar.FILE), (0o755, tar.FOLDER)]),
+)
+def test_a_header_is_as_tarfile_writes_it(path: str, size: int, kind: tuple[int, bytes]) -> None:
+    info = tarfile.TarInfo(path)
+    info.size, info.mode, info.type, info.mtime = size, *kind, tar.MTIME
+    name = f"{path}/" if info.isdir() else path
+    assert tar.header(name, size, *kind) == info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
 @given(PATHS, st.integers(0, 1 << 40), st.sampled_from([0o644, 0o755]))
 def test_a_header_says_what_tarfile_reads(path: str, size: int, mode: int) -> None:
     with tarfile.open(fileobj=io.BytesIO(tar.header(path, size, mode) + tar.END)) as archive:

@@ -94,15 +94,18 @@ class LayerStream:
             self.file(path, content, mode)
             return
         header = tar.header(path, size, mode)
-        if self._text or len(header) != tar.BLOCK:
+        if self._text or not path.isascii():
             self._gather(header)
             self._pack()
-        else:
+            member = b""
+        elif len(header) == tar.BLOCK:
             text, member = members.packed_header(self._padding_bytes, header, len(path))
             self._diff_id.update(text)
-            self._emit(member)
+        else:
+            text, member = members.packed_long_header(self._padding_bytes, header)
+            self._diff_id.update(text)
         self._diff_id.update(content)
-        self._emit(members.BEGIN, raw, members.end(crc32, size))
+        self._emit(member + members.BEGIN, raw, members.end(crc32, size))
         self._padding_bytes = -size % tar.BLOCK
 
     def deflated_in_chunks(
