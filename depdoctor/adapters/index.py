@@ -21,7 +21,7 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 
 from depdoctor.adapters.http import Session, session
-from depdoctor.adapters.index_cache import WheelFactsCache
+from depdoctor.adapters.index_cache import FACTS, WheelFactsCache
 from depdoctor.adapters.lazy import LazyFile, Span
 from depdoctor.adapters.uv_user import accounts
 from depdoctor.model.distribution import DistributionFile, WheelFacts
@@ -65,7 +65,7 @@ class RemoteWheels:
     ) -> None:
         self._root = root
         self._named = tuple(named)
-        self._cache = WheelFactsCache(cache / "wheel-facts.sqlite")
+        self._cache = WheelFactsCache(cache / FACTS)
         self._offline = offline
         self._workers = workers
         self._down: dict[str, Unknown] = {}

@@ -20,6 +20,9 @@ FORMAT = 1
 BUSY_S = 30.0
 _SELECT_AT_ONCE = 500
 
+FACTS = "wheel-facts.sqlite"
+"""What the file with the facts of wheels is called in the cache folder."""
+
 
 class WheelFactsCache:
     """A table in one file, safe under parallel threads and processes. A file that is damaged is begun anew."""

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from depdoctor.adapters import uv_user
 from depdoctor.adapters.watch import Seen, unchanged
@@ -75,11 +76,13 @@ class ScanMemory:
     def recall(self, hour: str) -> Told | None:
         """What was printed last, if it would be printed again."""
         try:
-            told = Told(**json.loads(self._path.read_bytes()))
+            known: dict[str, Any] = json.loads(self._path.read_bytes())
+            lines = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+            told = Told(**known | lines)
             if told.hour not in {"", hour} or not unchanged(self._root, told.seen):
                 return None
             os.utime(self._path)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
         return told
 

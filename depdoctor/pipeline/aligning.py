@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from depdoctor import lock
-from depdoctor.adapters.index import RemoteWheels
+from depdoctor.adapters.index_known import KnownWheels
 from depdoctor.diagnose import diagnose
 from depdoctor.lock.declared import in_groups
 from depdoctor.model.alignment import Advice, Align, Movable, Moved
@@ -101,7 +101,7 @@ def locking_with(resolver: Resolver, result: Scan, settings: Settings, progress:
         config=result.config,
         resolver=resolver,
         moment=result.inventory.index_date,
-        wheels=RemoteWheels(settings.cache, offline=settings.offline, root=settings.root),
+        wheels=KnownWheels(settings.cache, offline=settings.offline, root=settings.root),
         progress=progress,
         builds_allowed=settings.builds_allowed,
         rules=result.rules,

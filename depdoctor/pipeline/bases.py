@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.adapters.store import BlobStore
-from depdoctor.build.oci.base import is_stored
 from depdoctor.errors import RegistryError, UnreachableError
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Base, Image, Plan
@@ -32,7 +30,6 @@ def pinned(references: Sequence[str], settings: Settings, progress: Progress, pr
     Raises `RegistryError` for a base that its registry does not have or does not show.
     """
     kept = {image.base.reference: image.base for image in previous.images if image.base.digest} if previous else {}
-    registry = OciRegistry(offline=settings.offline)
     store = BlobStore(settings.cache / "store")
     bases: dict[str, Base] = {}
     hour, settled = this_hour(), True
@@ -41,7 +38,7 @@ def pinned(references: Sequence[str], settings: Settings, progress: Progress, pr
             continue
         asked, _, told = (store.recall(_answer(reference)) or "").partition(" ")
         try:
-            digest = told if reference in kept and asked == hour else registry.digest(reference)
+            digest = told if reference in kept and asked == hour else _digest(reference, offline=settings.offline)
         except UnreachableError as error:
             digest = reference.partition("@")[2] or store.recall(_note(reference)) or ""
             settled = settled and reference in kept
@@ -70,6 +67,9 @@ def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progr
 
     Raises `RegistryError` for a base that its registry does not have or does not show.
     """
+    from depdoctor.adapters.registry import OciRegistry
+    from depdoctor.build.oci.base import is_stored
+
     registry = OciRegistry(offline=settings.offline)
     store = BlobStore(settings.cache / "store")
     alone: set[Base] = set()
@@ -85,6 +85,12 @@ def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progr
                 "the layers are built alone, and an image without its base does not run"
             )
     return tuple(replace(image, base=Base(reference=SCRATCH)) if image.base in alone else image for image in images)
+
+
+def _digest(reference: str, *, offline: bool) -> str | None:
+    from depdoctor.adapters.registry import OciRegistry  # a plan that asks nobody need not wait for it
+
+    return OciRegistry(offline=offline).digest(reference)
 
 
 def _note(reference: str) -> str:

@@ -1,4 +1,7 @@
-"""Looking into wheels and into the configurations of images, without fetching either."""
+"""Looking into wheels and into the configurations of images, without fetching either.
+
+What asks servers is imported where it is asked: most runs need not.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from depdoctor.adapters.base_config import BaseConfigs
-from depdoctor.adapters.inspection import WheelInspector
-from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.model.config import DEFAULT_BASE, Config
 from depdoctor.model.distribution import Pin, WheelCode
@@ -42,6 +42,8 @@ def inspected(
     pins = {pin.file.sha256: pin for pin in _bound(outcomes, rules) if pin.file}
     task = "looking into wheels"
     progress.start(task, len(pins))
+    from depdoctor.adapters.inspection import WheelInspector
+
     inspector = WheelInspector(BlobStore(cache / "store"), offline=offline)
     found = inspector.inspect(
         (pin.file for pin in pins.values() if pin.file),
@@ -92,6 +94,9 @@ def asking_bases(
     if not wanted:
         return lambda _: ((), ())
     machine = next((target.platform.machine for target in config.targets), "x86_64")
+    from depdoctor.adapters.base_config import BaseConfigs
+    from depdoctor.adapters.registry import OciRegistry
+
     registry = OciRegistry(offline=offline)
     reader = BaseConfigs(registry, BlobStore(cache / "store"), machine=machine)
     answers: list[tuple[tuple[BaseConfig, ...], tuple[str, ...]]] = []

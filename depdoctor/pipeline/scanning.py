@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depdoctor import config as configuration
 from depdoctor import discover, lock, read, rules
 from depdoctor.adapters import uv_user
-from depdoctor.adapters.index import RemoteWheels
-from depdoctor.adapters.index_sdists import RemoteSdists
+from depdoctor.adapters.index_known import KnownWheels
 from depdoctor.adapters.oracle import MemoOracle
 from depdoctor.adapters.oracle_cache import VerdictCache
 from depdoctor.adapters.scan_memory import this_hour
@@ -24,6 +25,7 @@ from depdoctor.diagnose import diagnose
 from depdoctor.errors import PlanFileError
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
+from depdoctor.model.distribution import DistributionFile, WheelFacts
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.inventory import Inventory
@@ -38,6 +40,9 @@ from depdoctor.pipeline.locking import PARALLEL_ELSEWHERE, PARALLEL_LOCKS, Locki
 from depdoctor.pipeline.recalling import is_whole, projects
 from depdoctor.pipeline.standing import Settings, committed_plan
 from depdoctor.rules import Rules
+
+if TYPE_CHECKING:
+    from depdoctor.adapters.index_sdists import RemoteSdists
 
 SPARE = 1 / 3
 """The share of the budget that edits may take for projects that fail nowhere, and only could not share."""
@@ -210,7 +215,7 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
             config=config,
             resolver=oracle,
             moment=moment,
-            wheels=RemoteWheels(
+            wheels=KnownWheels(
                 settings.cache, offline=settings.offline, named=index_names.of_readings(readings), root=settings.root
             ),
             progress=progress,
@@ -258,6 +263,18 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
         )
 
 
+def _sdists(settings: Settings) -> Callable[[DistributionFile], WheelFacts | None]:
+    """What source distributions state; who never asks does not wait for the means to."""
+
+    @cache
+    def remote() -> RemoteSdists:
+        from depdoctor.adapters.index_sdists import RemoteSdists
+
+        return RemoteSdists(settings.cache, offline=settings.offline)
+
+    return lambda file: remote().facts(file)
+
+
 @contextmanager
 def asking(settings: Settings, remaining_s: Callable[[], float]) -> Iterator[MemoOracle]:
     """An oracle that asks uv for so long, and remembers what it was told from run to run."""
@@ -267,7 +284,7 @@ def asking(settings: Settings, remaining_s: Callable[[], float]) -> Iterator[Mem
         root=settings.root,
         offline=settings.offline,
         remaining_s=remaining_s,
-        sdists=RemoteSdists(settings.cache, offline=settings.offline).facts,
+        sdists=_sdists(settings),
     )
     with closing(verdicts), closing(uv) as here, ExitStack() as stack:
         resolver: Resolver = here

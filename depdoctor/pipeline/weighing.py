@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from depdoctor.adapters.store import BlobStore
-from depdoctor.build.oci.weights import found
 from depdoctor.errors import BuildError
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.seams import Progress
@@ -33,8 +32,12 @@ def weighed(inventory: Inventory, settings: Settings, progress: Progress) -> Map
                 )
                 continue
             paths.append(PurePosixPath(one.path).relative_to(entry.project.root).as_posix())
+        if not paths:
+            continue
+        from depdoctor.build.oci.weights import found  # it takes time to import, and few projects have weights
+
         try:
-            files = found(project, paths, store) if paths else ()
+            files = found(project, paths, store)
         except BuildError as error:
             progress.say(f"weights of {entry.project.name} stay with its code: {error.message} ({error.where})")
             continue
