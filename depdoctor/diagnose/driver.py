@@ -13,6 +13,7 @@ from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.offer import Cover, Shortfall, capability, cover, cuda_of, shortfall
 from depdoctor.diagnose.outcomes import NOT_DECLARED, Told, by_target, runs
+from depdoctor.diagnose.own_demand import refused
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import drivers, listed, shortened
@@ -34,6 +35,8 @@ def check(context: Context) -> Iterator[Finding]:
         yield from _compiled_on_the_fly(context, installation, targets, named)
     for base, projects in context.bases:
         yield from _base(context, base, projects)
+    for entry in context.inventory.entries:
+        yield from refused(context, entry)
 
 
 def _too_old(context: Context, installation: Installation, targets: tuple[Target, ...]) -> Iterator[Finding]:

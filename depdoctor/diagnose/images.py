@@ -10,12 +10,14 @@ from packaging.version import Version
 
 from depdoctor.diagnose.base import own_images
 from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.own_demand import VARIABLE, own_demands
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Cause, Evidence, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import BaseImage, Location, Manifest
+from depdoctor.model.target import numbered
 from depdoctor.rules import Base
 from depdoctor.rules.lookup import cuda_of_variant, variant_of
 
@@ -48,6 +50,7 @@ def check(context: Context) -> Iterator[Finding]:
         for image in dict.fromkeys(own_images(entry)):
             base = context.known_base(image.reference)
             yield from _cuda(entry, image, base, stated)
+            yield from _floor(context, entry, image, base)
             yield from _python(entry, image, base)
             for one in installations[:1]:
                 yield from _framework(entry, image, base, one)
@@ -118,6 +121,33 @@ def _cuda(entry: Entry, image: BaseImage, base: Base, stated: list[Told]) -> Ite
         causes=_causes(entry, image, *wrong),
         evidence=(*_of_base(base), *(fact for told in wrong for fact in told.evidence)),
     )
+
+
+def _floor(context: Context, entry: Entry, image: BaseImage, base: Base) -> Iterator[Finding]:
+    """A demand on drivers that stayed behind the CUDA of the image: drivers that cannot run it are let in."""
+    major = context.rules.major(base.cuda.major) if base.cuda else None
+    floor = major.linux_floor if major else None
+    for demand in own_demands(entry):
+        cuda, driver = demand.least("cuda"), demand.least("driver")
+        if base.cuda is None or major is None or floor is None or not (cuda or driver):
+            continue
+        if (cuda and cuda.major >= base.cuda.major) or (driver and driver.major >= floor.major):
+            continue
+        admitted = f"drivers of CUDA {cuda}" if cuda else f"driver {driver}"
+        yield Finding(
+            kind=Kind.IMAGE_DRIFT,
+            severity=Severity.WARNING,
+            subject=image.reference,
+            message=(
+                f"{image.reference} is of CUDA {base.cuda}, but {demand.manifest.path} lets {admitted} start it by "
+                f"{VARIABLE}: its programs need driver {numbered(floor)} or newer"
+            ),
+            hint=f"demand `cuda>={base.cuda.major}.0`, or take an image of the CUDA that is demanded",
+            packages=(image.reference, VARIABLE),
+            projects=(entry.project.name,),
+            causes=tuple(sorted({_line(entry, image), demand.cause(entry)})),
+            evidence=(*_of_base(base), major.provenance.evidence(f"CUDA {base.cuda.major} needs driver {floor}")),
+        )
 
 
 def _python(entry: Entry, image: BaseImage, base: Base) -> Iterator[Finding]:
@@ -230,8 +260,8 @@ RULE = Rule(
 The FROM line of a Dockerfile, the pin of a framework, the address of an index, the lock and the Python are facts about
 one image that stand in several files. A bot that raises one of them alone leaves an image of CUDA 13 with wheels for
 CUDA 11, an index that ends in /cu118 beside a lock for CUDA 12, a PyTorch image whose torch is replaced by an older
-one, or a Python that the project refuses. Some of it fails in the build, some only doubles the image, and some fails on
-the first machine whose driver is older.
+one, an NVIDIA_REQUIRE_CUDA that lets in drivers of the CUDA before, or a Python that the project refuses. Some of it
+fails in the build, some only doubles the image, and some fails on the first machine whose driver is older.
 
 Raise them together, or drop CUDA from the image: wheels of torch, tensorflow and jax bring their own.""",
     check=check,
