@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from depdoctor.model.finding import Finding
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.lock import Answer, Impossible, Resolved
@@ -138,6 +140,15 @@ def joined(parts: Sequence[Migration]) -> Migration:
         idle=tuple(f"{name} in {part.source}" for part in parts for name in part.idle),
         idle_known=all(part.idle_known for part in parts),
     )
+
+
+def lacking(done: Migration, findings: Sequence[Finding]) -> Migration:
+    """A migration with what the images lack of the operating system, which the shared machine may have had."""
+
+    def told(move: Move) -> tuple[str, ...]:
+        return tuple(f"{one.message}: {one.hint}" for one in findings if move.project in one.projects)
+
+    return replace(done, moves=tuple(replace(one, remarks=(*one.remarks, *told(one))) for one in done.moves))
 
 
 def _contested(

@@ -22,11 +22,11 @@ from depdoctor.errors import UsageError
 from depdoctor.lock.modules import modules_of
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
-from depdoctor.model.finding import Diagnosis
+from depdoctor.model.finding import Diagnosis, Kind
 from depdoctor.model.image import Bundle
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
-from depdoctor.model.inventory import Inventory
-from depdoctor.model.lock import Answer, Impossible, Question
+from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.model.lock import Answer, Impossible, Lock, Question, Resolved
 from depdoctor.model.migration import Migration, Move
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions, Reading
@@ -74,6 +74,7 @@ def migrate(
     progress.start(task, len(readings))
     homes = {one.project.name: stage.fitting(one, shared) for one in readings}
     parts = []
+    entries: list[Entry] = []
     with asking(settings, lambda: end - time.monotonic()) as oracle:
 
         def ask(reading: Reading, question: Question) -> Answer:
@@ -84,16 +85,23 @@ def migrate(
             mine = [one for one in readings if homes[one.project.name] is source[0]]
             moves = []
             for reading in mine:
-                moves.append(_move(reading, source, moment, ask))
+                move, answer = _move(reading, source, moment, ask)
+                if isinstance(answer, Resolved):
+                    lock = Lock(project=reading.project.name, environment=source[2], pins=answer.pins)
+                    added = config.project(reading.project.root).system_packages
+                    entries.append(Entry(reading=reading, outcomes=(lock,), system_packages=added))
+                moves.append(move)
                 progress.advance(task)
             parts.append(stage.migration(source[0], mine, moves, source[2]))
     progress.finish(task)
-    result = stage.joined(parts)
     installed = tuple(one for one, _, _ in shared)
     inventory = Inventory(
         root=str(settings.root), entries=(), targets=config.targets, index_date=moment, installed=installed
     )
     broken = diagnose(inventory, Conflicts(), facts)
+    apart = diagnose(replace(inventory, entries=tuple(entries), installed=(), base=config.image.base), Conflicts(), facts)
+    lacking = [one for one in apart.findings if one.kind is Kind.SYSTEM_LIBRARY]
+    result = stage.lacking(stage.joined(parts), lacking)
     texts = {move.root: _standing(settings.root, move.root) for move in result.moves}
     bundle = Bundle(files=report.files(result, broken, texts))
     written = files.write(bundle, output)
@@ -109,7 +117,9 @@ def _source(path: Path, config: Config) -> Source:
     return installed, _modules(installed), Environment(python=python, platform=config.targets[0].platform)
 
 
-def _move(reading: Reading, source: Source, moment: datetime, ask: Callable[[Reading, Question], Answer]) -> Move:
+def _move(
+    reading: Reading, source: Source, moment: datetime, ask: Callable[[Reading, Question], Answer]
+) -> tuple[Move, Answer]:
     """What a project needs: as installed; else without what is broken there; else with nothing held but its lines."""
     installed, modules, environment = source
     held, refused = stage.constraints(installed, environment), stage.refused(installed, environment)
@@ -127,7 +137,7 @@ def _move(reading: Reading, source: Source, moment: datetime, ask: Callable[[Rea
         )
         if not isinstance(answer, Impossible):
             break
-    return stage.move(reading, needs, installed, answer)
+    return stage.move(reading, needs, installed, answer), answer
 
 
 def _indexes(reading: Reading, configured: IndexOptions) -> IndexOptions:
