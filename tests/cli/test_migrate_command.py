@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from shared_environment import PROJECTS, fleet, installed
+from wheels import make_wheel
 
 from depdoctor import cli, planfile
 
@@ -206,3 +207,14 @@ def test_of_several_environments_each_project_goes_with_what_fits_it(
 def test_nothing_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["migrate"]) == 2
     assert "--venv DIR" in capsys.readouterr().err
+
+
+def test_a_library_that_the_image_lacks_is_told(root: Path, tmp_path: Path, migrate: Migrate) -> None:
+    (root / "boost" / "links").mkdir(parents=True)
+    make_wheel(root / "boost" / "links", "lightgbm", "4.6.0")
+    (root / "boost" / "requirements.txt").write_text("--find-links links\nlightgbm\n", encoding="utf-8")
+    (tmp_path / "freeze.txt").write_text("lightgbm==4.6.0\n", encoding="utf-8")
+    told = migrate("boost", source=("--freeze", str(tmp_path / "freeze.txt")))
+    (remark,) = told["projects"][0]["remarks"]
+    assert remark.startswith("lightgbm needs `libgomp.so.1` of the operating system at import")
+    assert 'system-packages = ["libgomp1"]' in remark
