@@ -90,6 +90,16 @@ class Renewal:
     names: tuple[NormalizedName, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Unmoved:
+    """A line that holds something at a version and that was not looked at, and why; the first of `count` such lines."""
+
+    location: Location
+    text: str
+    reason: str
+    count: int = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """An installed version with a known flaw that stays, and why."""
@@ -106,13 +116,15 @@ class Update:
     """All that is proposed. `before` and `after` are the findings of the fleet, bytes the distinct ones of its wheels.
 
     `left` are projects that are left out, and why; `verified` are those of which a resolver has shown that what is
-    proposed stands. `advised` tells whether there was anything to know flaws from.
+    proposed stands. `advised` tells whether there was anything to know flaws from. `unmoved` are lines that hold
+    versions which this command does not move.
     """
 
     proposals: tuple[Proposal, ...]
     held: tuple[tuple[NormalizedName, Held], ...] = ()
     renewals: tuple[Renewal, ...] = ()
     exposed: tuple[Exposure, ...] = ()
+    unmoved: tuple[Unmoved, ...] = ()
     left: tuple[tuple[str, str], ...] = ()
     verified: tuple[str, ...] = ()
     before: tuple[Finding, ...] = ()

@@ -99,7 +99,9 @@ def migrate(
         root=str(settings.root), entries=(), targets=config.targets, index_date=moment, installed=installed
     )
     broken = diagnose(inventory, Conflicts(), facts)
-    apart = diagnose(replace(inventory, entries=tuple(entries), installed=(), base=config.image.base), Conflicts(), facts)
+    apart = diagnose(
+        replace(inventory, entries=tuple(entries), installed=(), base=config.image.base), Conflicts(), facts
+    )
     lacking = [one for one in apart.findings if one.kind is Kind.SYSTEM_LIBRARY]
     result = stage.lacking(stage.joined(parts), lacking)
     texts = {move.root: _standing(settings.root, move.root) for move in result.moves}

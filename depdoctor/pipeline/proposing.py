@@ -38,6 +38,7 @@ def told(fleet: LockedFleet, search: Reaching, chosen: Edited, after: Mapping[st
         held=tuple(_reasons(fleet, projects, search, chosen)),
         renewals=tuple(_renewals(projects, moved, search, chosen)),
         exposed=tuple(_exposed(projects, moved, search, flaws)),
+        unmoved=tuple(sorted({one for unit in projects for one in lines.unmoved(unit.reading, search.named)})),
         left=tuple(sorted((name, brief(reason)) for name, reason in search.failed.items())),
         verified=tuple(sorted(moved)),
         before=_findings(fleet, list(now.values())),

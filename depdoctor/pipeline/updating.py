@@ -169,6 +169,8 @@ def _nothing_moves(units: Sequence[Unit], name: NormalizedName) -> str:
     """Why a package that is named cannot be moved."""
     declared = [line for unit in units for manifest in unit.reading.manifests for line in manifest.requirements]
     mine = [line for line in declared if line.name == name]
+    if left := next((one for unit in units for one in lines.unmoved(unit.reading, {name})), None):
+        return f"`{name}` cannot be moved from here: {left.location}: `{left.text}` {left.reason}"
     if not mine:
         brought = any(name in one.by_name for unit in units for one in unit.locks)
         return f"no line names `{name}`" + (": other packages bring it" if brought else "")

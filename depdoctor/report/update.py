@@ -15,7 +15,7 @@ from rich.text import Text
 
 from depdoctor.model.conflict import Edit
 from depdoctor.model.finding import Finding
-from depdoctor.model.update import Advisory, Proposal, Renewal, Update
+from depdoctor.model.update import Advisory, Proposal, Renewal, Unmoved, Update
 from depdoctor.report import patch as diff
 from depdoctor.report.amounts import many, size
 from depdoctor.report.json import finding
@@ -54,6 +54,7 @@ def console(out: Console, done: Update, path: str, root: str) -> None:
     _listed(out, "still with a known flaw", [_exposed(one) for one in _exposures(done)])
     _listed(out, "a newer one exists", [_held(name, one.newest, one.projects, one.reason) for name, one in done.held])
     _listed(out, "left as they are", [Text.assemble((name, "bold"), f": {why}") for name, why in done.left])
+    _listed(out, "not looked at", [Text(_unmoved(one)) for one in done.unmoved])
     by_hand = [edit for one in done.proposals for edit in one.by_hand]
     _listed(out, "to be written by hand", [Text(_hand(edit)) for edit in by_hand])
     _listed(out, "lockfiles to make anew", [Text(_renewal(one)) for one in done.renewals])
@@ -158,6 +159,9 @@ def _parts(done: Update) -> Iterator[str]:
     if done.held:
         yield "## What has a newer release"
         yield "\n".join(f"- {text(_held(name, one.newest, one.projects, one.reason).plain)}" for name, one in done.held)
+    if done.unmoved:
+        yield "## Not looked at"
+        yield "\n".join(f"- {text(_unmoved(one))}" for one in done.unmoved)
     if done.left:
         yield "## Left as they are"
         yield "\n".join(f"- {code(name)}: {text(why)}" for name, why in done.left)
@@ -195,6 +199,16 @@ def json(done: Update, texts: Texts, path: str) -> str:
         ],
         "renewals": [
             {"path": one.lockfile.path, "command": one.command, "packages": list(one.names)} for one in done.renewals
+        ],
+        "unmoved": [
+            {
+                "path": one.location.path,
+                "line": one.location.line,
+                "text": one.text,
+                "lines": one.count,
+                "reason": one.reason,
+            }
+            for one in done.unmoved
         ],
         "left": [{"project": name, "reason": why} for name, why in done.left],
         "verified": list(done.verified),
@@ -250,6 +264,11 @@ def _exposed(one: Exposed) -> Text:
 
 def _hand(edit: Edit) -> str:
     return f"{edit.location}: `{edit.before}` to become `{edit.after}`"
+
+
+def _unmoved(one: Unmoved) -> str:
+    more = f" (and {many(one.count - 1, 'line')} more)" if one.count > 1 else ""
+    return f"{one.location}: `{one.text}`{more} {one.reason}"
 
 
 def _renewal(one: Renewal) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -13,7 +15,8 @@ from packaging.version import Version
 
 from depdoctor.model.graph import without_marker
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DeclaredRequirement, Manifest, Reading
+from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest, Reading
+from depdoctor.model.update import Unmoved
 
 Bounds = Mapping[NormalizedName, SpecifierSet]
 """What is asked of a package instead of the version that a line holds it at."""
@@ -44,6 +47,37 @@ def holding(reading: Reading, named: Collection[NormalizedName] = ()) -> Iterato
                 continue
             if pin(line) or (line.name in named and _uppers(line)):
                 yield Held(line=line, manifest=manifest)
+
+
+def unmoved(reading: Reading, named: Collection[NormalizedName] = ()) -> Iterator[Unmoved]:
+    """The lines that hold versions and that nothing here moves: those with hashes (a row a file), and conda's own."""
+    paths = {manifest.path for manifest in reading.manifests}
+    for manifest in reading.manifests:
+        if manifest.format == "requirements.txt" and f"{posixpath.splitext(manifest.path)[0]}.in" not in paths:
+            hashed = [one for one in manifest.requirements if one.hashes and (not named or one.name in named)]
+            if hashed:
+                yield Unmoved(
+                    location=hashed[0].location,
+                    text=hashed[0].text,
+                    reason="has hashes of its version, and what it was compiled from is not here: compile it again "
+                    f"from its source (`uv pip compile SOURCE -o {shlex.quote(posixpath.basename(manifest.path))} "
+                    f"--generate-hashes --upgrade-package {hashed[0].name}`)",
+                    count=len(hashed),
+                )
+        for each in manifest.conda:
+            if _of_conda(each) and (not named or each.name in named):
+                yield Unmoved(
+                    location=each.location,
+                    text=f"{each.name}{each.constraint}",
+                    reason="is a package of conda: its channels are not asked, only lines under `pip:` move "
+                    f"(`conda search {shlex.quote(each.name)}` lists what there is)",
+                )
+
+
+def _of_conda(one: CondaRequirement) -> bool:
+    """Whether a line holds a package of conda at a version (`=1.2`, `==1.2`, `1.2.*`); Python is no package here."""
+    is_held = one.constraint.startswith("=") or one.constraint[:1].isdigit()
+    return one.name != "python" and bool(one.location.line) and is_held
 
 
 def pin(line: DeclaredRequirement) -> Specifier | None:

@@ -24,7 +24,8 @@ def _command(lockfile: Manifest, names: Sequence[NormalizedName], reading: Readi
     upgrades = " ".join(f"--upgrade-package {name}" for name in names)
     every = " ".join(names)
     if lockfile.format in {"requirements.txt", "pylock.toml"}:
-        return f"uv pip compile {_source(lockfile, reading)} -o {file} {upgrades}"
+        hashes = " --generate-hashes" if any(one.hashes for one in lockfile.packages) else ""
+        return f"uv pip compile {_source(lockfile, reading)} -o {file}{hashes} {upgrades}"
     return {
         "uv.lock": f"uv lock {upgrades}",
         "poetry.lock": f"poetry update --lock {every}",
