@@ -22,7 +22,7 @@ from depdoctor.model.weights import Keep, WeightFile
 
 SCHEMA_VERSION = 1
 
-LAYER_FORMAT = 1
+LAYER_FORMAT = 2
 """Raised whenever the bytes that a builder makes of the same wheels change."""
 
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")

@@ -1,7 +1,7 @@
 """Installs a wheel on paper: which of its files goes where in an image, and what is written besides.
 
-Follows "Installing a wheel" of the binary distribution format specification. `installer` reads the metadata and writes
-the scripts; the files themselves are not touched here, since `layer` copies their compressed streams as they are.
+Follows "Installing a wheel" of the binary distribution format specification. `installer` reads the metadata; the files
+themselves are not touched here, since `layer` copies their compressed streams as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from configparser import Error as ConfigError
 from typing import NamedTuple
 from unicodedata import category, normalize
 
-from installer.scripts import Script
 from installer.utils import canonicalize_name, parse_entrypoints, parse_metadata_file, parse_wheel_filename
 from isal import isal_zlib
 
@@ -25,6 +24,20 @@ from depdoctor.model.image import ENVIRONMENT_ROOT
 
 INSTALLER = b"depdoctor\n"
 INTERPRETER = f"{ENVIRONMENT_ROOT}/bin/python"
+LAUNCHER = f"""\
+#!{INTERPRETER}
+# -*- coding: utf-8 -*-
+import sys
+from {{module}} import {{imported}}
+if __name__ == "__main__":
+    if sys.argv[0].endswith("-script.pyw"):
+        sys.argv[0] = sys.argv[0][:-11]
+    elif sys.argv[0].endswith(".exe"):
+        sys.argv[0] = sys.argv[0][:-4]
+    sys.exit({{called}}())
+"""
+"""What runs an entry point, in the words of uv: a text of our own, so that no update of a library changes a digest."""
+
 _MAX_METADATA_BYTES = 64 << 20
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -178,11 +191,11 @@ class Wheel:
             entry_points = list(parse_entrypoints(self._text("entry_points.txt")))
         except (ConfigError, ValueError, AssertionError) as error:
             raise self.archive.refuse(f"its entry points cannot be read: {error}") from error
-        for name, module, attribute, section in entry_points:
+        for name, module, attribute, _ in entry_points:
             if "/" in name or name in (".", "..") or name.startswith(".wh.") or "\n" in module + attribute:
                 raise self.archive.refuse(f"an entry point is named {name!r}")
-            script, content = Script(name, module, attribute, section).generate(INTERPRETER, "posix")
-            yield f"{self._root}/bin/{script}", content, 0o755
+            launcher = LAUNCHER.format(module=module, imported=attribute.partition(".")[0], called=attribute)
+            yield f"{self._root}/bin/{name}", launcher.encode(), 0o755
 
     def _new_record(self, rows: list[tuple[str, str, str]]) -> Installed:
         path = f"{self.site_packages}/{self.dist_info}/RECORD"
