@@ -211,6 +211,7 @@ def _layer(stage: Stage, layer: Layer, packages: Mapping[str, Pin], toolchain: T
                 wheels_alone=wheels_alone,
                 compiled=image.packing.compiled,
                 fetches=bool(fetched),
+                in_turn=image.packing.last_wins and len(pins) > 1,
             ),
             *_settled(layer),
         ]

@@ -6,7 +6,7 @@ environment that it fills holds neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from depdoctor.model.image import ENVIRONMENT_ROOT
 from depdoctor.model.toolchain import Installer
@@ -45,22 +45,37 @@ def make_environment(python: str, installer: Installer, *, sees_base: bool = Fal
 
 
 def install(
-    installer: Installer, python: str, *, wheels_alone: bool, compiled: bool, fetches: bool = False
+    installer: Installer,
+    python: str,
+    *,
+    wheels_alone: bool,
+    compiled: bool,
+    fetches: bool = False,
+    in_turn: bool = False,
 ) -> Iterator[str]:
     """The lines of a shell command that installs the requirements of a layer into `LAYER_ROOT`, each continued.
 
     Secrets that are there are used: `ca`, certificates to trust, and `netrc`, credentials of an index. `wheels_alone`:
     nothing may be built. `compiled`: with byte-code that is taken as it is, since files have other times in images.
-    `fetches`: commits of repositories besides, which no hash of a file is held against.
+    `fetches`: commits of repositories besides, which no hash of a file is held against. `in_turn`: one package after
+    the other, as they are listed, so that the last has a path that several own.
     """
     yield f"    if [ -e {MOUNT_ROOT}/ca.pem ]; then {_trust(installer)}; fi; \\"
     yield f"    if [ -e {MOUNT_ROOT}/netrc ]; then export NETRC={MOUNT_ROOT}/netrc; fi; \\"
     if fetches:
         yield from _allow_git()
     if installer is Installer.UV:
-        yield from _with_uv(wheels_alone=wheels_alone, compiled=compiled, fetches=fetches)
+        yield from _with_uv(wheels_alone=wheels_alone, compiled=compiled, fetches=fetches, in_turn=in_turn)
     else:
-        yield from _with_pip(python, wheels_alone=wheels_alone, compiled=compiled, fetches=fetches)
+        yield from _with_pip(python, wheels_alone=wheels_alone, compiled=compiled, fetches=fetches, in_turn=in_turn)
+
+
+def _in_turn(command: Iterable[str], requirements: str) -> Iterator[str]:
+    """A command that takes requirements from its input, for each of a list with the options that stand there."""
+    yield "    while read -r line; do case $line in --*|'') continue;; esac; \\"
+    yield f"    {{ grep '^--' {requirements}; echo \"$line\"; }} | \\"
+    yield from command
+    yield f"    || exit 1; done < {requirements} \\"
 
 
 def _allow_git() -> Iterator[str]:
@@ -78,16 +93,18 @@ def _trust(installer: Installer) -> str:
     return trusted if installer is Installer.UV else f"{trusted} PIP_CERT={MOUNT_ROOT}/ca.pem"
 
 
-def _with_uv(*, wheels_alone: bool, compiled: bool, fetches: bool) -> Iterator[str]:
+def _with_uv(*, wheels_alone: bool, compiled: bool, fetches: bool, in_turn: bool) -> Iterator[str]:
     flags = "--no-deps --index-strategy unsafe-best-match --link-mode copy"
     flags += " --no-build" if wheels_alone else ""
     flags += " --compile-bytecode" if compiled else ""
     if compiled:
         yield "    export PYC_INVALIDATION_MODE=unchecked-hash; \\"
     command = f"{MOUNT_ROOT}/uv pip install --python {PYTHON} --prefix {LAYER_ROOT} \\"
-    yield f"    {command}"
-    yield f"        --cache-dir {CACHE} --no-config --require-hashes {flags} \\"
-    yield f"        --requirements {REQUIREMENTS} \\"
+    hashed = [f"    {command}", f"        --cache-dir {CACHE} --no-config --require-hashes {flags} \\"]
+    if in_turn:
+        yield from _in_turn([*hashed, "        --requirements - \\"], REQUIREMENTS)
+    else:
+        yield from [*hashed, f"        --requirements {REQUIREMENTS} \\"]
     if fetches:
         yield f"    && {command}"
         yield f"        --cache-dir {CACHE} --no-config {flags} \\"
@@ -95,15 +112,17 @@ def _with_uv(*, wheels_alone: bool, compiled: bool, fetches: bool) -> Iterator[s
     yield f"    && rm -f {LAYER_ROOT}/.lock \\"
 
 
-def _with_pip(python: str, *, wheels_alone: bool, compiled: bool, fetches: bool) -> Iterator[str]:
+def _with_pip(python: str, *, wheels_alone: bool, compiled: bool, fetches: bool, in_turn: bool) -> Iterator[str]:
     flags = "--no-deps --no-warn-script-location --root-user-action ignore"
     flags += " --only-binary :all:" if wheels_alone else ""
     flags += " --compile" if compiled else " --no-compile"  # recorded as installed; its kind is set below
     yield "    export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1; \\"
     command = f"python{python} -m pip --python {PYTHON} install --prefix {LAYER_ROOT} --ignore-installed \\"
-    yield f"    {command}"
-    yield f"        --cache-dir {CACHE} --require-hashes {flags} \\"
-    yield f"        --requirement {REQUIREMENTS} \\"
+    hashed = [f"    {command}", f"        --cache-dir {CACHE} --require-hashes {flags} \\"]
+    if in_turn:
+        yield from _in_turn([*hashed, "        --requirement /dev/stdin \\"], REQUIREMENTS)
+    else:
+        yield from [*hashed, f"        --requirement {REQUIREMENTS} \\"]
     if fetches:
         yield f"    && {command}"
         yield f"        --cache-dir {CACHE} {flags} \\"

@@ -82,8 +82,6 @@ def _say_what_is_native(images: Sequence[Image], progress: Progress) -> None:
     """Say what an engine does not do as the plan of these images has it."""
     if any(image.packing.compression is not Compression.COPY for image in images):
         progress.say("compression is chosen by BuildKit where an engine builds, whatever the plan says")
-    if any(image.packing.last_wins for image in images):
-        progress.say("where an engine builds, uv decides which of two wheels of one layer wins a path, not their names")
 
 
 def push_wish(settings: Settings, destination: str, images: Sequence[str]) -> BuildWish:

@@ -98,4 +98,3 @@ def test_what_an_engine_does_otherwise_is_told(fleet: Path, capsys: pytest.Captu
     assert cli.run(arguments) == 3
     said = capsys.readouterr().err
     assert "compression is chosen by BuildKit" in said
-    assert "uv decides which of two wheels" in said

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+from installer.utils import canonicalize_name
 from isal import isal_zlib
 
 from depdoctor.build.oci.archive import STORED, Archive, Entry
@@ -100,8 +101,8 @@ def _reading(path: Path, stack: ExitStack) -> int:
 
 
 def _last(wheels: Sequence[Wheel]) -> list[tuple[Installed, Wheel]]:
-    """The files of wheels of which the last, by name, has each path."""
-    ordered = sorted(wheels, key=lambda wheel: wheel.dist_info)
+    """The files of wheels of which the last, by name as it is normalized, has each path."""
+    ordered = sorted(wheels, key=lambda wheel: canonicalize_name(wheel.name.distribution))
     held = {wheel: {file.path: _sign(file) for file in wheel.files()} for wheel in ordered}
     last = {path: (wheel, sign) for wheel in ordered for path, sign in held[wheel].items()}
     found = []
