@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, Self, TypeVar, cast
 
-from depdoctor.errors import BuildError, MissingBlobError
+from depdoctor.errors import BuildError, DepdoctorError, MissingBlobError
 from depdoctor.model.image import Attachment, Blob, BuiltImage, PushedImage
 from depdoctor.model.seams import Progress, Registry, Store
 
@@ -30,16 +30,18 @@ def push_all(
     tags: Sequence[str],
     progress: Progress,
     attachments: Callable[[BuiltImage, str], Sequence[Attachment]] = lambda *_: (),
+    ahead: Ahead | None = None,
 ) -> tuple[PushedImage, ...]:
     """Push images to `destination` (REGISTRY/PREFIX), each under its own name and these tags. Raises `RegistryError`.
 
     A blob that several images hold is sent for the first of them and mounted for the others; a manifest is put only
     when all of its blobs stand. An image whose manifest is there already sends nothing, and what the image that was
     pushed before it shares with it is not asked for. `attachments` tells which documents about an image go into its
-    repository with it; they are there before it is.
+    repository with it; they are there before it is. What was sent `ahead` counts as sent here.
     """
     with ThreadPoolExecutor(CONNECTIONS) as pool, ThreadPoolExecutor(1) as writing:
         work = _Push(destination=destination, registry=registry, store=store, progress=progress)
+        work.ahead = frozenset(ahead.sent) if ahead else frozenset()
         try:
             names = [(image, tag) for image in images for tag in tags]
             named = _gather(pool, names, lambda one: registry.digest(work.tagged(*one)))
@@ -75,6 +77,44 @@ def attach(repository: str, subject: Blob, attachments: Sequence[Attachment], re
     registry.attach(repository, subject, [(one, store.path(one.manifest.digest).read_bytes()) for one in attachments])
 
 
+class Ahead:
+    """Sends layers while others are still made. A context: at its end they are sent, or left where an error ends it.
+
+    What fails here is left to `push_all`, which tries again and says why; after a failure nothing more is tried.
+    `sent` has the repository and the digest of each blob that was sent.
+    """
+
+    def __init__(self, destination: str, registry: Registry, store: Store) -> None:
+        self.sent: set[tuple[str, str]] = set()
+        self._destination = destination.rstrip("/")
+        self._registry = registry
+        self._store = store
+        self._failed = False
+        self._pool = ThreadPoolExecutor(CONNECTIONS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown(wait=kind is None, cancel_futures=kind is not None)
+        if kind is not None:
+            self._registry.stop()
+
+    def send(self, name: str, blob: Blob) -> None:
+        """Send a blob for the image of this name, unless it stands there, beside what goes on here."""
+        self._pool.submit(self._send, f"{self._destination}/{name}", blob)
+
+    def _send(self, repository: str, blob: Blob) -> None:
+        try:
+            if self._failed or self._registry.has_blob(repository, blob.digest):
+                return
+            with self._store.path(blob.digest).open("rb") as content:
+                self._registry.upload(repository, blob, content)
+            self.sent.add((repository, blob.digest))
+        except (DepdoctorError, OSError):
+            self._failed = True
+
+
 @dataclass(slots=True, kw_only=True)
 class _Push:
     """What is known while images are pushed: where each blob stands by now, and what was sent for each image."""
@@ -86,6 +126,7 @@ class _Push:
     homes: dict[str, str] = field(default_factory=dict)
     sent: dict[str, list[int]] = field(default_factory=dict)
     held: dict[str, frozenset[str]] = field(default_factory=dict)
+    ahead: frozenset[tuple[str, str]] = frozenset()
     task: str = ""
 
     def repository(self, image: BuiltImage) -> str:
@@ -121,10 +162,13 @@ class _Push:
     def bring(self, image: BuiltImage, blob: Blob, source: str) -> None:
         """See to it that an image's repository holds a blob. `source` is where it can be had besides the store."""
         repository = self.repository(image)
-        if self._stands(repository, blob, source):
+        early = (repository, blob.digest) in self.ahead
+        stands = early or self._stands(repository, blob, source)
+        if stands:
             self.progress.advance(self.task, blob.size_bytes)
         else:
             self._send(repository, blob, source)
+        if early or not stands:
             self.sent.setdefault(image.name, []).append(blob.size_bytes)
         self.homes.setdefault(blob.digest, repository)
 

@@ -79,6 +79,7 @@ def build_natively(
         output = wish.output
         if wish.load and not output:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depdoctor-")))
+        ahead = stack.enter_context(push.Ahead(wish.push, registry, store)) if wish.push else None
         builder = OciBuilder(
             store=store,
             fetcher=fetcher,
@@ -90,6 +91,7 @@ def build_natively(
             source=source_of(settings, store),
             repository=_shared_repository(settings, wish) if settings.executor else "",
             spread=stack.enter_context(_spread(standing, settings)) if settings.executor else None,
+            made=ahead.send if ahead else lambda *_: None,
         )
         made = builder.build(standing, images, progress)
         if wish.load:
@@ -104,7 +106,7 @@ def build_natively(
         planned = next(image for image in images if image.name == built.name)
         return attest(standing, planned, built, repository, store, fetcher, progress)
 
-    pushed = push.push_all(made, wish.push, registry, store, tags, progress, attachments)
+    pushed = push.push_all(made, wish.push, registry, store, tags, progress, attachments, ahead)
     return Built(images=made, pushed=pushed)
 
 

@@ -15,7 +15,7 @@ from depdoctor.adapters.store import BlobStore
 from depdoctor.errors import BuildError, DepdoctorError, RegistryError
 from depdoctor.model.image import Attachment, Blob, BuiltImage
 from depdoctor.model.seams import NoProgress
-from depdoctor.push import push, push_all
+from depdoctor.push import Ahead, push, push_all
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -123,6 +123,45 @@ def test_a_layer_of_several_images_is_sent_once(fake: Fake, store: BlobStore) ->
     configs = sum(image.config.size_bytes for image in images)
     assert sum(one.uploaded_bytes for one in pushed) == len(b"shared") + 3 + configs == fake.received_bytes
     assert all(blob(b"shared").digest in fake.blobs[name] for name in ("a", "b", "c"))
+
+
+def test_what_was_sent_ahead_is_sent_once_and_counts(fake: Fake, store: BlobStore) -> None:
+    images = [an_image(store, name, b"shared", name.encode()) for name in ("a", "b")]
+    registry = OciRegistry()
+    with Ahead(fake.host, registry, store) as ahead:
+        for layer in images[0].layers:
+            ahead.send("a", layer)
+    assert set(fake.blobs["a"]) == {layer.digest for layer in images[0].layers}
+    fake.requests.clear()
+    pushed = push_all(images, fake.host, registry, store, ["1"], NoProgress(), ahead=ahead)
+    assert [one.uploaded_bytes - image.config.size_bytes for one, image in zip(pushed, images, strict=True)] == [7, 1]
+    assert not [path for method, path in fake.requests if "a/blobs" in path and images[0].layers[0].digest in path]
+    assert set(fake.manifests) == {"a", "b"}
+
+
+def test_what_cannot_be_sent_ahead_is_sent_later(fake: Fake, store: BlobStore) -> None:
+    image = an_image(store, "api", b"one", b"two")
+    fake.faults += [("POST", "/blobs/uploads/", 400)]
+    with Ahead(fake.host, OciRegistry(), store) as ahead:
+        ahead.send("api", image.layers[0])
+    assert not ahead.sent
+    assert not fake.faults
+    [pushed] = push_all([image], fake.host, OciRegistry(), store, ["1"], NoProgress(), ahead=ahead)
+    assert pushed.uploaded_bytes == 6 + image.config.size_bytes
+
+
+def test_an_error_ends_what_is_sent_ahead(fake: Fake, store: BlobStore) -> None:
+    image, registry = an_image(store, "api", b"one"), OciRegistry()
+
+    def built() -> None:
+        with Ahead(fake.host, registry, store) as ahead:
+            ahead.send("api", image.layers[0])
+            raise BuildError("no such base")
+
+    with pytest.raises(BuildError, match="no such base"):
+        built()
+    with pytest.raises(RegistryError, match="given up"):
+        registry.has_blob(f"{fake.host}/api", image.layers[0].digest)
 
 
 def test_without_mounting_it_is_sent_for_each(fake: Fake, store: BlobStore) -> None:

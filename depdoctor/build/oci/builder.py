@@ -42,7 +42,7 @@ class OciBuilder:
     `compiler` finds what makes byte-code for a Python minor version, `source` tells what git knows of a project.
     `wheels` makes them of source distributions; without it these are refused.
     `spread` has layers made on other machines, which leave them in `repository`; those of files of this machine alone,
-    and those with byte-code, are made here.
+    and those with byte-code, are made here. `made` is told of each layer that was, with the first image that holds it.
     """
 
     name = "oci"
@@ -61,6 +61,7 @@ class OciBuilder:
         workers: int | None = None,
         spread: Spread | None = None,
         repository: str = "",
+        made: Callable[[str, Blob], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._fetcher = fetcher
@@ -72,6 +73,7 @@ class OciBuilder:
         self._output = output
         self._spread = spread
         self._repository = repository
+        self._made = made
         self._workers = workers or (os.cpu_count() or 1) + 1  # one of them waits for the disk
 
     def build(self, plan: Plan, images: Sequence[Image], progress: Progress) -> tuple[BuiltImage, ...]:
@@ -142,6 +144,7 @@ class OciBuilder:
         progress.start(task, sum(job.size_bytes for job in jobs), "B")
         for job, blob in run(jobs, self._workers):
             blobs[job.key] = blob
+            self._made(wanted[job.key][2].name, blob)
             progress.advance(task, job.size_bytes)
         progress.finish(task)
         return blobs
