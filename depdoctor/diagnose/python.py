@@ -28,7 +28,7 @@ PATCH_RELEASES = range(40)
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """The resolver's refusals; where no resolver answered, what the tables know of exact pins."""
+    """The resolver's refusals; of exact pins, and of what is locked as a source distribution, what the tables know."""
     yield from refusals(context, Kind.PYTHON_UNSUPPORTED)
     yield from python_refused(context)
     for installation in context.installations:
@@ -36,8 +36,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         if installation.complete:
             yield from _by_metadata(context, installation)
-        else:
-            yield from _by_tables(context, installation)
+        yield from _by_tables(context, installation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +130,12 @@ def _by_tables(context: Context, installation: Installation) -> Iterator[Finding
     if installation.environment.platform.system != "linux" or _refused(context, installation):
         return
     found = {}
-    for package in installation.wheels(context.rules.wheels_by_package.keys()):
+    names = set(context.rules.wheels_by_package)
+    if installation.complete:  # what is locked as a wheel has one
+        names &= {
+            pin.name for part in installation.parts for pin in part.lock.pins if pin.file and not pin.file.is_wheel
+        }
+    for package in installation.wheels(names):
         rows = [row for row in context.rules.wheels_by_package[package.name] if installation.platform in row.platforms]
         wanted = _wanted(installation, package)
         if wanted is not None and (lack := _without_wheel(installation, package, wanted, rows)):
