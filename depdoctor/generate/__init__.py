@@ -12,6 +12,7 @@ from depdoctor.generate.ci import ci_files
 from depdoctor.generate.compose import compose_file
 from depdoctor.generate.dockerfile import NO_SOURCES, PLAIN, dockerfile
 from depdoctor.generate.dockerignore import dockerignore
+from depdoctor.generate.helm import helm_files
 from depdoctor.generate.kubernetes import kubernetes_files
 from depdoctor.generate.requirements import requirement_files
 from depdoctor.generate.settling import SETTLE, SETTLE_PATH, SPLIT, SPLIT_PATH
@@ -84,6 +85,7 @@ KINDS: Mapping[str, Callable[[Plan, Wanted], dict[str, str]]] = MappingProxyType
         "compose": lambda plan, wanted: {"compose.yaml": compose_file(plan, wanted.deployment, wanted.tag)},
         "ci": lambda plan, _: ci_files(plan),
         "kubernetes": lambda plan, wanted: kubernetes_files(plan, wanted.deployment),
+        "helm": lambda plan, wanted: helm_files(plan, wanted.deployment, wanted.tag),
     }
 )
 """What can be generated: for each kind, the files that it adds."""

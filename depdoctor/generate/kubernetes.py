@@ -7,7 +7,7 @@ is no root, writes to /tmp alone, and reaches nothing but DNS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on
@@ -15,6 +15,7 @@ from depdoctor.model.deployment import Deployment, Running
 from depdoctor.model.image import APP_ROOT, USER
 from depdoctor.model.label import WEIGHTS, weights_label
 from depdoctor.model.naming import image_name
+from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.target import Target
 from depdoctor.model.weights import Keep, WeightFile
@@ -38,7 +39,7 @@ def kubernetes_files(plan: Plan, deployment: Deployment) -> dict[str, str]:
     files: dict[str, str] = {}
     for image in served:
         for path, document in _base(image, deployment.running(image.name)).items():
-            files[f"kubernetes/base/{image.name}/{path}"] = _yaml(document)
+            files[f"kubernetes/base/{image.name}/{path}"] = manifest(document)
     targets = [target for target in deployment.targets if target.platform.system == "linux"]
     for target in targets:
         folder = f"kubernetes/overlays/{image_name(target.name)}"
@@ -50,7 +51,7 @@ def kubernetes_files(plan: Plan, deployment: Deployment) -> dict[str, str]:
     ]
     base = {**_kustomization(), "resources": [image.name for image in served]}
     files["kubernetes/base/kustomization.yaml"] = (
-        MADE + "".join(f"{line}\n" for line in absent) + _yaml(base, made=False)
+        MADE + "".join(f"{line}\n" for line in absent) + manifest(base, made=False)
     )
     return files
 
@@ -61,7 +62,8 @@ def resource_name(image: Image) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:54]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _base(image: Image, running: Running) -> dict[str, object]:
+def resources(image: Image, running: Running) -> dict[str, object]:
+    """What a service consists of, by the name of its file."""
     documents: dict[str, object] = {"deployment.yaml": _deployment(image, running), "network.yaml": _network(image)}
     if image.port:
         documents["service.yaml"] = _service(image)
@@ -72,6 +74,11 @@ def _base(image: Image, running: Running) -> dict[str, object]:
         documents["disruption.yaml"] = _disruption(image)
     if _mounted(image):
         documents["weights.yaml"] = _claim(image)
+    return documents
+
+
+def _base(image: Image, running: Running) -> dict[str, object]:
+    documents = resources(image, running)
     return {**documents, "kustomization.yaml": {**_kustomization(), "resources": sorted(documents)}}
 
 
@@ -230,31 +237,50 @@ def _network(image: Image) -> dict[str, object]:
     }
 
 
-def _overlay(served: Iterable[Image], deployment: Deployment, target: Target) -> str:
-    """The Kustomization of a target, with a line for each image that is left out of it."""
-    lines, resources, patches = [], [], []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A service on a target: a patch to its Deployment that gives it a GPU, or None; `remark` is for a comment.
+
+    Without `lands` it is left out of the target, and the remark says why.
+    """
+
+    image: Image
+    lands: bool = True
+    remark: str = ""
+    patch: dict[str, object] | None = None
+
+
+def placed(deployment: Deployment, served: Sequence[Image], target: Target) -> Iterator[Placed]:
+    """Where each service that a plan starts is on a target, in the order they have."""
     for image in served:
         running = deployment.running(image.name)
         if not serves(target, image):
-            lines.append(f"# Not here: {image.name}, which is built for {image.environment.platform.machine}.")
-            continue
-        if other := _served_instead(image, served, target):
-            lines.append(f"# Not here: {image.name}, since {other.name} serves this target.")
-            continue
-        if running.gpu and offers_gpu(target):
-            ways = ways_on(running.gpu, target)
-            if not ways:
+            machine = image.environment.platform.machine
+            yield Placed(image=image, lands=False, remark=f"Not here: {image.name}, which is built for {machine}.")
+        elif other := _served_instead(image, served, target):
+            remark = f"Not here: {image.name}, since {other.name} serves this target."
+            yield Placed(image=image, lands=False, remark=remark)
+        elif running.gpu and offers_gpu(target):
+            if ways := ways_on(running.gpu, target):
+                yield Placed(image=image, patch=_gpu_patch(image, terms(image, ways, running)))
+            else:
                 why = "neither driver nor GPU here runs" if running.gpu.ways else "nothing tells what runs"
-                lines.append(f"# Not here: {image.name}, since {why} its CUDA {running.gpu.cuda}.")
-                continue
-            patches.append({"patch": _yaml(_gpu_patch(image, terms(image, ways, running)), made=False)})
+                remark = f"Not here: {image.name}, since {why} its CUDA {running.gpu.cuda}."
+                yield Placed(image=image, lands=False, remark=remark)
         elif running.gpu:
-            lines.append(f"# {image.name} has CUDA and gets no GPU: this target names neither `gpus` nor `driver`.")
-        resources.append(f"../../base/{image.name}")
-    document = {**_kustomization(), "resources": resources}
-    if patches:
+            remark = f"{image.name} has CUDA and gets no GPU: this target names neither `gpus` nor `driver`."
+            yield Placed(image=image, remark=remark)
+        else:
+            yield Placed(image=image)
+
+
+def _overlay(served: Sequence[Image], deployment: Deployment, target: Target) -> str:
+    """The Kustomization of a target, with a line for each image that is left out of it."""
+    found = list(placed(deployment, served, target))
+    document = {**_kustomization(), "resources": [f"../../base/{one.image.name}" for one in found if one.lands]}
+    if patches := [{"patch": manifest(one.patch, made=False)} for one in found if one.patch]:
         document["patches"] = patches
-    return MADE + "".join(f"{line}\n" for line in lines) + _yaml(document, made=False)
+    return MADE + "".join(f"# {one.remark}\n" for one in found if one.remark) + manifest(document, made=False)
 
 
 def _served_instead(image: Image, images: Iterable[Image], target: Target) -> Image | None:
@@ -279,7 +305,8 @@ def _gpu_patch(image: Image, choices: list[dict[str, object]]) -> dict[str, obje
     }
 
 
-def _yaml(document: object, *, made: bool = True) -> str:
+def manifest(document: object, *, made: bool = True) -> str:
+    """A resource as YAML, with a heading unless it has another."""
     import yaml
 
     class Plain(yaml.SafeDumper):

@@ -33,10 +33,10 @@ from depdoctor.rules import Rules
 
 DOCUMENTS = "docs"
 
-DEPLOYING = frozenset({"compose", "kubernetes", DOCUMENTS})
+DEPLOYING = frozenset({"compose", "kubernetes", "helm", DOCUMENTS})
 """Kinds of files for which more has to be known than the plan says."""
 
-BY_DIGEST = frozenset({"kubernetes"})
+BY_DIGEST = frozenset({"kubernetes", "helm"})
 
 
 def generate_files(

@@ -66,7 +66,13 @@ def made() -> tuple[Plan, dict[str, str]]:
         },
         targets=TARGETS,
     )
-    return planned, dict(generate(planned, only=["kubernetes"], deployment=deployment).files)
+    return planned, dict(generate(planned, only=["kubernetes", "helm"], tag="t1", deployment=deployment).files)
+
+
+def write(files: Mapping[str, str], folder: Path) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
 
 
 def documents(files: Mapping[str, str], folder: str) -> Iterator[dict[str, Any]]:
@@ -140,14 +146,41 @@ def test_every_resource_is_valid(version: str) -> None:
 @pytest.mark.parametrize("target", ["pool-a", "hopper", "old", "cpu", "arm"])
 def test_kustomize_makes_what_was_meant(tmp_path: Path, target: str) -> None:
     _, files = made()
-    for path, text in files.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+    write(files, tmp_path)
     command = [KUBECTL, "kustomize", str(tmp_path / "kubernetes" / "overlays" / target)]
     printed = subprocess.run(command, capture_output=True, check=True).stdout
     built = [each for each in yaml.safe_load_all(printed) if each]
     found = {each["metadata"]["name"]: each for each in built if each["kind"] == "Deployment"}
     assert found == merged(files, target)
+
+
+@pytest.mark.parametrize("target", ["pool-a", "hopper", "old", "cpu", "arm"])
+def test_values_of_the_chart_are_what_the_overlay_makes(target: str) -> None:
+    _, files = made()
+    services = yaml.safe_load(files[f"helm/values-{target}.yaml"])["services"]
+    assert {one["deployment"]["metadata"]["name"]: one["deployment"] for one in services.values()} == merged(
+        files, target
+    )
+    for name, one in services.items():
+        bare = {path.rpartition("/")[2] for path in files if path.startswith(f"kubernetes/base/{name}/")}
+        assert {f"{kind}.yaml" for kind in one} == bare - {"kustomization.yaml"}
+
+
+@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not here")
+@pytest.mark.parametrize("target", ["pool-a", "hopper", "old", "cpu", "arm"])
+def test_helm_prints_what_kustomize_does(tmp_path: Path, target: str) -> None:
+    _, files = made()
+    write(files, tmp_path)
+    values = ["--values", str(tmp_path / "helm" / f"values-{target}.yaml"), str(tmp_path / "helm")]
+    subprocess.run(["helm", "lint", "--strict", *values], capture_output=True, check=True)
+    printed = subprocess.run(["helm", "template", "fleet", *values], capture_output=True, check=True).stdout
+    command = [KUBECTL, "kustomize", str(tmp_path / "kubernetes" / "overlays" / target)]
+    built = subprocess.run(command, capture_output=True, check=True).stdout
+    chart, overlay = (
+        {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
+        for text in (printed, built)
+    )
+    assert chart == overlay
 
 
 def test_target_gets_what_can_run_there() -> None:
