@@ -66,7 +66,7 @@ def pin_of(package: LockedPackage, question: Question, resolver: Resolver | None
     With a resolver, the version is asked for where the lockfile leaves it out.
     """
     if not package.source.startswith(PREFIX):
-        return _archive(package, question)
+        return _archive(package, question, resolver)
     try:
         source = fixed(package.source)
     except ValueError as error:
@@ -74,16 +74,16 @@ def pin_of(package: LockedPackage, question: Question, resolver: Resolver | None
     if source is None:
         return f"comes from {package.source}, which names no commit: lock it anew"
     if str(package.version) == UNSAID:
-        return _looked_up(package, source, question, resolver)
+        return _looked_up(package, str(source), question, resolver)
     file = source.file(package.name, package.version)
     return Pin(name=package.name, version=package.version, file=file, source=str(source), requires=package.requires)
 
 
-def _looked_up(package: LockedPackage, source: GitSource, question: Question, resolver: Resolver | None) -> Pin | str:
-    """The pin of a commit whose version nobody says but the commit itself."""
-    refused = _refused(str(source), builds_allowed=question.builds_allowed)
+def _looked_up(package: LockedPackage, source: str, question: Question, resolver: Resolver | None) -> Pin | str:
+    """The pin of what nobody tells the version or the hash of but it itself."""
+    refused = _refused(source, builds_allowed=question.builds_allowed)
     if resolver is None or refused:
-        return f"comes from {source}, and its version is not said" + (f": {refused}" if refused else "")
+        return f"comes from {source}, which is no index" + (f": {refused}" if refused else "")
     asked = replace(question, requirements=(f"{package.name} @ {source}",), constraints=(), preferences=())
     answer = resolver.resolve(asked)
     if not isinstance(answer, Resolved):
@@ -91,7 +91,7 @@ def _looked_up(package: LockedPackage, source: GitSource, question: Question, re
     return next(pin for pin in answer.pins if pin.name == package.name)
 
 
-def _archive(package: LockedPackage, question: Question) -> Pin | str:
+def _archive(package: LockedPackage, question: Question, resolver: Resolver | None) -> Pin | str:
     """The pin of a package that is a file at an address or below the scan root."""
     where = package.source.partition("#")[0]
     told = f"comes from {package.source}, which is no index"
@@ -100,7 +100,9 @@ def _archive(package: LockedPackage, question: Question) -> Pin | str:
     stated = [f"sha256:{fragment['sha256']}"] if re.fullmatch("[0-9a-f]{64}", fragment.get("sha256", "")) else []
     hashes = {*stated, *package.hashes, *(f"sha256:{file.sha256}" for file in package.files if file.sha256)}
     digests = sorted(one.removeprefix("sha256:") for one in hashes if one.startswith("sha256:"))
-    if _refused(where, builds_allowed=question.builds_allowed) or len(digests) != 1:
+    if not digests or _refused(where, builds_allowed=question.builds_allowed):
+        return _looked_up(package, package.source, question, resolver)
+    if len(digests) != 1:
         return told
     version = package.version
     if filename.endswith(".whl"):

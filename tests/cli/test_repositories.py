@@ -170,20 +170,26 @@ def test_a_plan_whose_commit_was_changed_by_hand_is_refused(
         loads(text)
 
 
-@pytest.mark.parametrize("place", ["address", "folder"])
+@pytest.mark.parametrize("place", ["address", "folder", "compiled", "hashed"])
 def test_wheels_at_an_address_and_below_the_root(place: str, root: Path, tmp_path: Path) -> None:
     (root / "one" / "wheels").mkdir()
     path = make_wheel(root / "one" / "wheels")
     content = path.read_bytes()
     with serving_wheel(Server(content)) as server:
-        where = f"{server.address}/{path.name}" if place == "address" else f"./one/wheels/{path.name}"
-        line = f"demo @ {where}" if place == "address" else f"./wheels/{path.name}"
+        sha256 = hashlib.sha256(content).hexdigest()
+        where = f"./one/wheels/{path.name}" if place == "folder" else f"{server.address}/{path.name}"
+        line = {
+            "address": f"demo @ {where}",
+            "folder": f"./wheels/{path.name}",
+            "compiled": f"#    uv pip compile x.in\ndemo @ {where}\n    # via x",
+            "hashed": f"demo @ {where} --hash=sha256:{sha256}",
+        }[place]
         (root / "one" / "requirements.txt").write_text(f"{line}\n")
         assert cli.run(["plan", str(root), "--quiet"]) == 0
         (pin,) = plan_of(root).packages
         assert pin.file
         assert (pin.file.url, pin.file.size_bytes) == (where, len(content))
-        assert pin.file.sha256 == hashlib.sha256(content).hexdigest()
+        assert pin.file.sha256 == sha256
         output = tmp_path / "images"
         assert cli.run(["build", str(root), "--output", str(output)]) == 0
     assert any(name.endswith("site-packages/demo/__init__.py") for name in layer_names(output / "one"))
