@@ -22,6 +22,7 @@ from depdoctor.model.config import (
     ImageConfig,
     ProjectConfig,
 )
+from depdoctor.model.expression import expression
 from depdoctor.model.packing import LAST_WINS, Compression, Packing
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import PLATFORMS, Gpu, Platform, Target
@@ -36,7 +37,7 @@ MUSL_VERSION = (1, 2)
 LEAST_LAYER_BYTES = 1_000_000
 """Wheels of less are bundled, so that splitting them would say the opposite."""
 
-PYTHON = re.compile(r"^3\.\d{1,2}$")
+PYTHON = expression(r"^3\.\d{1,2}$")
 
 LibcOfBase = Callable[[str], tuple[str, tuple[int, int]]]
 """Tells the C library ("glibc" or "musl") and its version that a base image carries."""

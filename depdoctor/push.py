@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from typing import BinaryIO, Self, TypeVar, cast
 
 from depdoctor.errors import BuildError, DepdoctorError, MissingBlobError
 from depdoctor.model.image import Attachment, Blob, BuiltImage, PushedImage
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.seams import Progress, Registry, Store
 
 CONNECTIONS = 4

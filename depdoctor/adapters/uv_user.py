@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from depdoctor import __version__
+from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 
 _INDEX_VARIABLES = (
@@ -38,7 +39,7 @@ _NETWORK_VARIABLES = (
 
 _DROPPED_VARIABLES = ("VIRTUAL_ENV", "CONDA_", "PYTHON", "PIP_", "FORCE_COLOR", "CLICOLOR", "RUST_LOG")
 
-_NAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)")
+_NAMED = expression(r"([A-Za-z0-9._-]+)=(.+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

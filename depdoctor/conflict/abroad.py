@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from itertools import combinations
 
@@ -23,6 +23,7 @@ from depdoctor.conflict.witness import learn_locks
 from depdoctor.model.conflict import Conflict
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Impossible, Lock, Resolved, Why
+from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions
 from depdoctor.model.target import Environment
 

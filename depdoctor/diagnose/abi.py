@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
@@ -11,13 +10,14 @@ from packaging.version import Version
 from depdoctor.diagnose.demand import LOCK
 from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.rules.rows import Break
 
 TORCH = canonicalize_name("torch")
 
-_TORCH = re.compile(r"torch(\d+)\.(\d+)|torch(\d)(\d{1,2})0(?!\d)|(?:^|[._-])pt(\d)(\d{1,2})(?!\d)")
-_CXX11_ABI = re.compile(r"cxx11abi(true|false)")
+_TORCH = expression(r"torch(\d+)\.(\d+)|torch(\d)(\d{1,2})0(?!\d)|(?:^|[._-])pt(\d)(\d{1,2})(?!\d)")
+_CXX11_ABI = expression(r"cxx11abi(true|false)")
 _NAMES = {True: "the C++ ABI of 2011", False: "the C++ ABI before 2011"}
 
 

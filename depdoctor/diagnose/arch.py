@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from packaging.utils import NormalizedName
@@ -17,6 +16,7 @@ from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import gpus, listed
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity, State
+from depdoctor.model.noun import dataclass
 from depdoctor.model.target import Gpu, Target
 from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import Architecture, Build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.model.config import DEFAULT_BASE
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Confidence
 from depdoctor.model.inventory import BaseConfig, Entry, Inventory
 from depdoctor.model.project import BaseImage
@@ -20,7 +20,7 @@ from depdoctor.rules.rows import Provenance
 if TYPE_CHECKING:
     from depdoctor.model.plan import Plan
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+_NUMBER = expression(r"\d+(?:\.\d+)*")
 
 FRAMEWORKS: Mapping[str, NormalizedName] = {
     "PYTORCH_VERSION": canonicalize_name("torch"),

@@ -6,20 +6,20 @@ a package nor a build string tells the CUDA is named without a version, since co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from depdoctor.model.expression import expression
 from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest, Reading
 from depdoctor.rules import Rules
 
-_CUDA_BUILD = re.compile(r"cuda_?(\d+)\.?(\d)")
+_CUDA_BUILD = expression(r"cuda_?(\d+)\.?(\d)")
 """The CUDA of a build string: `py3.9_cuda11.7_cudnn8.5.0_0`, `cuda117py39h...`."""
-_EXACT = re.compile(r"={0,2}\s*(\d+(?:\.\d+)+(?:\.?(?:post|rc|a|b)\d+)?)")
-_RANGE = re.compile(r"(?:[<>]=?|!=)[\d.]+(?:,\s*(?:[<>]=?|!=)[\d.]+)*")
+_EXACT = expression(r"={0,2}\s*(\d+(?:\.\d+)+(?:\.?(?:post|rc|a|b)\d+)?)")
+_RANGE = expression(r"(?:[<>]=?|!=)[\d.]+(?:,\s*(?:[<>]=?|!=)[\d.]+)*")
 
 
 def distributions(reading: Reading, rules: Rules) -> Iterator[DeclaredRequirement]:

@@ -7,12 +7,12 @@ of which must hold (NVIDIA Container Toolkit, "Specialized Configurations with D
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.diagnose.offer import capability, cuda_of
+from depdoctor.model.expression import expression
 from depdoctor.model.target import Target
 from depdoctor.rules import Base, Rules
 from depdoctor.rules.rows import ForwardCompat
@@ -24,7 +24,7 @@ BRANDS: Mapping[str, frozenset[str]] = {
 }
 """What the driver calls the brands of each market."""
 
-_CONDITION = re.compile(r"(?P<name>[a-z]+)(?P<sign>>=|<=|!=|=|>|<)(?P<value>[\w.]+)")
+_CONDITION = expression(r"(?P<name>[a-z]+)(?P<sign>>=|<=|!=|=|>|<)(?P<value>[\w.]+)")
 _SIGNS: Mapping[str, Callable[[Version, Version], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,

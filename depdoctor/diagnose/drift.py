@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
@@ -10,12 +9,13 @@ from packaging.utils import canonicalize_name
 from depdoctor.diagnose.conflicts import named_in
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.conflict import Drift
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.graph import chains
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
 
-_NO_NEWER_WHEEL = re.compile(r"the newest wheel is of (?P<name>[^=\s]+)==\S+, and \S+ has to be built from source")
+_NO_NEWER_WHEEL = expression(r"the newest wheel is of (?P<name>[^=\s]+)==\S+, and \S+ has to be built from source")
 """A warning of the resolver's."""
 
 DAYS_OF_YEAR, DAYS_OF_MONTH = 365, 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,11 +11,12 @@ from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.rule import Context
 from depdoctor.diagnose.words import listed
 from depdoctor.model.distribution import Pin
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.target import LEGACY_MANYLINUX, Platform
 from depdoctor.rules import Base
 
-_MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
+_MANYLINUX = expression(r"manylinux_(\d+)_(\d+)_")
 _LEGACY = {name: version for version, name in LEGACY_MANYLINUX.items()}
 
 MOST_NAMED = 4

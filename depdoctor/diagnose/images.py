@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.own_demand import VARIABLE, own_demands
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Cause, Evidence, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry
 from depdoctor.model.noun import dataclass
@@ -21,8 +21,8 @@ from depdoctor.model.target import numbered
 from depdoctor.rules import Base
 from depdoctor.rules.lookup import cuda_of_variant, variant_of
 
-_CUDA = re.compile(r"\d+(?:\.\d+)*")
-_INDEX_TAIL = re.compile(r"/(cu\d{2,3})(?:/|$)")
+_CUDA = expression(r"\d+(?:\.\d+)*")
+_INDEX_TAIL = expression(r"/(cu\d{2,3})(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

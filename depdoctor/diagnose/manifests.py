@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from depdoctor.diagnose.installation import exact_version
 from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Cause, Finding, Kind, Severity
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
@@ -18,8 +18,8 @@ CREDENTIALS = "credentials"
 HARMLESS = {"option", "dynamic", "remote", "variable", "encoding"}
 """Kinds of problems that leave the rest of a manifest as good as it was."""
 
-_COMMIT = re.compile(r"@[0-9a-f]{40}(?:[#?]|$)")
-_VCS = re.compile(r"^(?:git|hg|svn|bzr)\+")
+_COMMIT = expression(r"@[0-9a-f]{40}(?:[#?]|$)")
+_VCS = expression(r"^(?:git|hg|svn|bzr)\+")
 
 
 def check_unreadable(context: Context) -> Iterator[Finding]:

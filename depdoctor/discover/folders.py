@@ -5,15 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from depdoctor.discover.looks import is_about_python, small, why_not
+from depdoctor.model.expression import expression
 from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of, is_parts_folder
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import PassedOver
 
-_INCLUDE = re.compile(r"(?:-r|--requirement)(?:[ \t=]+|(?=[^ \t-]))(?P<path>\S+)$")
-_COPY = re.compile(r"^[ \t]*(?:COPY|ADD)[ \t]+(?P<what>[^\n]*)", re.MULTILINE | re.IGNORECASE)
+_INCLUDE = expression(r"(?:-r|--requirement)(?:[ \t=]+|(?=[^ \t-]))(?P<path>\S+)$")
+_COPY = expression(r"^[ \t]*(?:COPY|ADD)[ \t]+(?P<what>[^\n]*)", re.MULTILINE | re.IGNORECASE)
 _NOT_MANIFESTS = frozenset({"config.yaml"})
 """Names that so many files have that one which is no manifest is not worth a word."""
 
@@ -107,7 +108,7 @@ class Sorting:
         """The files that a requirements file draws in, if it does nothing else."""
         if format_of(path) != REQUIREMENTS:
             return
-        lines = (line.partition(" #")[0].strip() for line in small(self.root / path).splitlines())
+        lines = (line.partition(" #")[0].strip() for line in small(posixpath.join(self.root, path)).splitlines())
         found = [_INCLUDE.fullmatch(line) for line in lines if line and not line.startswith("#")]
         if all(found):
             for match in filter(None, found):

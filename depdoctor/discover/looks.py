@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from depdoctor.model.expression import expression
 from depdoctor.model.formats import DOCKERFILE, GENERATED
 
 SMALL_BYTES = 65_536
 """How much of a file is looked at to see what it is for."""
 
-_PYPROJECT = re.compile(
+_PYPROJECT = expression(
     r"^[ \t]*\[+[ \t]*"
     r"(?:project|build-system|dependency-groups|tool[ \t]*\.[ \t]*(?:poetry|pdm|pixi|flit|hatch[ \t]*\.[ \t]*envs))\b",
     re.MULTILINE,
@@ -25,15 +28,15 @@ _LOOKS = {
 }
 """What a file of a common name must hold somewhere to be a manifest, and what it is otherwise."""
 
-_ABOUT_PYTHON = re.compile(r"\b(?:pip3?|uv|conda|mamba|micromamba|poetry|pipenv|python[\d.]*|py3)\b")
+_ABOUT_PYTHON = expression(r"\b(?:pip3?|uv|conda|mamba|micromamba|poetry|pipenv|python[\d.]*|py3)\b")
 
 
-def small(path: Path) -> str:
+def small(path: Path | str) -> str:
     """The beginning of a text file; "" if there is none to read, or only a symlink to one."""
     try:
-        if path.is_symlink() or not path.is_file():
+        if not stat.S_ISREG(os.lstat(path).st_mode):
             return ""
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - of hundreds, a `Path` each is what takes the time
             data = file.read(SMALL_BYTES)
     except OSError:
         return ""

@@ -49,7 +49,7 @@ def _workspace_roots(root: Path, folders: Mapping[str, Sequence[str]]) -> Iterat
         parts = folder.split("/")
         candidates.update("/".join(parts[:depth]) for depth in range(len(parts)))
     for folder in sorted(candidates):
-        text = small(root / folder / "pyproject.toml")
+        text = small(posixpath.join(root, folder, "pyproject.toml"))
         if "workspace" in text and (table := _table(toml(text) or {}, "tool", "uv", "workspace")):
             yield folder, table
 

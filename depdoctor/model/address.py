@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-_USER = re.compile(r"://(?P<user>[^/\s?#]*)@")
-_SECRET_PARAMETER = re.compile(
+from depdoctor.model.expression import expression
+
+_USER = expression(r"://(?P<user>[^/\s?#]*)@")
+_SECRET_PARAMETER = expression(
     r"(?P<key>[?&](?:[\w-]{0,40}(?:token|secret|signature|password|passwd|credential|api[-_]?key)[\w-]{0,40}|sig|auth)=)"
     r"(?P<value>[^&#\s]+)",
     re.IGNORECASE,
 )
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_VARIABLE = expression(r"\$\{([A-Z0-9_]+)\}")
 """What pip and uv expand in requirements files."""
 
 _LEFT_OUT = "****"

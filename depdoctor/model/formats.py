@@ -5,6 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 
+from depdoctor.model.expression import expression
+
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
 NOTEBOOK = ".ipynb"
@@ -37,7 +39,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (DOCKERFILE, r"(?:Dockerfile|Containerfile)(?:[-_.][\w.-]+)?|[\w.-]+\.(?:Dockerfile|Containerfile)"),
 )
 
-_ANY = re.compile("|".join(f"(?P<f{index}>{pattern})" for index, (_, pattern) in enumerate(_PATTERNS)), re.IGNORECASE)
+_ANY = expression("|".join(f"(?P<f{index}>{pattern})" for index, (_, pattern) in enumerate(_PATTERNS)), re.IGNORECASE)
 
 _PARTS_FOLDER = "requirements"
 """A folder of this name holds the parts of its parent's requirements, a group per file."""
@@ -58,7 +60,7 @@ def is_parts_folder(path: str) -> bool:
     return posixpath.basename(path).lower() == _PARTS_FOLDER
 
 
-_WEIGHTS = re.compile(
+_WEIGHTS = expression(
     r".+\.(?:safetensors|gguf|onnx|pt|pth|ckpt|h5|keras|engine|tflite)|saved_model\.pb"
     r"|(?:[\w-]*_)?model(?:-\d+-of-\d+)?\.bin",
     re.IGNORECASE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 
 from packaging.utils import NormalizedName
@@ -10,21 +9,22 @@ from packaging.version import Version
 
 from depdoctor.model.address import redact
 from depdoctor.model.distribution import DistributionFile
+from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 
 PREFIX = "git+"
 SCHEMES = ("https", "http", "ssh", "file")
 """Transports that only move data; `ext` and others run what the address says."""
 
-_ADDRESS = re.compile(
+_ADDRESS = expression(
     r"(?P<scheme>[a-z]+)://(?P<place>[^/?#@]*@?[^/?#@]*)(?P<path>/[^?#@]*)"
     r"(?:@(?P<revision>[^?#@]*))?(?:#(?P<fragment>.*))?"
 )
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
-_PLACE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\]-]*")
-_PATH = re.compile(r"/[!-~]*")
-_FOLDER = re.compile(r"([A-Za-z0-9_.][A-Za-z0-9_.+ -]*/)*[A-Za-z0-9_.][A-Za-z0-9_.+ -]*")
+_COMMIT = expression(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REVISION = expression(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+_PLACE = expression(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\]-]*")
+_PATH = expression(r"/[!-~]*")
+_FOLDER = expression(r"([A-Za-z0-9_.][A-Za-z0-9_.+ -]*/)*[A-Za-z0-9_.][A-Za-z0-9_.+ -]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

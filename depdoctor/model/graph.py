@@ -11,13 +11,14 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from depdoctor.model.expression import expression
 from depdoctor.model.lock import Lock
 from depdoctor.model.project import DeclaredRequirement
 from depdoctor.model.target import Environment
 
 Extras = frozenset[str]
 
-_EXTRA = re.compile(r"""extra\s*(==|!=)\s*(?:"([^"]*)"|'([^']*)')""")
+_EXTRA = expression(r"""extra\s*(==|!=)\s*(?:"([^"]*)"|'([^']*)')""")
 _ALWAYS, _NEVER = "python_version >= '0'", "python_version < '0'"
 
 

@@ -2,8 +2,8 @@
 
 A command that takes a fraction of a second defines some two hundred nouns first, and `dataclasses` compiles six
 functions for each of them. Here only `__init__` is compiled, when the first of its kind is made (most never are), and
-what else a frozen noun needs is shared. Type checkers are shown the decorator of the standard library, which also does
-the work for whatever is no noun (frozen, slotted, keyword-only).
+what else a noun needs is shared. Type checkers are shown the decorator of the standard library, which also does the
+work for whatever has no slots or inherits from another.
 """
 
 from __future__ import annotations
@@ -17,30 +17,29 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass", "field"]
 
+_OPTIONS = {"frozen", "slots", "kw_only", "order"}
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from dataclasses import dataclass
 else:
 
     def dataclass(cls: type | None = None, /, **options: bool) -> Any:
         """Make a class a dataclass."""
-        kinds = {name for name, wanted in options.items() if wanted}
-        if cls is not None or not kinds >= {"frozen", "slots", "kw_only"} or len(options) - len(kinds):
+        if cls is not None or not options.get("slots") or options.keys() - _OPTIONS:
             return dataclasses.dataclass(cls, **options)
-        if unknown := kinds - {"frozen", "slots", "kw_only", "order"}:
-            raise TypeError(f"a noun is not told `{min(unknown)}`")
 
         def make(noun: type) -> type:
             inherits = any(map(dataclasses.is_dataclass, noun.__bases__))
-            return dataclasses.dataclass(noun, **options) if inherits else _made(noun, ordered="order" in kinds)
+            return dataclasses.dataclass(noun, **options) if inherits else _made(noun, options)
 
         return make
 
 
-def _made(cls: type, *, ordered: bool) -> type:
+def _made(cls: type, options: Mapping[str, bool]) -> type:
     own = {name for name, value in vars(cls).items() if value is not None}
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)(cls)
-    made.__dataclass_params__.frozen = True  # so that `dataclasses` knows what may inherit from it
+    keywords = options.get("kw_only", False)
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=keywords)(cls)
     values = _values([each.name for each in dataclasses.fields(made) if each.compare])
     methods: dict[str, Any] = {
         "__init__": _Init(made),
@@ -48,13 +47,18 @@ def _made(cls: type, *, ordered: bool) -> type:
         "__eq__": lambda one, other: (
             values(one) == values(other) if other.__class__ is one.__class__ else NotImplemented
         ),
-        "__hash__": lambda one: hash(values(one)),
-        "__setattr__": _frozen,
-        "__delattr__": _frozen,
-        "__getstate__": _state,
-        "__setstate__": _restore,
+        "__hash__": None,
     }
-    if ordered:
+    if options.get("frozen"):
+        made.__dataclass_params__.frozen = True  # so that `dataclasses` knows what may inherit from it
+        methods |= {
+            "__hash__": lambda one: hash(values(one)),
+            "__setattr__": _frozen,
+            "__delattr__": _frozen,
+            "__getstate__": _state,
+            "__setstate__": _restore,
+        }
+    if options.get("order"):
         methods |= {f"__{compare.__name__}__": _comparing(compare, values) for compare in (lt, le, gt, ge)}
     for name in methods.keys() - own:
         setattr(made, name, methods[name])
@@ -79,7 +83,7 @@ def _init(cls: type) -> Callable[..., None]:
     """The one function that is compiled: its parameters are the fields, and it sets their slots."""
     known: dict[str, Any] = {"_missing": dataclasses.MISSING}
     parameters, body = [], []
-    fields = [each for each in dataclasses.fields(cls) if each.init]
+    fields = sorted((each for each in dataclasses.fields(cls) if each.init), key=lambda each: bool(each.kw_only))
     for number, each in enumerate(fields):
         known[f"_set{number}"] = getattr(cls, each.name).__set__
         default, value = "", each.name
@@ -89,11 +93,13 @@ def _init(cls: type) -> Callable[..., None]:
         elif each.default_factory is not dataclasses.MISSING:
             known[f"_new{number}"] = each.default_factory
             default, value = "=_missing", f"_new{number}() if {value} is _missing else {value}"
+        if each.kw_only and "*" not in parameters:
+            parameters.append("*")
         parameters.append(f"{each.name}{default}")
         body.append(f"_set{number}(self, {value})")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
-    text = f"def __init__(self{', *, ' if parameters else ''}{', '.join(parameters)}):\n  {'; '.join(body) or 'pass'}"
+    text = f"def __init__({', '.join(('self', *parameters))}):\n  {'; '.join(body) or 'pass'}"
     made: dict[str, Any] = {}
     exec(f"def make({', '.join(known)}):\n {text}\n return __init__", vars(sys.modules[cls.__module__]), made)  # noqa: S102 - as `dataclasses` does
     init: Callable[..., None] = made["make"](**known)

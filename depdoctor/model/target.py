@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
+from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 
 PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
@@ -17,7 +17,7 @@ PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
 LEGACY_MANYLINUX = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 """The aliases of PEP 600."""
 
-_GPU = re.compile(r"^(?P<name>.*?)\s*\(\s*(?P<major>\d{1,2})\.(?P<minor>\d)\s*\)$|^(?P<alone>\d{1,2}\.\d)$")
+_GPU = expression(r"^(?P<name>.*?)\s*\(\s*(?P<major>\d{1,2})\.(?P<minor>\d)\s*\)$|^(?P<alone>\d{1,2}\.\d)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.utils import NormalizedName
@@ -11,6 +10,7 @@ from packaging.version import Version
 
 from depdoctor.model.conflict import Edit
 from depdoctor.model.inventory import Entry
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import DeclaredRequirement, Location, Reading
 from depdoctor.pipeline.reaching import Key, Reaching, Unit
 from depdoctor.read import READERS

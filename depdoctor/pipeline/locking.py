@@ -69,8 +69,11 @@ class Locking:
             self.progress.advance(task)
             return result
 
-        with ThreadPoolExecutor(self.parallel) as pool:
-            outcomes = list(pool.map(lambda one: outcome(*one), wanted))
+        if len(wanted) > 1:
+            with ThreadPoolExecutor(self.parallel) as pool:
+                outcomes = list(pool.map(lambda one: outcome(*one), wanted))
+        else:
+            outcomes = [outcome(*one) for one in wanted]
         self.progress.finish(task)
         by_project = {name: list(outcomes) for name, outcomes in (known or {}).items()}
         for (reading, _), result in zip(wanted, outcomes, strict=True):

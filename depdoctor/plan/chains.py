@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from depdoctor.model.config import MAX_LAYER_BYTES
 from depdoctor.model.distribution import Pin
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.plan import Base, Layer, Node, layer_key, node_key
 from depdoctor.model.target import Environment
 from depdoctor.plan.layers import LAYER_LIMIT, RESERVED_LAYERS, Held, Wheels, cut, flatten, parts_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -16,6 +15,7 @@ from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.git_source import PREFIX, fixed
+from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,

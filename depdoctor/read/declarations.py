@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import (
     DEFAULT_GROUP,
     BaseImage,

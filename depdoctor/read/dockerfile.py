@@ -10,8 +10,9 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import (
     BaseImage,
     CondaRequirement,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-_LINE_END = re.compile(r"\r\n?|\n")
-_DIRECTIVE = re.compile(r"#\s*(?P<name>[a-z]+)\s*=\s*(?P<value>\S+)\s*$", re.IGNORECASE)
-_INSTRUCTION = re.compile(r"\s*(?P<name>[A-Za-z]+)\s+(?P<rest>.*)$", re.DOTALL)
-_HEREDOC = re.compile(r"<<-?(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
-_VARIABLE = re.compile(
+from depdoctor.model.expression import expression
+from depdoctor.model.noun import dataclass
+
+_LINE_END = expression(r"\r\n?|\n")
+_DIRECTIVE = expression(r"#\s*(?P<name>[a-z]+)\s*=\s*(?P<value>\S+)\s*$", re.IGNORECASE)
+_INSTRUCTION = expression(r"\s*(?P<name>[A-Za-z]+)\s+(?P<rest>.*)$", re.DOTALL)
+_HEREDOC = expression(r"<<-?(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+_VARIABLE = expression(
     r"\\(?P<escaped>\$)|\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<how>:?[-+])(?P<word>[^{}]*))?\})"
 )
-_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*'|["'])+""", re.DOTALL)
+_WORD = expression(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*'|["'])+""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

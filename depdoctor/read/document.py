@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from depdoctor.model.noun import dataclass
 
 Path = tuple[str | int, ...]
 """From the top of a document down: keys of tables and indexes of lists."""

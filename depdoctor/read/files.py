@@ -8,9 +8,9 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import Weights
 from depdoctor.read import weights
 from depdoctor.read.encoding import decode

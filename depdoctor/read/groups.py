@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 
+from depdoctor.model.expression import expression
 from depdoctor.model.formats import DOCKERFILE, REQUIREMENTS, format_of, is_parts_folder
 from depdoctor.model.project import DEFAULT_GROUP
 
@@ -19,7 +19,7 @@ _RUNNING = frozenset(
 )
 """Words in a name that mean what the project needs to run, or how the file was made."""
 
-_WORDS = re.compile(r"[-_.]+")
+_WORDS = expression(r"[-_.]+")
 
 
 IMAGE_GROUP = "image"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
+from depdoctor.model.expression import expression
 from depdoctor.model.formats import NOTEBOOK
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Import, Location
@@ -21,14 +21,14 @@ STANDARD_LIBRARY = sys.stdlib_module_names | {"__future__", "__main__"}
 """That of the Python which runs this; `rules/stdlib_modules.toml` tells how others differ."""
 
 _TESTING_FOLDERS = frozenset({"test", "tests", "testing", "doc", "docs"})
-_TESTING_FILES = re.compile(r"(?:test_.*|.*_tests?|conftest|setup|noxfile|tasks|fabfile|versioneer)\.py")
+_TESTING_FILES = expression(r"(?:test_.*|.*_tests?|conftest|setup|noxfile|tasks|fabfile|versioneer)\.py")
 
 LONGEST_FILE = 1_000_000
 """Characters; a longer Python file holds data, not imports."""
 
-_QUOTED = re.compile(r"""["']([A-Za-z_][\w-]*)(?:[.:][\w.:]*)?["']""")
+_QUOTED = expression(r"""["']([A-Za-z_][\w-]*)(?:[.:][\w.:]*)?["']""")
 
-_ON_A_LINE = re.compile(
+_ON_A_LINE = expression(
     r"^(?P<indent>[ \t]*)(?:import[ \t]+(?P<names>[\w., \t]+)|from[ \t]+(?P<source>[\w.]+)[ \t]+import\b)"
 )
 

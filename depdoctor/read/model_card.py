@@ -9,12 +9,13 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from depdoctor.model.expression import expression
 from depdoctor.read.weights import version_of
 
 NAMES = ("README.md", "MODEL_CARD.md", "model_card.md", "modelcard.md")
 LONGEST_FRONT = 50_000
 """Characters of front matter; reading YAML takes its time, and nobody writes more by hand."""
-_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(?P<text>.*?)^---[ \t\r]*$", re.DOTALL | re.MULTILINE)
+_FRONT = expression(r"\A\ufeff?---[ \t]*\r?\n(?P<text>.*?)^---[ \t\r]*$", re.DOTALL | re.MULTILINE)
 
 
 def version_beside(path: str, root: str, text_or_none: Callable[[str], str | None]) -> str:

@@ -6,7 +6,9 @@ import posixpath
 import re
 from collections.abc import Callable
 
-_VERSION = re.compile(r"^(?:cpython[-@]?|python-)?(?P<minor>3\.\d{1,2})(?:\.\d+)?(?:[abrc.]\w*)?$", re.IGNORECASE)
+from depdoctor.model.expression import expression
+
+_VERSION = expression(r"^(?:cpython[-@]?|python-)?(?P<minor>3\.\d{1,2})(?:\.\d+)?(?:[abrc.]\w*)?$", re.IGNORECASE)
 
 
 def python_of(folder: str, open_text: Callable[[str], str | None]) -> str:

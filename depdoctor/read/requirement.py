@@ -18,18 +18,19 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 from depdoctor.read.address import inside, redact, variables
 from depdoctor.read.errors import ManifestError
 
-_NAMED_ADDRESS = re.compile(r"^[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@")
-_ADDRESS = re.compile(r"^(?!file:)(?:(?:git|hg|svn|bzr)\+|[A-Za-z][A-Za-z0-9+.-]*://|git@)")
-_PATH = re.compile(r"^(?:file:|\.{1,2}(?:[/\\\[]|$)|[/~]|[A-Za-z]:\\|[^\s;=<>!~\[@]*[/\\])")
-_ARCHIVE = re.compile(r"^\S+\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
-_EGG = re.compile(r"(?:^|&)egg=(?P<name>[A-Za-z0-9][\w.-]*?)(?P<extras>\[[^\]]*\])?(?:&|$)")
-_SHORT_SSH = re.compile(r"(?P<account>[\w.-]+@[\w.-]+):(?P<path>[^/].*)$")
-_SINGLE_EQUALS = re.compile(r"^[\w.-]+\s*=\s*[\w.]")
-_MARKER = re.compile(r"(?:(?<=\s);|;(?=\s))(?P<marker>.+)$")
+_NAMED_ADDRESS = expression(r"^[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@")
+_ADDRESS = expression(r"^(?!file:)(?:(?:git|hg|svn|bzr)\+|[A-Za-z][A-Za-z0-9+.-]*://|git@)")
+_PATH = expression(r"^(?:file:|\.{1,2}(?:[/\\\[]|$)|[/~]|[A-Za-z]:\\|[^\s;=<>!~\[@]*[/\\])")
+_ARCHIVE = expression(r"^\S+\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
+_EGG = expression(r"(?:^|&)egg=(?P<name>[A-Za-z0-9][\w.-]*?)(?P<extras>\[[^\]]*\])?(?:&|$)")
+_SHORT_SSH = expression(r"(?P<account>[\w.-]+@[\w.-]+):(?P<path>[^/].*)$")
+_SINGLE_EQUALS = expression(r"^[\w.-]+\s*=\s*[\w.]")
+_MARKER = expression(r"(?:(?<=\s);|;(?=\s))(?P<marker>.+)$")
 
 LONGEST = 4096
 """Characters of one requirement; what is longer is none, and a number of more than 4300 digits is none to Python."""

@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from depdoctor.model.expression import expression
 from depdoctor.model.formats import DOCKERFILE, format_of
 from depdoctor.model.project import Location, Project, Serving
 from depdoctor.read.dockerfile_lines import Instruction, instructions
@@ -36,7 +37,7 @@ HEALTHS = ("/healthz", "/health", "/livez", "/live", "/readyz", "/ready", "/ping
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", "tini", "dumb-init", "conda", "poetry", "uv", "pipenv"})
 """Programs that start another one, or that no image of ours has."""
 
-_PORT = re.compile(r"(?:.*:)?(\d{1,5})(?:/tcp)?")
+_PORT = expression(r"(?:.*:)?(\d{1,5})(?:/tcp)?")
 MOST_FILES = 2_000
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
 from depdoctor.read.declarations import Declarations
 from depdoctor.read.document import Document

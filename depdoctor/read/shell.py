@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from depdoctor.model.noun import dataclass
 from depdoctor.read.dockerfile_lines import substitute
 from depdoctor.read.errors import ManifestError
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import BinaryIO
 
+from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Weights
 from depdoctor.read.onnx_header import OnnxReader
@@ -38,7 +39,7 @@ _VERSION_KEYS = ("modelspec.version", "general.version", "model_version", "versi
 """Where metadata says which version of a model this is, the most definite first."""
 
 LONGEST_VERSION = 100
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = expression(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from typing import Any
 from packaging.utils import NormalizedName
 
 from depdoctor.errors import RulesError
+from depdoctor.model.noun import dataclass
 from depdoctor.rules import names, rows
 from depdoctor.rules.bases import Base
 from depdoctor.rules.cpu_builds import CpuBuild
 from depdoctor.rules.lookup import Rules
-from depdoctor.rules.parts import ByPackage
+from depdoctor.rules.parts import ByImage, ByPackage
 from depdoctor.rules.places import Source
 from depdoctor.rules.schema import Table, parse, parse_own
 
@@ -62,6 +62,7 @@ PARTED = {
     "metadata_by_package": "metadata",
     "wheels_by_package": "wheels",
     "breaks_by_package": "breaks",
+    "files_by_package": "shared_files",
     "lockstep_by_package": "lockstep",
     "errors_by_package": "error_packages",
     "floors_by_package": "gpu_floors",
@@ -107,6 +108,24 @@ class _Deferred(Rules):
         object.__setattr__(facts, "own", own)
         object.__setattr__(facts, "folder", folder)
         return facts
+
+    def images(self, image: str) -> Sequence[rows.BaseImage]:
+        """The rows of images of this name; no others are read."""
+        return super().images(image) if self._changed("base_images") else _shipped_images("base_images").rows(image)
+
+    def contents(self, image: str) -> Sequence[rows.BasePackages]:
+        """The rows of what images of this name hold; no others are read."""
+        return (
+            super().contents(image) if self._changed("base_packages") else _shipped_images("base_packages").rows(image)
+        )
+
+    def _changed(self, stem: str) -> bool:
+        return self.folder is not None or stem in self.own
+
+
+@lru_cache(maxsize=len(TABLES))
+def _shipped_images(stem: str) -> ByImage[Any]:
+    return ByImage(_BY_STEM[stem], _source(_folder() / f"{stem}.toml"))
 
 
 def _defer_parts(name: str, stem: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName
@@ -49,21 +49,24 @@ class Base:
 
 def read(
     reference: str,
-    images: Iterable[BaseImage],
-    contents: Iterable[BasePackages],
-    distributions: Iterable[Distribution],
+    images: Callable[[str], Iterable[BaseImage]],
+    contents: Callable[[str], Iterable[BasePackages]],
+    distributions: Callable[[], Iterable[Distribution]],
 ) -> Base:
-    """What the tables tell of a reference; the first row of images that matches is believed."""
+    """What the tables tell of a reference; the first row of images that matches is believed.
+
+    `images` and `contents` give the rows of an image of a name.
+    """
     name, _, _ = reference.partition("@")
     image, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-    rows = [row for row in contents if row.image.match(image) and row.tag.match(tag)]
+    rows = [row for row in contents(image) if row.tag.match(tag)]
     packages, besides = _packages(rows), tuple(sorted({name for row in rows for name in row.besides}))
-    for row in images:
-        if not row.image.match(image) or not (match := row.tag.match(tag)):
+    for row in images(image):
+        if not (match := row.tag.match(tag)):
             continue
         told = {key: value for key, value in match.groupdict().items() if value}
         release = told.get("release", row.release)
-        system = next((each for each in distributions if release in each.names), None)
+        system = next((each for each in distributions() if release in each.names), None)
         if system is None:
             continue
         major, minor = system.libc_version.release[:2]

@@ -15,6 +15,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.model.distribution import MemberPattern
+from depdoctor.model.expression import expression
 from depdoctor.rules import bases
 from depdoctor.rules.bases import Base
 from depdoctor.rules.cpu_builds import CpuBuild
@@ -47,11 +48,11 @@ OfPackage = TypeVar(
     "OfPackage", Build, Metadata, Wheels, Break, Component, ErrorPackage, GpuFloor, SystemLibrary, Lockstep
 )
 
-_VARIANT = re.compile(r"(?:^|[._-]|\d)(cu(?:da)?\d{2,3}|cpu|rocm\d[\d.]*|xpu)(?![0-9])")
-_CUDNN = re.compile(r"cudnn(\d)(\d+)")
-_CUDA_OF_VARIANT = re.compile(r"^cu(?:da)?(\d{2})(\d?)$")
-_NAMED = re.compile(r"\(\?P<\w+>")
-_GPU_NOISE = re.compile(
+_VARIANT = expression(r"(?:^|[._-]|\d)(cu(?:da)?\d{2,3}|cpu|rocm\d[\d.]*|xpu)(?![0-9])")
+_CUDNN = expression(r"cudnn(\d)(\d+)")
+_CUDA_OF_VARIANT = expression(r"^cu(?:da)?(\d{2})(\d?)$")
+_NAMED = expression(r"\(\?P<\w+>")
+_GPU_NOISE = expression(
     r"\b(nvidia|tesla|quadro|geforce|graphics|gpu|rtx|gtx|\d+\s*gb|sxm\d?|pcie|hbm\d\w*|nvl|laptop|super)\b"
 )
 
@@ -65,7 +66,7 @@ class Around:
     older: tuple[Build, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Rules:
     """The tables of `rules/`; each field is one."""
 
@@ -280,8 +281,16 @@ class Rules:
     def base(self, reference: str) -> Base:
         """What the reference of a base image tells."""
         if reference not in self._bases:
-            self._bases[reference] = bases.read(reference, self.base_images, self.base_packages, self.distributions)
+            self._bases[reference] = bases.read(reference, self.images, self.contents, lambda: self.distributions)
         return self._bases[reference]
+
+    def images(self, image: str) -> Sequence[BaseImage]:
+        """The rows of images of this name, in the order of the table."""
+        return [row for row in self.base_images if row.image.match(image)]
+
+    def contents(self, image: str) -> Sequence[BasePackages]:
+        """The rows of what images of this name hold."""
+        return [row for row in self.base_packages if row.image.match(image)]
 
     def libc_of_base(self, reference: str) -> tuple[str, tuple[int, int]]:
         """The C library of a base image and its version."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from functools import lru_cache, partial
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -16,7 +16,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.errors import RulesError
+from depdoctor.model.expression import expression
 from depdoctor.model.finding import Confidence
+from depdoctor.model.noun import dataclass
 from depdoctor.rules.pattern import Pattern, compiled
 from depdoctor.rules.places import Source
 from depdoctor.rules.rows import Capability, Provenance
@@ -33,7 +35,7 @@ REMOVE = "remove"
 
 R = TypeVar("R")
 
-_TARGET = re.compile(r"^(sm|compute)_(\d+)(\d)([af]?)$")
+_TARGET = expression(r"^(sm|compute)_(\d+)(\d)([af]?)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,17 +128,66 @@ def test_a_noun_travels_between_processes(kind: Any) -> None:
     assert {one: 1}[kind(a=1, b=(2, 3))] == 1
 
 
-def test_what_is_no_noun_is_left_to_the_standard_library() -> None:
-    @noun.dataclass(slots=True)
-    class Open:
-        a: int = 0
+def by_places(decorator: Decorator) -> tuple[Any, Any]:
+    """One that can be changed, and one that is frozen, neither made by keywords alone."""
 
+    @decorator(slots=True)
+    class Open:
+        a: int
+        b: list[int] = field(default_factory=list)
+        c: int = field(default=3, kw_only=True)
+
+    @decorator(frozen=True, slots=True, order=True)
+    class Span:
+        start: int
+        end: int = 9
+
+    return Open, Span
+
+
+@EACH
+def test_what_is_not_frozen_is_made_by_places(decorator: Decorator) -> None:
+    Open = by_places(decorator)[0]  # noqa: N806
+    one = Open(3, c=5)
+    one.a = 4
+    one.b.append(1)
+    assert (one.a, one.b, one.c) == (4, [1], 5)
+    assert one == Open(a=4, b=[1], c=5)
+    assert one != Open(a=4)
+    assert Open.__match_args__ == ("a", "b")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
+    for wrong in ((), (1, [], 3)):
+        with pytest.raises(TypeError):
+            Open(*wrong)
+    assert replace(one, a=1) == Open(1, [1], c=5)
+    assert not hasattr(one, "__dict__")
+    del one.a
+    assert not hasattr(one, "a")
+
+
+@EACH
+def test_a_frozen_one_may_be_made_by_places(decorator: Decorator) -> None:
+    Span = by_places(decorator)[1]  # noqa: N806
+    assert sorted([Span(2), Span(1, 3)]) == [Span(start=1, end=3), Span(2, 9)]
+    assert hash(Span(1)) == hash(Span(1, 9))
+    with pytest.raises(FrozenInstanceError):
+        Span(1).start = 2
+
+
+def test_what_has_other_options_is_left_to_the_standard_library() -> None:
     @noun.dataclass
     class Bare:
         a: int = 0
 
-    one = Open(3)
-    one.a = 4
-    assert (one, Bare(1)) == (Open(4), Bare(1))
-    with pytest.raises(TypeError, match="unsafe_hash"):
-        noun.dataclass(frozen=True, slots=True, kw_only=True, unsafe_hash=True)(type("A", (), {}))
+    @noun.dataclass(slots=True, eq=False)
+    class Itself:
+        a: int = 0
+
+    @noun.dataclass(slots=True, unsafe_hash=True)
+    class Hashed:
+        a: int = 0
+
+    assert Bare(1) == Bare(1)
+    assert Itself() != Itself()
+    assert hash(Hashed(1)) == hash(Hashed(1))
