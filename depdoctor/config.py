@@ -57,8 +57,11 @@ def load(root: Path, libc_of_base: LibcOfBase, base: str = "") -> Config:
     if own.is_file():
         try:
             return parse(tomllib.loads(own.read_text(encoding="utf-8-sig")), CONFIG_NAME, libc_of_base, base)
+        except ConfigError as error:
+            error.file = own
+            raise
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{CONFIG_NAME} is not valid TOML: {error}", where=CONFIG_NAME) from error
+            raise _broken(str(error)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{CONFIG_NAME} cannot be read: {error}", where=CONFIG_NAME) from error
     try:
@@ -67,8 +70,23 @@ def load(root: Path, libc_of_base: LibcOfBase, base: str = "") -> Config:
         return parse({}, "", libc_of_base, base)
     table = tool.get("depdoctor") if isinstance(tool, dict) else None
     if isinstance(table, dict):
-        return parse(table, "pyproject.toml", libc_of_base, base)
+        try:
+            return parse(table, "pyproject.toml", libc_of_base, base)
+        except ConfigError as error:
+            error.file, error.key = root / "pyproject.toml", ("tool", "depdoctor", *error.key)
+            raise
     return parse({}, "", libc_of_base, base)
+
+
+def _broken(said: str) -> ConfigError:
+    """The error for a file that is no TOML, by the words of the parser, which end with the place."""
+    message, _, place = said.partition(" (at ")
+    line = re.search(r"line (\d+)", place)
+    return ConfigError(
+        f"{CONFIG_NAME} is not valid TOML: {message}",
+        where=f"{CONFIG_NAME}:{line[1]}" if line else CONFIG_NAME,
+        hint="mend that line, or look at one that is right: `depdoctor init` in an empty folder",
+    )
 
 
 def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase, base: str = "") -> Config:
@@ -192,7 +210,10 @@ class _Table:
 
     def fail(self, key: str, message: str, hint: str = "") -> NoReturn:
         place = f"{self.name}.{key}" if self.name else key
-        raise ConfigError(f"`{place}` {message}", where=self.source, hint=hint)
+        error = ConfigError(f"`{place}` {message}", where=self.source, hint=hint)
+        error.key = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", self.name))
+        error.key = (*error.key, key)
+        raise error
 
     def take(self, key: str, read: Callable[[Any], T], default: T) -> T:
         self.known.append(key)

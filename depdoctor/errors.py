@@ -18,6 +18,8 @@ DepdoctorError
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class DepdoctorError(Exception):
     """Anything that stops a run: what happened, where (file and line, or address), and what to do."""
@@ -41,7 +43,10 @@ class UsageError(DepdoctorError):
 
 
 class ConfigError(UsageError):
-    """The configuration is wrong."""
+    """The configuration is wrong: in a file, at a key by its path from the top, where these are known."""
+
+    file: Path | None = None
+    key: tuple[str | int, ...] = ()
 
 
 class RulesError(DepdoctorError):

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from depdoctor.errors import DepdoctorError
+from depdoctor.errors import ConfigError, DepdoctorError
 
 INTERRUPTED = 130
 UNUSABLE = 3
@@ -43,6 +43,20 @@ def run(arguments: Sequence[str]) -> int:
 def _told(error: DepdoctorError) -> str:
     """What, where, what to do: a line each, or more where a text has more."""
     lines = [f"depdoctor: {error.message}"]
-    rest = (error.where and f"in {error.where}", error.hint)
+    rest = (error.where and f"in {_where(error)}", error.hint)
     lines += [f"  {line}" for text in rest if text for line in text.splitlines()]
     return "\n".join(lines) + "\n"
+
+
+def _where(error: DepdoctorError) -> str:
+    """The place of an error, with the line of the key of the configuration that it is about."""
+    if not isinstance(error, ConfigError) or error.file is None or not error.key:
+        return error.where
+    from depdoctor.read import toml
+    from depdoctor.read.errors import ManifestError
+
+    try:
+        line = toml.document(error.file.read_text(encoding="utf-8-sig")).line(*error.key)
+    except (OSError, UnicodeDecodeError, ManifestError):
+        line = 0
+    return f"{error.where}:{line}" if line else error.where

@@ -51,8 +51,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = whole(named)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         parser.exit(2, f"depdoctor: there is no command `{arguments[0]}`\n  {_nearest(arguments[0])}\n")
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
     chosen = parser.commands()[options.command] if options.command else parser
+    if (
+        len(rest) == 1
+        and not rest[0].startswith("-")
+        and "path" in options
+        and options.path is chosen.get_default("path")
+    ):
+        options.path = Path(rest[0])  # `whatif X --project a FOLDER`: before 3.13, argparse has done with PATH by then
+    elif rest:
+        chosen.error(f"unrecognized arguments: {' '.join(rest)}")
     if chosen.commands() and (chosen is parser or not options.action):
         chosen.print_help(sys.stderr)
         chosen.exit(2)

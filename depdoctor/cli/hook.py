@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from depdoctor.model.finding import Severity
     from depdoctor.pipeline import hooking
 
+    gone = [file for file in options.files if not os.path.lexists(file)]
+    sys.stderr.writelines(f"depdoctor: there is no file `{file}`; it is judged as deleted\n" for file in gone)
     with progress_of(options) as progress:
         done = hooking.check(Path(), cache_folder(), [Path(file).as_posix() for file in options.files], progress)
     if options.format == "json":

@@ -121,7 +121,8 @@ def undiagnosed(settings: Settings, progress: Progress, *, addresses: bool = Fal
     with surveying(settings, progress, addresses=addresses) as fleet:
         conflicts = fleet.conflicts()
     dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
-    incomplete = (*fleet.inventory.incomplete, *_unknown(fleet.inventory, past=dated), *conflicts.incomplete)
+    unknown = (*_unknown(fleet.inventory, past=dated), *_strangers(fleet.inventory, fleet.rules))
+    incomplete = (*fleet.inventory.incomplete, *unknown, *conflicts.incomplete)
     inventory = replace(fleet.inventory, incomplete=incomplete)
     committed: Plan | None = None
     try:
@@ -340,6 +341,16 @@ def _unknown(inventory: Inventory, *, past: bool) -> tuple[str, ...]:
         for entry in inventory.entries
         for outcome in entry.outcomes
         for text in _unknown_of(outcome, inventory.index_date if past else None)
+    )
+
+
+def _strangers(inventory: Inventory, facts: rules.Rules) -> tuple[str, ...]:
+    """The GPUs of targets of which nothing is known, so that nothing is judged for them."""
+    return tuple(
+        f"{target.name}: nothing is known of the GPU `{gpu}`: add its compute capability, as in `{gpu} (8.6)`"
+        for target in inventory.targets
+        for gpu in target.gpus
+        if gpu.capability is None and facts.gpu(gpu.name) is None
     )
 
 

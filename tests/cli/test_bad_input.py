@@ -97,9 +97,29 @@ def test_unknown_key_of_the_configuration(root: Path, capsys: pytest.CaptureFixt
     assert cli.run(["scan", str(root)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "depdoctor: `image.bsae` is not a key of the configuration",
-        "  in depdoctor.toml",
+        "  in depdoctor.toml:2",
         "  did you mean `base`?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        (
+            {"depdoctor.toml": "python = '3.11'\n\n[[target]]\nname = 'a'\n\n[[target]]\nglibc = '2'\n"},
+            "depdoctor.toml:7",
+        ),
+        ({"depdoctor.toml": "# mine\n[[project]]\nport = 1\n"}, "depdoctor.toml:2"),
+        ({"depdoctor.toml": "\n[[target]\nname = 'x'\n"}, "depdoctor.toml:2"),
+        ({"pyproject.toml": "[tool.other]\n[tool.depdoctor]\npythn = '3.11'\n"}, "pyproject.toml:3"),
+    ],
+)
+def test_the_line_of_a_wrong_configuration(
+    files: dict[str, str], place: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root, files)
+    assert cli.run(["scan", str(root)]) == 2
+    assert capsys.readouterr().err.splitlines()[1] == f"  in {place}"
 
 
 @pytest.mark.parametrize("options", [(), ("--offline",)])

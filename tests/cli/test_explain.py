@@ -147,6 +147,15 @@ def history(tmp_path: Path, make_index: ModuleType, monkeypatch: pytest.MonkeyPa
         yield root
 
 
+def test_since_when_what_is_supposed_would_break(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("whatif", "numpy>=3", "--since", "2024-03-01", str(history))
+    found = told(capsys, *asked)
+    [past] = found["histories"]
+    assert (past["project"], past["moves"], past["breaks"]) == ("old", [], [])  # no release did it: it never stood
+    assert past["before"] == [{"code": "DD110", "subject": "numpy"}]
+    assert "breaks old" in printed(capsys, *asked)
+
+
 def test_which_release_broke_it(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = told(capsys, "explain", "old", "--path", str(history), "--since", "2024-03-01")
     [broken] = found["breaks"]

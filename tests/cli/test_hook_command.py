@@ -47,6 +47,12 @@ def test_only_what_a_commit_touches_is_judged(hook: Hook) -> None:
     assert hook("rank/model/Dockerfile")[1]["projects"] == ["rank"]
 
 
+def test_a_file_that_is_not_there_is_told(hook: Hook, capsys: pytest.CaptureFixture[str]) -> None:
+    hook()
+    assert cli.run(["hook", "chat/requirements.txt", "chat/requirments.txt"]) == 0
+    assert "there is no file `chat/requirments.txt`" in capsys.readouterr().err
+
+
 def test_what_is_not_known_does_not_block_unless_it_is_to(hook: Hook) -> None:
     assert hook("chat/requirements.txt")[0] == 0
     assert hook("chat/requirements.txt", "--strict")[0] == 3

@@ -112,3 +112,13 @@ def test_a_budget_that_is_none(budget: str, root: Path, capsys: pytest.CaptureFi
         cli.run(["scan", str(root), f"--budget={budget}"])
     assert ended.value.code == 2
     assert "--budget" in capsys.readouterr().err
+
+
+def test_a_gpu_that_nobody_knows_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "one" / "requirements.txt").write_text("numlib\n")
+    config = root / "depdoctor.toml"
+    config.write_text('[[target]]\nname = "new"\ngpus = ["GTX 9999", "A10", "GTX 9999 (9.9)"]\n')
+    _, report = run(capsys, "scan", str(root))
+    (said,) = report["summary"]["incomplete"]
+    assert said.startswith("new: nothing is known of the GPU `GTX 9999`")
+    assert run(capsys, "scan", str(root), "--strict")[0] == 3

@@ -62,6 +62,14 @@ def test_one_project_alone(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "numlib" in by_project(added)["sound"]["after"]["packages"]
 
 
+def test_the_folder_may_come_last(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = told(capsys, "tokenkit<0.19", "--project", "tokens", str(root))
+    assert moved(by_project(found)["tokens"]) == {"tokenkit": ("0.20.3", "0.15.2")}
+    with pytest.raises(SystemExit):
+        cli.run(["whatif", "tokenkit<0.19", "--project", "tokens", str(root), "more"])
+    assert "more" in capsys.readouterr().err
+
+
 def test_a_requirement_is_loosened_or_dropped(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loose = told(capsys, "formers", str(root))
     assert moved(by_project(loose)["old"])["formers"] == ("4.44.2", "4.46.3")
