@@ -10,6 +10,7 @@ from pathlib import Path
 
 from depdoctor import __version__
 from depdoctor.cli.parser import (
+    EXIT_STATUS,
     PLAN_FORMATS,
     SCAN_FORMATS,
     SEVERITIES,
@@ -27,15 +28,6 @@ BUILDERS = ("auto", "oci", "docker", "buildx")
 COMPRESSIONS = ("copy", "gzip", "zstd")
 ALIGN = ("none", "safe", "deep")
 UNUSED_DAYS = 30.0
-
-EXIT_STATUS = """\
-exit status:
-  0    done, or clean
-  1    findings at or over --fail-on; a plan out of date, a cache gone bad
-  2    usage or configuration
-  3    a tool failed (resolver, registry, engine, network)
-  130  interrupted
-"""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -12,6 +12,15 @@ SCAN_FORMATS = (*FORMATS, "sarif", "github", "gitlab", "markdown", "html")
 SEVERITIES = ("error", "warning", "note", "never")
 BUDGET_S = 60.0
 
+EXIT_STATUS = """\
+exit status:
+  0    done, or clean
+  1    findings at or over --fail-on; a plan out of date, a cache gone bad
+  2    usage or configuration
+  3    a tool failed (resolver, registry, engine, network)
+  130  interrupted
+"""
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line and what to do in another, and ends with 2."""
