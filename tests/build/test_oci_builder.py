@@ -141,6 +141,28 @@ def a_tar(*names: str) -> bytes:
     return out.getvalue()
 
 
+def test_each_layer_is_told_as_it_is_made_with_the_first_image_that_holds_it(
+    wheels: dict[str, Pin], store: BlobStore, root: Path
+) -> None:
+    plan = two(Base(reference=SCRATCH), wheels)
+    told: set[tuple[str, str]] = set()
+    a, b = build(plan, store, root, made=lambda name, blob: told.add((name, blob.digest)))
+    shared, left, right = a.layers[1].digest, a.layers[2].digest, b.layers[2].digest
+    assert told == {("a", shared), ("a", left), ("b", right)}
+    told.clear()
+    build(plan, store, root, made=lambda name, blob: told.add((name, blob.digest)))
+    assert not told, "what is remembered is not made"
+
+
+def test_what_a_wheel_says_of_itself_is_noted_when_its_layer_is_made(
+    wheels: dict[str, Pin], store: BlobStore, root: Path
+) -> None:
+    build(two(Base(reference=SCRATCH), wheels), store, root)
+    for name, pin in wheels.items():
+        assert pin.file
+        assert f"Name: {name}\n" in (store.recall(f"metadata {pin.file.sha256}") or "")
+
+
 def test_an_image_without_a_base_is_its_layers(wheels: dict[str, Pin], store: BlobStore, root: Path) -> None:
     plan = two(Base(reference=SCRATCH), wheels)
     a, b = build(plan, store, root)
