@@ -167,7 +167,7 @@ def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
     for lock in locks:
         if lock.missing:
             more = f" and {len(lock.missing) - 1} more" if len(lock.missing) > 1 else ""
-            return (), f"it needs what no index serves: {_first_line(lock.missing[0])}{more}"
+            return (), f"not all that it needs can be had from an index: {_first_line(lock.missing[0])}{more}"
         for pin in lock.pins:
             if pin.file is None or not pin.file.sha256:
                 origin = pin.source or pin.index or "no known place"
