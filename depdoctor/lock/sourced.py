@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -81,6 +82,12 @@ def pin_of(package: LockedPackage, question: Question, resolver: Resolver | None
 
 def _looked_up(package: LockedPackage, source: str, question: Question, resolver: Resolver | None) -> Pin | str:
     """The pin of what nobody tells the version or the hash of but it itself."""
+    if source.startswith("./") and not urlsplit(source).path.endswith(ARCHIVES):
+        folder = shlex.quote(source.removeprefix("./"))
+        return (
+            f"is the folder {source}, not a release: to have it in an image, build it (`uv build --wheel {folder}`), "
+            "name the wheel as its source and lock anew"
+        )
     refused = _refused(source, builds_allowed=question.builds_allowed)
     if resolver is None or refused:
         return f"comes from {source}, which is no index" + (f": {refused}" if refused else "")
