@@ -5,7 +5,9 @@
 
 FOLDER is copied into a repository of its own first, and judged once so that its projects are remembered. Each kind is
 committed and judged three times; printed are the fastest run, the processor's time of it, the most memory, the exit
-status and what was found. `--version` is the peer: what an interpreter needs to do nothing.
+status and what was found. Peers are `--version`, what an interpreter needs to do nothing, and `import requests`, what
+one needs to import what every HTTP client of Python does. Byte-code is kept as it is where a tool is installed:
+PYTHONDONTWRITEBYTECODE is unset for all that is started, and every module was imported once before anything is timed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 
 Edit = Callable[[Path], list[str]]
 RUNS = 3
+HOOK = ["-m", "depdoctor", "hook", "--format", "json"]
 
 
 def main() -> int:
@@ -32,6 +35,7 @@ def main() -> int:
         root = Path(work) / "repository"
         shutil.copytree(sys.argv[1], root)
         os.environ.setdefault("DEPDOCTOR_CACHE_DIR", str(Path(work) / "cache"))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.chdir(root)
         git("init", "-q")
         git("add", "-A")
@@ -45,10 +49,11 @@ def main() -> int:
         )
         print(f"{len(listed['projects'])} projects")
         print(f"{'commit':34} {'wall':>7} {'cpu':>7} {'memory':>8}  status, found")
-        show("(depdoctor --version)", ["--version"])
-        show("(first run, nothing remembered)", ["hook"], runs=1)
+        show("(depdoctor --version)", ["-m", "depdoctor", "--version"])
+        show("(python -c 'import requests')", ["-c", "import requests"])
+        show("(first run, nothing remembered)", HOOK, runs=1)
         for name, edit in KINDS.items():
-            show(name, ["hook", *edit(root)])
+            show(name, [*HOOK, *edit(root)])
             git("checkout", "-q", "--", ".")
             git("clean", "-qfd")
     return 0
@@ -65,8 +70,7 @@ def show(name: str, words: list[str], runs: int = RUNS) -> None:
 
 
 def measured(words: list[str]) -> tuple[float, float, float, int, str]:
-    tail = ["--format", "json"] if words[0] == "hook" else []
-    command = [sys.executable, "-m", "depdoctor", *words, *tail]
+    command = [sys.executable, *words]
     started = time.perf_counter()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out)
@@ -75,7 +79,7 @@ def measured(words: list[str]) -> tuple[float, float, float, int, str]:
         out.seek(0)
         text = out.read()
     found = ""
-    if tail:
+    if words[: len(HOOK)] == HOOK:
         told = json.loads(text)
         codes = [one["code"] for one in told["findings"] if one["severity"] != "note"]
         found = f"{len(told['projects'])} judged, {' '.join(codes[:6]) or 'nothing'}"

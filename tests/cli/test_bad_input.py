@@ -206,7 +206,7 @@ def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monke
     [
         (["scna", "."], "did you mean `depdoctor scan`?"),
         (["frobnicate"], "`depdoctor --help` lists them"),
-        (["generate", "nowhere", "--output", "out", "--only", "docs,helm"], "kubernetes, docs"),
+        (["generate", "nowhere", "--output", "out", "--only", "docs,nomad"], "kubernetes, helm, docs"),
     ],
 )
 def test_a_wrong_name_is_told_with_the_right_one(
