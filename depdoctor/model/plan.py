@@ -176,10 +176,10 @@ def obstacle(image: Image) -> str:
     return "COPY takes the name of its folder for a pattern" if set(image.code) & set("*?") else ""
 
 
-def layer_key(environment: Environment, wheels: Iterable[str], parts: int = 1) -> str:
+def layer_key(environment: Environment, wheels: Iterable[str], parts: int = 1, *, version: int = LAYER_FORMAT) -> str:
     """What the bytes of a layer follow from: format, environment root, Python, platform, the wheels' SHA-256, parts."""
     split = [parts] if parts > 1 else []
-    return _key([LAYER_FORMAT, ENVIRONMENT_ROOT, environment.python, str(environment.platform), sorted(wheels), *split])
+    return _key([version, ENVIRONMENT_ROOT, environment.python, str(environment.platform), sorted(wheels), *split])
 
 
 def node_key(parent: str, base: Base, layers: Iterable[Layer]) -> str:

@@ -19,6 +19,7 @@ from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,
+    LAYER_FORMAT,
     REFERENCE,
     SCHEMA_VERSION,
     SYSTEM_PACKAGE,
@@ -371,10 +372,24 @@ def _check_tree(plan: Plan, nodes: _Value, images: _Value) -> None:
             here.fail("would install a package twice")
         for node in plan.path(image):
             checked.add(node.key)
-            keys = [layer_key(image.environment, layer.wheels, layer.parts) for layer in node.layers]
-            right = node_key(node.parent, image.base, node.layers)
-            if keys != [layer.key for layer in node.layers] or right != node.key:
+            keys = [layer.key for layer in node.layers]
+            if keys != _keys(node, image) or node.key != node_key(node.parent, image.base, node.layers):
+                _refuse_older(here.path, node, image)
                 here.fail(f"stands on a node whose keys are not those of its wheels: {node.key}")
     for key in known:
         if key not in checked:
             nodes.fail(f"holds a node that no image stands on: {key}")
+
+
+def _keys(node: Node, image: Image, version: int = LAYER_FORMAT) -> list[str]:
+    return [layer_key(image.environment, layer.wheels, layer.parts, version=version) for layer in node.layers]
+
+
+def _refuse_older(path: str, node: Node, image: Image) -> None:
+    """Raise `PlanFileError` if layers were made in another way when a plan was written."""
+    if [layer.key for layer in node.layers] in [_keys(node, image, version) for version in range(1, LAYER_FORMAT)]:
+        raise PlanFileError(
+            f"`{path}` was written before layers were made as this version makes them: all of them are others now",
+            where=path,
+            hint="plan with `--fresh`, and commit the new plan",
+        )

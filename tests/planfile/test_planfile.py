@@ -18,7 +18,7 @@ from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
 from depdoctor.model.label import labels, section_digest
-from depdoctor.model.plan import Base, Plan
+from depdoctor.model.plan import LAYER_FORMAT, Base, Plan, layer_key
 from depdoctor.plan import plan
 
 SETTINGS = ProjectConfig(
@@ -160,6 +160,18 @@ def test_hostile_document_is_refused_with_its_key(edit: Edit, key: str) -> None:
     assert caught.value.where == "fleet/depdoctor.plan.json"
     assert caught.value.exit_status == 2
     assert len(caught.value.message) < 500
+
+
+def test_a_plan_of_an_older_way_to_make_layers_says_so() -> None:
+    made = small()
+    text = planfile.dumps(made)
+    for image in made.images:
+        for layer in made.layers(image):
+            older = layer_key(image.environment, layer.wheels, layer.parts, version=LAYER_FORMAT - 1)
+            text = text.replace(layer.key, older)
+    with pytest.raises(PlanFileError, match="before layers were made as this version makes them") as caught:
+        planfile.loads(text)
+    assert "--fresh" in caught.value.hint
 
 
 @pytest.mark.parametrize(
