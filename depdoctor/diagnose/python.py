@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache, partial
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from depdoctor.diagnose.environments import python_refused
@@ -127,20 +128,22 @@ def _admits(requires_python: str, python: str) -> bool:
 
 
 def _by_tables(context: Context, installation: Installation) -> Iterator[Finding]:
-    if installation.environment.platform.system != "linux" or _refused(context, installation):
+    names = set(_sources(installation)) if installation.complete else context.rules.wheels_by_package.keys()
+    names = names & context.rules.wheels_by_package.keys()
+    if not names or installation.environment.platform.system != "linux" or _refused(context, installation):
         return
     found = {}
-    names = set(context.rules.wheels_by_package)
-    if installation.complete:  # what is locked as a wheel has one
-        names &= {
-            pin.name for part in installation.parts for pin in part.lock.pins if pin.file and not pin.file.is_wheel
-        }
     for package in installation.wheels(names):
         rows = [row for row in context.rules.wheels_by_package[package.name] if installation.platform in row.platforms]
         wanted = _wanted(installation, package)
         if wanted is not None and (lack := _without_wheel(installation, package, wanted, rows)):
             found[package.name] = lack
     yield from _as_one(installation, installation.nearest(found))
+
+
+def _sources(installation: Installation) -> Iterator[NormalizedName]:
+    """What is locked as a source archive; what is locked as a wheel has one."""
+    return (pin.name for part in installation.parts for pin in part.lock.pins if pin.file and not pin.file.is_wheel)
 
 
 def _wanted(installation: Installation, package: Package) -> SpecifierSet | None:
