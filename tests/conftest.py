@@ -9,10 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples in every run: nobody is stopped by what others left. `--hypothesis-profile default` searches anew.
-settings.register_profile("same", derandomize=True)
+# Nor does it matter how slow a machine is.
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
