@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from depdoctor import __version__
@@ -23,5 +24,19 @@ def main(arguments: list[str] | None = None) -> int:
     return run(arguments)
 
 
+def start() -> None:
+    """Run the command of this process, and end it at once, as mypy does.
+
+    Taking apart what a command has made and imported takes up to a tenth of a second, and is of use to nobody. Files
+    are closed and threads have ended by then.
+    """
+    status = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    start()
