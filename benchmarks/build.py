@@ -232,8 +232,7 @@ def main() -> None:
         if options.peer_runs:
             info = ["docker", "info", "--format", "{{.ServerVersion}}, {{.Driver}}"]
             driver = subprocess.run(info, check=True, capture_output=True, text=True).stdout.strip()
-            for peer in peers:
-                bench.peer(peer, measured=False)
+            bench.peer(SHARED, measured=False)  # all peers share uv's cache, and this fills it soonest
         for run in range(max(options.runs, options.peer_runs)):
             if run < options.runs:
                 cache = bench.cold_cache()
