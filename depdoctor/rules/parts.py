@@ -48,6 +48,10 @@ class ByPackage(Mapping[NormalizedName, tuple[R, ...]], Generic[R]):
             self._rows[name] = _parsed(self._table, Source(f"{self._name}, of {name}", text))
         return self._rows[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there are rows of a package; none is parsed for that."""
+        return name in self._texts
+
     def __iter__(self) -> Iterator[NormalizedName]:
         """The packages."""
         return iter(self._texts)

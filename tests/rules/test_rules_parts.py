@@ -10,6 +10,7 @@ import pytest
 from depdoctor import rules
 from depdoctor.errors import RulesError
 from depdoctor.rules import PARTED, TABLES, Rules
+from depdoctor.rules import parts as rules_parts
 
 IMAGES = (
     "python",
@@ -33,6 +34,15 @@ def test_the_rows_of_each_package_are_those_of_the_table(name: str, whole: Rules
     parts: Any = getattr(rules.load(), name)
     assert dict(parts) == getattr(whole, name)
     assert len(parts) == len(set(parts)) > 0
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_asking_for_names_parses_no_row(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: Any = getattr(rules.load(), name)
+    names = set(parts)
+    monkeypatch.setattr(rules_parts, "_parsed", lambda *_: pytest.fail("a row was parsed"))
+    assert parts.keys() & {*names, "no-such-package"} == names
+    assert "no-such-package" not in parts
 
 
 @pytest.mark.parametrize("image", IMAGES)
