@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor.diagnose.rule import Context
@@ -61,7 +62,8 @@ def _finding(context: Context, image: Image, asked: Mapping[NormalizedName, Caus
 
 def _unserved(plan: Plan, image: Image, entry: Entry) -> Iterator[tuple[NormalizedName, Cause]]:
     """Lines and pins of lockfiles that the image does not have, by package."""
-    planned = {pin.name: pin.version for pin in plan.pins(image)}
+    planned: dict[NormalizedName, Version | None] = {pin.name: pin.version for pin in plan.pins(image)}
+    planned |= _provided(image)
     for line in entry.requirements():
         if not _serves(planned, image, line):
             text = without_marker(line.requirement)
@@ -76,11 +78,22 @@ def _unserved(plan: Plan, image: Image, entry: Entry) -> Iterator[tuple[Normaliz
             yield package.name, Cause(project=image.project, location=location, requirement=text, chain=(text,))
 
 
-def _serves(planned: Mapping[NormalizedName, Version], image: Image, line: DeclaredRequirement) -> bool:
+def _provided(image: Image) -> Iterator[tuple[NormalizedName, Version | None]]:
+    """What comes with the base, each with its version where that is known."""
+    for text in image.provided:
+        brought = Requirement(text)
+        exact = next((Version(one.version) for one in brought.specifier if one.operator == "=="), None)
+        yield canonicalize_name(brought.name), exact
+
+
+def _serves(planned: Mapping[NormalizedName, Version | None], image: Image, line: DeclaredRequirement) -> bool:
     """Whether an image has what a line asks for; lines that name no version by index cannot be held against it."""
     if line.group != DEFAULT_GROUP or line.requirement.url or not holds(line.requirement.marker, image.environment):
         return True
-    return line.name in planned and line.requirement.specifier.contains(planned[line.name], prereleases=True)
+    if line.name not in planned:
+        return False
+    version = planned[line.name]
+    return version is None or line.requirement.specifier.contains(version, prereleases=True)
 
 
 def _planned(plan: Plan | None, image: Image, name: str) -> str:

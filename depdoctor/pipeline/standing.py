@@ -47,16 +47,32 @@ def committed_plan(settings: Settings) -> Plan | None:
 
 
 def standing_plan(settings: Settings, progress: Progress) -> Plan:
-    """The committed plan, or else one made now, which is not written; projects without an image are told."""
+    """The committed plan, or else one made now, which is not written.
+
+    Told are projects without an image, and in what a committed plan is behind the files that it was made from.
+    """
     standing = committed_plan(settings)
     if standing is None:
         from depdoctor.pipeline.planning import plan
 
         progress.say(f"there is no {planfile.PLAN_NAME}: planning now")
         standing = plan(settings, progress, write=False).plan
+    else:
+        _tell_outdated(standing, settings, progress)
     for one in standing.skipped:
         progress.say(f"no image for {one.project}: {one.reason}")
     return standing
+
+
+def _tell_outdated(standing: Plan, settings: Settings, progress: Progress) -> None:
+    """Say in what the plan is behind the files that it was made from; it is followed all the same."""
+    from depdoctor.pipeline.outdated import outdated
+
+    said = outdated(standing, settings)
+    for text in said:
+        progress.say(text)
+    if said:
+        progress.say(f"{planfile.PLAN_NAME} is followed as it stands: run `depdoctor plan` to bring it up to date")
 
 
 def wanted_images(standing: Plan, names: Sequence[str]) -> tuple[Image, ...]:
