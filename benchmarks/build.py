@@ -117,26 +117,30 @@ class Bench:
     def native(self, name: str, cache: Path, prefix: str) -> None:
         started = time.perf_counter()
         text = self.depdoctor("build", str(self.fleet), "--push", prefix, "--format", "json", cache=cache)
-        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+        self.took(name, time.perf_counter() - started)
         self.sent[name] = _sent(json.loads(text))
+
+    def took(self, name: str, seconds: float) -> None:
+        """Remember and tell one measure: a run that fails late leaves what it has measured."""
+        self.seconds.setdefault(name, []).append(seconds)
+        sys.stderr.write(f"{name}: {seconds:.2f} s\n")
 
     def peer(self, name: str, *, measured: bool = True) -> None:
         """Bake and push with BuildKit; without measuring, to fill uv's cache."""
         folder = self.root / f"peer-{'shared' if name == SHARED else 'naive'}"
         bake = naive.write(self.fleet, folder, self.base, self.prefix(), shared=name == SHARED)
         zstd = ["--set", "*.output=type=image,push=true,compression=zstd,force-compression=true"]
+        command = [
+            *("docker", "buildx", "bake", "--file", str(bake), "--no-cache", "--progress=plain"),
+            *(zstd if name == ZSTD else ["--push"]),
+        ]
+        environment = {**os.environ, "BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
         started = time.perf_counter()
-        subprocess.run(
-            [
-                *("docker", "buildx", "bake", "--file", str(bake), "--no-cache", "--progress=quiet"),
-                *(zstd if name == ZSTD else ["--push"]),
-            ],
-            check=True,
-            capture_output=True,
-            env={**os.environ, "BUILDX_BAKE_ENTITLEMENTS_FS": "0"},
-        )
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if run.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{run.stderr[-4000:]}")
         if measured:
-            self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+            self.took(name, time.perf_counter() - started)
 
     def changes(self, runs: int) -> None:
         """Small changes, natively: the whole command each time."""
@@ -154,9 +158,8 @@ class Bench:
             self.depdoctor("plan", str(self.fleet), cache=cache)
             planned = time.perf_counter() - started
             self.native("one pin changed: build", cache, prefix)
-            self.seconds.setdefault("one pin changed: plan", []).append(planned)
-            both = planned + self.seconds["one pin changed: build"][-1]
-            self.seconds.setdefault("one pin changed: both", []).append(both)
+            self.took("one pin changed: plan", planned)
+            self.took("one pin changed: both", planned + self.seconds["one pin changed: build"][-1])
         del self.seconds["first"], self.sent["first"]
         shutil.rmtree(cache)
 
