@@ -158,13 +158,15 @@ def read_wheel(wheel: zipfile.ZipFile, size_bytes: int) -> WheelFacts:
     Requirements that break the specification are left out. Raises `ValueError` where there is no METADATA.
     """
     entries = wheel.infolist()
+    files = [entry for entry in entries if not entry.is_dir()]
     raw, _ = parse_email(read_metadata(wheel))
     return WheelFacts(
         size_bytes=size_bytes,
         unpacked_bytes=sum(entry.file_size for entry in entries),
         requires=tuple(filter(None, map(_requirement, raw.get("requires_dist", ())))),
         requires_python=raw.get("requires_python", ""),
-        paths=tuple(entry.filename for entry in entries if not entry.is_dir()),
+        paths=tuple(entry.filename for entry in files),
+        checksums=tuple(entry.CRC for entry in files),
     )
 
 

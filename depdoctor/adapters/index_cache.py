@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -14,7 +16,7 @@ from packaging.requirements import Requirement
 from depdoctor.errors import StoreError
 from depdoctor.model.distribution import WheelFacts
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the rows change; a file of another format is begun anew."""
 
 BUSY_S = 30.0
@@ -99,16 +101,19 @@ def _dumps(facts: WheelFacts) -> bytes:
         "requires": [str(requirement) for requirement in facts.requires],
         "python": facts.requires_python,
         "paths": facts.paths,
+        "checksums": base64.b64encode(struct.pack(f"<{len(facts.checksums)}I", *facts.checksums)).decode(),
     }
     return zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
 
 
 def _loads(blob: bytes) -> WheelFacts:
     data = json.loads(zlib.decompress(blob))
+    checksums = base64.b64decode(data["checksums"])
     return WheelFacts(
         size_bytes=data["size"],
         unpacked_bytes=data["unpacked"],
         requires=tuple(map(Requirement, data["requires"])),
         requires_python=data["python"],
         paths=tuple(data["paths"]),
+        checksums=struct.unpack(f"<{len(checksums) // 4}I", checksums),
     )

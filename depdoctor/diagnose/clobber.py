@@ -113,7 +113,8 @@ order that nothing fixes, so that the GPU, or a window, is gone after the next b
 the others. Keep one, and override the others away where other packages require them.
 
 It is an error where the file lists of the locked wheels show it, and a warning where only tables say so, or where two
-wheels overlap that no table knows: what both install may be the same.
+wheels overlap that no table knows. Files that both bring byte for byte, as mlflow and mlflow-skinny do, are no finding:
+whichever comes last, they are the same.
 
 In an environment that stands, the files themselves tell: their sizes and hashes against every RECORD.""",
     check=check,

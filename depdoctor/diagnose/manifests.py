@@ -8,6 +8,7 @@ from depdoctor.diagnose.installation import exact_version
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.model.expression import expression
 from depdoctor.model.finding import Cause, Finding, Kind, Severity
+from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
@@ -15,7 +16,7 @@ from depdoctor.model.project import DeclaredRequirement, Problem
 
 CREDENTIALS = "credentials"
 
-HARMLESS = {"option", "dynamic", "remote", "variable", "encoding"}
+HARMLESS = {"option", "dynamic", "remote", "variable", "encoding", "unnamed"}
 """Kinds of problems that leave the rest of a manifest as good as it was."""
 
 _COMMIT = expression(r"@[0-9a-f]{40}(?:[#?]|$)")
@@ -46,7 +47,9 @@ def check_unreadable(context: Context) -> Iterator[Finding]:
         for manifest in reading.manifests:
             for problem in manifest.problems:
                 if problem.kind != CREDENTIALS:
-                    severity = Severity.NOTE if problem.kind in HARMLESS else Severity.WARNING
+                    # what an image is installed from may be made by the build, or lie in another context
+                    made = problem.kind == "missing" and manifest.format == DOCKERFILE
+                    severity = Severity.NOTE if made or problem.kind in HARMLESS else Severity.WARNING
                     yield _problem(entry.project.name, problem, severity, problem.reason)
 
 
@@ -133,7 +136,9 @@ RULES = (
         title="A manifest, or a piece of it, cannot be read",
         text="""\
 The file is broken, or says something that no reader understands. What could be read of the project is diagnosed, and
-nothing is guessed. It is an error where the file is the only manifest of its project.""",
+nothing is guessed. It is an error where the file is the only manifest of its project, and a note where it is sound and
+only what it says cannot be known here: a repository without the name of its package, a variable of the shell, a file
+that a Dockerfile installs from and that the build may make.""",
         check=check_unreadable,
     ),
     Rule(

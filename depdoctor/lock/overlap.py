@@ -22,17 +22,21 @@ COMMONPLACE = frozenset(
 
 
 def overlaps(pins: Sequence[Pin], facts: Mapping[str, WheelFacts | Unknown]) -> tuple[Overlap, ...]:
-    """Every two wheels whose file lists have code in common, by name; packages of a namespace share its `__init__`."""
-    owners: dict[str, list[tuple[Pin, tuple[str, ...]]]] = defaultdict(list)
+    """Every two wheels that install the same files of code with different content, by name.
+
+    What both bring byte for byte, as mlflow and mlflow-skinny do, is the same whichever comes last. Packages of a
+    namespace share its `__init__`.
+    """
+    owners: dict[str, list[tuple[Pin, WheelFacts]]] = defaultdict(list)
     for pin in pins:
         found = facts.get(pin.file.sha256) if pin.file else None
         if isinstance(found, WheelFacts):
             for top in _tops(found.paths):
-                owners[top].append((pin, found.paths))
+                owners[top].append((pin, found))
     shared: dict[tuple[Pin, Pin], frozenset[str]] = {}
     for found_there in owners.values():
         for (one, mine), (other, theirs) in combinations(found_there, 2):
-            if (one, other) not in shared and (common := _code(mine) & _code(theirs)):
+            if (one, other) not in shared and (common := _differing(mine, theirs)):
                 shared[one, other] = common
     return tuple(
         sorted(
@@ -40,6 +44,14 @@ def overlaps(pins: Sequence[Pin], facts: Mapping[str, WheelFacts | Unknown]) -> 
             for (one, other), common in shared.items()
         )
     )
+
+
+def _differing(one: WheelFacts, other: WheelFacts) -> frozenset[str]:
+    common = _code(one.paths) & _code(other.paths)
+    if not common or not one.checksums or not other.checksums:
+        return common
+    mine, theirs = (dict(zip(facts.paths, facts.checksums, strict=True)) for facts in (one, other))
+    return frozenset(path for path in common if mine[path] != theirs[path])
 
 
 @lru_cache(maxsize=4096)

@@ -126,10 +126,14 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFacts:
-    """What the directory at the end of a wheel tells without its content being fetched."""
+    """What the directory at the end of a wheel tells without its content being fetched.
+
+    `checksums` are the CRC-32 of the files of `paths`, one for one; none where they are not known.
+    """
 
     size_bytes: int
     unpacked_bytes: int
     requires: tuple[Requirement, ...]
     requires_python: str
     paths: tuple[str, ...]
+    checksums: tuple[int, ...] = ()

@@ -9,6 +9,7 @@ from depdoctor.model.expression import expression
 
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
+ENVIRONMENT = "environment.yml"
 NOTEBOOK = ".ipynb"
 POETRY_LOCK = "poetry.lock"
 
@@ -32,7 +33,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("pylock.toml", r"pylock(?:\.[^.]+)?\.toml"),
     ("conda-lock.yml", r"conda-lock(?:\.[\w-]+)?\.ya?ml|[\w-]+\.conda-lock\.ya?ml"),
     ("pixi.lock", r"pixi\.lock"),
-    ("environment.yml", r"(?:[\w.-]+[-_.])?(?:environment|conda|env)(?:[-_.][\w.-]+)?\.ya?ml"),
+    (ENVIRONMENT, r"(?:[\w.-]+[-_.])?(?:environment|conda|env)(?:[-_.][\w.-]+)?\.ya?ml"),
     ("cog.yaml", r"cog\.yaml"),
     ("bentofile.yaml", r"bentofile\.ya?ml"),
     ("config.yaml", r"config\.yaml"),

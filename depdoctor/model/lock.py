@@ -133,7 +133,7 @@ class BaseContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Overlap:
-    """Two packages of a lock whose wheels install the same files of code: how many, and one of them."""
+    """Two packages of a lock whose wheels install the same files of code unlike: how many, and one of them."""
 
     packages: tuple[NormalizedName, ...]
     files: int
@@ -162,7 +162,7 @@ class Lock:
     base: str = ""
     provided: tuple[str, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
-    """The packages that install the same files, as far as their file lists are known."""
+    """The packages that install the same files with other content, as far as their file lists are known."""
 
     @property
     def by_name(self) -> Mapping[NormalizedName, Pin]:

@@ -9,10 +9,11 @@ from dataclasses import field, replace
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
-from depdoctor.model.formats import DOCKERFILE, POETRY_LOCK, REQUIREMENTS, format_of
+from depdoctor.model.formats import DOCKERFILE, ENVIRONMENT, POETRY_LOCK, REQUIREMENTS, format_of
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import (
     DEFAULT_GROUP,
+    CondaRequirement,
     DeclaredRequirement,
     Include,
     Location,
@@ -32,7 +33,7 @@ _ABSENT = frozenset({"missing", "outside"})
 
 _SETUPTOOLS = ("setup.cfg", "setup.py")
 
-_GROUPED_BY_NAME = frozenset({REQUIREMENTS, DOCKERFILE})
+_GROUPED_BY_NAME = frozenset({REQUIREMENTS, DOCKERFILE, ENVIRONMENT})
 """Formats that know no groups: the name of the file says which one it is."""
 
 
@@ -124,7 +125,9 @@ class Assembly:
         if self._reach(path, inner, above) is None:
             failed = self._failed[path].problem
             if failed.kind in _ABSENT:
-                self._problem(include, f"`{include.path}` {failed.reason}", failed.kind)
+                docker = format_of(include.location.path) == DOCKERFILE and failed.kind == "missing"
+                reason = "is not there: is it made by the build, or in another context?" if docker else failed.reason
+                self._problem(include, f"`{include.path}` {reason}", failed.kind)
 
     def _in_context(self, include: Include) -> str:
         """The path of an include; of a Dockerfile's, from the nearest folder above it that may be the build context."""
@@ -196,9 +199,16 @@ class Assembly:
             manifest,
             requirements=tuple(requirements[False]),
             constraints=(*manifest.constraints, *requirements[True]),
+            conda=self._conda(manifest, uses),
             packages=tuple(self._rooted(package, manifest) for package in manifest.packages),
             problems=(*manifest.problems, *self._problems.get(manifest.path, ())),
         )
+
+    @staticmethod
+    def _conda(manifest: Manifest, uses: Mapping[_Use, None]) -> tuple[CondaRequirement, ...]:
+        if manifest.format != ENVIRONMENT:
+            return manifest.conda
+        return tuple(replace(one, group=use.group) for use in uses for one in manifest.conda)
 
     def _rooted(self, package: LockedPackage, manifest: Manifest) -> LockedPackage:
         """A package of a lockfile that several projects share, marked if it is this project."""

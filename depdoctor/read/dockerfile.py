@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from depdoctor.model.noun import dataclass, field
@@ -24,9 +23,10 @@ from depdoctor.model.project import (
     Problem,
     SystemPackage,
 )
-from depdoctor.read import address, requirements_txt, shell
+from depdoctor.read import address, requirements_txt
 from depdoctor.read.declarations import Declarations
-from depdoctor.read.dockerfile_lines import Instruction, instructions, substitute
+from depdoctor.read.dockerfile_lines import instructions
+from depdoctor.read.dockerfile_stages import Stage, in_context, joined, reached, stages_of, written
 from depdoctor.read.document import Document
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.python_version import minor_of
@@ -36,7 +36,6 @@ from depdoctor.read.shell import Install, Word
 FORMAT = "Dockerfile"
 
 LONGEST = 1_000_000
-MOST_INSTRUCTIONS = 2_000
 
 _INDEX_OPTIONS = {
     **{name: name for name in ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")},
@@ -80,11 +79,11 @@ def parse(text: str, path: str) -> Manifest:
     """Read a Dockerfile. Raises `ManifestError` if it has no FROM, or is far too long."""
     if len(text) > LONGEST:
         raise ManifestError(f"is longer than {LONGEST} characters")
-    stages, problems = _stages(instructions(text), path)
+    stages, problems = stages_of(instructions(text), path)
     if not stages:
         raise ManifestError("has no FROM", hint="is this a Dockerfile?")
-    final = _reached(stages)
-    chain = _chain(stages[-1])
+    final = reached(stages)
+    chain = stages[-1].chain()
     found = _Found(path=path)
     for stage in stages:
         if stage in final:
@@ -99,6 +98,7 @@ def parse(text: str, path: str) -> Manifest:
         path=path,
         format=FORMAT,
         requirements=tuple(found.requirements),
+        constraints=tuple(found.constraints),
         conda=tuple(found.conda),
         base_images=bases,
         system_packages=tuple(dict.fromkeys(found.system_packages)),
@@ -108,134 +108,6 @@ def parse(text: str, path: str) -> Manifest:
         includes=tuple(dict.fromkeys(found.includes)),
         problems=(*problems, *found.problems),
     )
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Stage:
-    """One FROM and what follows it. `variables` are ARG and ENV as they stand at its end; `base` has them put in."""
-
-    name: str
-    base: str
-    location: Location
-    parent: _Stage | None
-    variables: dict[str, str] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
-    installs: list[tuple[Install, str]] = field(default_factory=list)
-    copies: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    copied_from: list[str] = field(default_factory=list)
-    folder: str = "/"
-
-
-def _stages(found: Iterable[Instruction], path: str) -> tuple[list[_Stage], list[Problem]]:
-    stages: list[_Stage] = []
-    problems: list[Problem] = []
-    arguments: dict[str, str] = {}
-    for count, instruction in enumerate(found):
-        if count == MOST_INSTRUCTIONS:
-            raise ManifestError(f"has more than {MOST_INSTRUCTIONS} instructions", line=instruction.line)
-        if instruction.name == "ARG" and not stages:
-            arguments |= instruction.pairs(arguments)
-        elif instruction.name == "FROM":
-            stage = _stage(instruction, stages, arguments, path)
-            stages.append(stage)
-            if "$" in stage.base:
-                reason = f"the base image `{stage.base}` depends on a build argument without a default"
-                problems.append(Problem(location=stage.location, reason=reason, kind="variable"))
-        elif stages:
-            _note(stages[-1], instruction, arguments)
-    return stages, problems
-
-
-def _stage(instruction: Instruction, stages: Sequence[_Stage], arguments: Mapping[str, str], path: str) -> _Stage:
-    words = [word for word in instruction.text.split() if not word.startswith("--")]
-    base = address.redact(substitute(words[0], arguments)) if words else ""
-    name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
-    parent = next((stage for stage in reversed(stages) if stage.name and stage.name.lower() == base.lower()), None)
-    stage = _Stage(name=name, base=base, location=Location(path=path, line=instruction.line), parent=parent)
-    if parent:
-        stage.environment.update(parent.environment)
-        stage.variables.update(parent.environment)
-        stage.folder = parent.folder
-    return stage
-
-
-def _note(stage: _Stage, instruction: Instruction, arguments: Mapping[str, str]) -> None:
-    """Take in what an instruction changes for those that follow it in its stage, or what it installs."""
-    if instruction.name == "ARG":
-        given = instruction.pairs(stage.variables)
-        inherited = {word: arguments[word] for word in instruction.words() if word in arguments}
-        stage.variables |= inherited | given
-    elif instruction.name == "ENV":
-        pairs = {key: address.redact(value) for key, value in instruction.pairs(stage.variables).items()}
-        stage.environment |= pairs
-        stage.variables |= pairs
-    elif instruction.name in {"COPY", "ADD"}:
-        _copy(stage, instruction)
-    elif instruction.name == "WORKDIR":
-        stage.folder = _joined(stage.folder, substitute(instruction.text, stage.variables)).rstrip("/") or "/"
-    elif instruction.name == "RUN":
-        _mount(stage, instruction)
-        lines = instruction.lines
-        if (words := instruction.words()) and instruction.text.startswith("["):
-            lines = ((instruction.line, " ".join(map(shlex.quote, words))),)
-        ended = [(number, f"{line} ;") for number, line in instruction.script]
-        for install in shell.installs((*lines, (instruction.line, ";"), *ended), stage.variables):
-            stage.installs.append((install, stage.folder))
-
-
-def _copy(stage: _Stage, instruction: Instruction) -> None:
-    words = [substitute(word, stage.variables) for word in instruction.words()]
-    paths = [word for word in words if not word.startswith("--")]
-    if source := next((word.removeprefix("--from=") for word in words if word.startswith("--from=")), ""):
-        stage.copied_from.append(source)
-    elif len(paths) > 1:
-        stage.copies.append((tuple(paths[:-1]), _joined(stage.folder, paths[-1])))
-
-
-def _mount(stage: _Stage, instruction: Instruction) -> None:
-    """Take the files that a RUN mounts out of the context (`--mount=type=bind`, the default) for copied ones."""
-    for word in instruction.words():
-        if not word.startswith("--"):
-            return
-        options = dict(option.partition("=")[::2] for option in word.removeprefix("--mount=").split(","))
-        source = options.get("source") or options.get("src") or "."
-        target = next((options[name] for name in ("target", "dst", "destination") if name in options), "")
-        if word.startswith("--mount=") and options.get("type", "bind") == "bind" and target:
-            if named := options.get("from"):
-                stage.copied_from.append(named)
-            else:
-                stage.copies.append(((substitute(source, stage.variables),), _joined(stage.folder, target)))
-
-
-def _joined(folder: str, path: str) -> str:
-    """A path of the image; a slash at its end stays, since it makes a folder of it."""
-    joined = posixpath.normpath(posixpath.join(folder, path))
-    return f"{joined}/" if path.endswith(("/", ".")) and joined != "/" else joined
-
-
-def _chain(last: _Stage) -> list[_Stage]:
-    """A stage and those it stands on, from the base up."""
-    chain = [last]
-    while chain[0].parent:
-        chain.insert(0, chain[0].parent)
-    return chain
-
-
-def _reached(stages: Sequence[_Stage]) -> list[_Stage]:
-    """The stages that end up in the last one: those under it, and those that any of them copies from."""
-    reached: list[_Stage] = []
-    pending = [stages[-1]]
-    while pending:
-        stage = pending.pop()
-        if stage in reached:
-            continue
-        reached.append(stage)
-        pending += [stage.parent] if stage.parent else []
-        for name in stage.copied_from:
-            pending += [
-                other for number, other in enumerate(stages) if name in {other.name, str(number)} and other is not stage
-            ]
-    return reached
 
 
 def _python(base: str) -> str:
@@ -250,6 +122,7 @@ class _Found:
 
     path: str
     requirements: list[DeclaredRequirement] = field(default_factory=list)
+    constraints: list[DeclaredRequirement] = field(default_factory=list)
     conda: list[CondaRequirement] = field(default_factory=list)
     system_packages: list[SystemPackage] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
@@ -267,7 +140,7 @@ class _Found:
             return replace(self.options, index_url=addresses[0])
         return self.options.joined(IndexOptions(extra_index_urls=addresses))
 
-    def take(self, install: Install, stage: _Stage, folder: str) -> None:
+    def take(self, install: Install, stage: Stage, folder: str) -> None:
         """Take in one installing command, run in a folder of a stage."""
         if install.tool == "pip":
             self._pip(install.words, stage, folder)
@@ -289,7 +162,7 @@ class _Found:
                 location = Location(path=self.path, line=word.line)
                 self.system_packages.append(SystemPackage(name=re.split(r"[=<>~]", word.text)[0], location=location))
 
-    def _pip(self, words: Sequence[Word], stage: _Stage, folder: str) -> None:
+    def _pip(self, words: Sequence[Word], stage: Stage, folder: str) -> None:
         """Read the arguments of pip: files and folders by where they were copied from, the rest as requirements."""
         asked, drawn = len(self.requirements), len(self.includes)
         self.own = IndexOptions()
@@ -313,21 +186,30 @@ class _Found:
         if len(self.requirements) > asked or len(self.includes) > drawn:
             self.lines.append((url, len(self.includes) > drawn))
 
-    def _option(self, name: str, value: Word, stage: _Stage, folder: str) -> None:
+    def _option(self, name: str, value: Word, stage: Stage, folder: str) -> None:
         location = Location(path=self.path, line=value.line)
         if name in {"-e", "--editable"}:
             self._required(value, stage, folder)
         elif role := _ROLES.get(name):
             if value.dynamic:
                 self._problem(value, f"`{value.text}` is known to the shell only", "dynamic")
-            elif inner := _in_context(_joined(folder, value.text), stage, self.path):
+            elif text := written(joined(folder, value.text), stage):
+                self._written(text, role)
+            elif inner := in_context(joined(folder, value.text), stage, self.path):
                 self.includes.append(Include(path=inner, role=role, location=location))
         elif option := _INDEX_OPTIONS.get(name):
             read = requirements_txt.parse(f"{option} {value.text}", self.path)
             self.own = self.own.joined(read.indexes)
             self.problems += [replace(problem, location=location) for problem in read.problems]
 
-    def _required(self, word: Word, stage: _Stage, folder: str) -> None:
+    def _written(self, text: str, role: str) -> None:
+        """Take in a requirements file that the Dockerfile itself holds."""
+        read = requirements_txt.parse(text, self.path)
+        (self.requirements if role == "requirements" else self.constraints).extend(read.requirements)
+        self.own = self.own.joined(read.indexes)
+        self.problems += read.problems
+
+    def _required(self, word: Word, stage: Stage, folder: str) -> None:
         location = Location(path=self.path, line=word.line)
         if word.dynamic or "*" in word.text.partition("==")[0]:
             self._problem(word, f"`{address.redact(word.text)}` is known to the shell only", "dynamic")
@@ -354,10 +236,10 @@ class _Found:
                 DeclaredRequirement(requirement=required, location=location, text=address.redact(word.text))
             )
 
-    def _folder(self, word: Word, stage: _Stage, folder: str) -> None:
+    def _folder(self, word: Word, stage: Stage, folder: str) -> None:
         """A folder of the image that is installed, by where it was copied from."""
         path, _, extras = word.text.partition("[")
-        if inner := _in_context(_joined(folder, path).rstrip("/"), stage, self.path):
+        if inner := in_context(joined(folder, path).rstrip("/"), stage, self.path):
             if "." in posixpath.basename(inner).lstrip("."):  # a file of the folder was copied, not the folder
                 inner = posixpath.dirname(inner) or "."
             asked = tuple(sorted(extra.strip() for extra in extras.rstrip("]").split(",") if extra.strip()))
@@ -366,30 +248,3 @@ class _Found:
 
     def _problem(self, word: Word, reason: str, kind: str) -> None:
         self.problems.append(Problem(location=Location(path=self.path, line=word.line), reason=reason, kind=kind))
-
-
-def _in_context(path: str, stage: _Stage, dockerfile: str) -> str | None:
-    """The path of the build context that a path of the image was copied from; None if no COPY tells.
-
-    The context is taken for the folder of the Dockerfile; whoever opens the file may know better.
-    """
-    holder: _Stage | None = stage
-    while holder:
-        for sources, target in reversed(holder.copies):
-            for source in sources:
-                if (copied := _copied(source, target, path)) is not None:
-                    return address.inside(posixpath.dirname(dockerfile), copied.lstrip("/") or ".")
-        holder = holder.parent
-    return None
-
-
-def _copied(source: str, target: str, path: str) -> str | None:
-    """What of a source a path is, after `COPY source target`; a name with an ending is a file, any other a folder."""
-    name = posixpath.basename(source.rstrip("/"))
-    folder = target.rstrip("/")
-    if name not in {"", "."} and path in {folder, f"{folder}/{name}"}:
-        return source
-    if path != folder and not path.startswith(f"{folder}/"):
-        return None
-    is_file = "." in name.lstrip(".") and not source.endswith("/")
-    return None if is_file else posixpath.join(source, path[len(folder) + 1 :])

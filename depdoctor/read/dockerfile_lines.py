@@ -11,7 +11,7 @@ from depdoctor.model.noun import dataclass
 _LINE_END = expression(r"\r\n?|\n")
 _DIRECTIVE = expression(r"#\s*(?P<name>[a-z]+)\s*=\s*(?P<value>\S+)\s*$", re.IGNORECASE)
 _INSTRUCTION = expression(r"\s*(?P<name>[A-Za-z]+)\s+(?P<rest>.*)$", re.DOTALL)
-_HEREDOC = expression(r"<<-?(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+HEREDOC = expression(r"(?<!<)<<-?(?P<quote>['\"]?)(?P<name>[A-Za-z_][\w.-]*)(?P=quote)")
 _VARIABLE = expression(
     r"\\(?P<escaped>\$)|\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<how>:?[-+])(?P<word>[^{}]*))?\})"
 )
@@ -84,7 +84,7 @@ def instructions(text: str) -> Iterator[Instruction]:
             parts.append(lines[position])
             position += 1
         script: list[tuple[int, str]] = []
-        for heredoc in _HEREDOC.finditer(parts[-1][1]):
+        for heredoc in HEREDOC.finditer(parts[-1][1]):
             while position < len(lines) and lines[position][1].strip() != heredoc["name"]:
                 script.append(lines[position])
                 position += 1

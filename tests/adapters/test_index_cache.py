@@ -21,6 +21,7 @@ def some_facts(number: int) -> WheelFacts:
         requires=(Requirement("a[b,c]>=1; python_version > '3.8'"), Requirement("d @ https://index.example/d.whl")),
         requires_python=">=3.8",
         paths=("a/__init__.py", "ä.txt"),
+        checksums=(0, 2**32 - 1 - number),
     )
 
 

@@ -195,3 +195,23 @@ def test_variables_for_what_runs() -> None:
 def test_what_is_no_dockerfile(text: str) -> None:
     with pytest.raises(ManifestError, match="has no FROM"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("copied", "expected"),
+    [
+        ("COPY <<-EOT requirements.txt\n\ta>=4,<5\n\n\tb\nEOT", [("a<5,>=4", 4), ("b", 6)]),
+        ("COPY <<requirements.txt /app/\na\nb==1\nrequirements.txt", [("a", 4), ("b==1", 5)]),
+        ("ADD --chmod=644 <<'EOT' ./requirements.txt\na\nEOT", [("a", 4)]),
+        ("COPY <<one <<two /app/\na\none\nb\ntwo", []),
+    ],
+)
+def test_a_file_that_the_dockerfile_itself_holds(copied: str, expected: list[tuple[str, int]]) -> None:
+    manifest = read(f"FROM base\nWORKDIR /app\n{copied}\nRUN pip install -r requirements.txt\n")
+    assert (rows(manifest), manifest.includes, manifest.problems) == (expected, (), ())
+
+
+def test_a_file_that_the_dockerfile_itself_holds_stands_also_in_later_stages() -> None:
+    manifest = read("FROM base AS one\nCOPY <<EOT /c.txt\na<2\nEOT\nFROM one\nCOPY . /\nRUN pip install -c /c.txt a\n")
+    assert rows(manifest) == [("a", 7)]
+    assert [(str(each.requirement), each.location.line) for each in manifest.constraints] == [("a<2", 3)]

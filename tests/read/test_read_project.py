@@ -79,6 +79,24 @@ def test_files_of_one_folder_are_groups(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("beside", "group"), [("requirements.txt", "train"), ("environment.yml", "train"), ("pyproject.toml", "")]
+)
+def test_an_environment_file_of_another_name_is_another_environment(tmp_path: Path, beside: str, group: str) -> None:
+    texts = {
+        "requirements.txt": "a==1\n",
+        "environment.yml": "dependencies: [{pip: [a==1]}]\n",
+        "pyproject.toml": '[project]\nname = "app"\nversion = "1"\ndependencies = ["a==1"]\n',
+    }
+    train = "dependencies:\n- libx=1\n- pip:\n  - a==2\n"
+    found = reading(tmp_path, {f"app/{beside}": texts[beside], "app/train_env.yaml": train})
+    assert {(name, place.partition(":")[0]): where for name, where, place in required(found)} == {
+        ("a==1", f"app/{beside}"): "",
+        ("a==2", "app/train_env.yaml"): group,
+    }
+    assert [one.group for manifest in found.manifests for one in manifest.conda] == [group]
+
+
 def test_a_file_in_parts_is_read_once(tmp_path: Path) -> None:
     found = reading(
         tmp_path,
