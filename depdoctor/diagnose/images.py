@@ -49,11 +49,13 @@ def check(context: Context) -> Iterator[Finding]:
         stated = [*packages, *indexes, *_of_manifests(entry)]
         for image in dict.fromkeys(own_images(entry)):
             base = context.known_base(image.reference)
-            yield from _cuda(entry, image, base, stated)
+            replaced = [finding for one in installations[:1] for finding in _framework(entry, image, base, one)]
+            # a framework that is not the image's own is told once, whatever CUDA each is built for
+            others = [told for told in stated if not replaced or told.package != base.brings]
+            yield from _cuda(entry, image, base, others)
             yield from _floor(context, entry, image, base)
             yield from _python(entry, image, base)
-            for one in installations[:1]:
-                yield from _framework(entry, image, base, one)
+            yield from replaced
         if any(lock.origin for lock in entry.locks):
             yield from _index(entry, packages, indexes)
 

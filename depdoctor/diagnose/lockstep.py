@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from packaging.version import Version
 
@@ -12,6 +11,7 @@ from depdoctor.diagnose.installation import Installation, Package
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.finding import Finding, Kind, Severity
+from depdoctor.rules import Rules
 from depdoctor.rules.rows import Lockstep
 
 
@@ -19,18 +19,23 @@ def check(context: Context) -> Iterator[Finding]:
     """Every installed pair of which tables know with what each release goes, and that it is not this."""
     for installation in context.installations:
         for package in installation.among(context.rules.lockstep_by_package.keys()):
-            rows = sorted(context.rules.lockstep_by_package[package.name], key=lambda row: row.leader)
-            for leader, group in groupby(rows, key=lambda row: row.leader):
-                known = [
-                    row for row in group if package.version and row.versions.contains(package.version, prereleases=True)
-                ]
+            for leader in sorted({row.leader for row in context.rules.lockstep_by_package[package.name]}):
                 other = installation.packages.get(leader)
-                if not known or other is None or other.version is None or package.version is None:
-                    continue
-                if any(_in_step(row, package.version, other.version) for row in known):
-                    continue
-                if not _told(context, installation, package, other):
-                    yield _finding(installation, package, other, known)
+                broken = broken_by(context.rules, package, other) if other else ()
+                if other and broken and not _told(context, installation, package, other):
+                    yield _finding(installation, package, other, broken)
+
+
+def broken_by(rules: Rules, package: Package, leader: Package) -> Sequence[Lockstep]:
+    """What tables know of a package's release beside another package, if none of it allows this one; else nothing."""
+    if package.version is None or leader.version is None:
+        return ()
+    known = [
+        row
+        for row in rules.lockstep_by_package.get(package.name, ())
+        if row.leader == leader.name and row.versions.contains(package.version, prereleases=True)
+    ]
+    return () if any(_in_step(row, package.version, leader.version) for row in known) else known
 
 
 def _in_step(row: Lockstep, version: Version, leader: Version) -> bool:
