@@ -2,7 +2,7 @@
 
 Labels of GPU feature discovery: its README, "Generated Labels" (`cuda.driver-version.*`, not the deprecated ones).
 Operators: Kubernetes API, `NodeSelectorRequirement`; `Gt` and `Lt` compare whole numbers. A node without such labels
-matches none.
+matches none. Every value is one that a label could have: from 1.33 on API servers refuse others, so none is below zero.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ DRIVER = ("nvidia.com/cuda.driver-version.major", "nvidia.com/cuda.driver-versio
 REVISION = "nvidia.com/cuda.driver-version.revision"
 CAPABILITY = ("nvidia.com/gpu.compute.major", "nvidia.com/gpu.compute.minor")
 MEMORY = "nvidia.com/gpu.memory"
+GPU_NODE = ("nvidia.com/gpu.count", "nvidia.com/gpu.present")
+"""What tells a node with GPUs: the one is of GPU feature discovery, the other of NVIDIA's operator."""
 
 Expression = Mapping[str, object]
 
@@ -73,6 +75,15 @@ def terms(image: Image, ways: Sequence[Way], running: Running) -> list[dict[str,
     ]
 
 
+def without_gpu(image: Image) -> list[dict[str, object]]:
+    """The node selector terms of an image that has CUDA and is given no GPU: nodes that have a driver are not its own.
+
+    A base may ask for a newer driver than theirs (`NVIDIA_REQUIRE_CUDA`), and the container would not start.
+    """
+    absent = [{"key": label, "operator": "DoesNotExist"} for label in GPU_NODE]
+    return [{"matchExpressions": [*platform(image), *absent]}]
+
+
 def platform(image: Image) -> list[Expression]:
     """The system and the processor."""
     machine = image.environment.platform.machine
@@ -94,7 +105,8 @@ def _drivers(lowest: Version) -> Iterator[list[Expression]]:
 
 def _equal(label: str, number: int) -> list[Expression]:
     """A number, however many zeros it is written with."""
-    return [_over(label, number - 1), {"key": label, "operator": "Lt", "values": [str(number + 1)]}]
+    below: Expression = {"key": label, "operator": "Lt", "values": [str(number + 1)]}
+    return [_over(label, number - 1), below] if number else [below]
 
 
 def _capabilities(capabilities: Iterable[tuple[int, int]]) -> Iterator[list[Expression]]:

@@ -3,7 +3,8 @@
 Health checks are the images' own. A container may write to /tmp alone, holds no privilege, and comes back when it
 crashes. Ports are bound to loopback unless `BIND` says otherwise; where two models want the same, the later name gets
 the next that is free. Memory is limited by the rule of `Running.memory_mib`. Models with CUDA in them reserve a GPU and
-are of the profile `gpu` where some target has one, so that `up` on a host without leaves them out.
+are of the profile `gpu` where some target has one, so that `up` on a host without leaves them out. Where not all images
+can share layers, as those of two Pythons or processors, each cohort is a profile, so that a host may have one of them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from depdoctor.generate.affinity import offers_gpu
+from depdoctor.model.cohort import cohorts
 from depdoctor.model.deployment import Deployment, Running
 from depdoctor.model.image import APP_ROOT
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.weights import Keep, WeightFile
 
-LOG_SIZE = "10m"
-LOG_FILES = "3"
+COMMON = """\
+
+x-service: &service
+  init: true
+  restart: unless-stopped
+  read_only: true
+  tmpfs: [/tmp]
+  cap_drop: [ALL]
+  security_opt: ["no-new-privileges:true"]
+  logging:
+    driver: json-file
+    options: {max-size: 10m, max-file: "3"}
+"""
+"""What all services have in common. `init` hands signals on: Python as the first process would ignore them."""
 
 GPU_PROFILE = "gpu"
 
@@ -31,18 +45,26 @@ def compose_file(plan: Plan, deployment: Deployment, tag: str) -> str:
 
     served = [image for image in plan.images if image.command]
     ports = host_ports(served)
+    profiles = {name: cohort.name for cohort in cohorts(plan) for name in cohort.images if cohort.name}
     heading = ["# Made by `depdoctor generate`; make it again rather than edit it."]
+    if served and profiles:
+        names = ", ".join(sorted({profiles[image.name] for image in served}))
+        heading.append(f"# Profiles: {names}. `--profile '*'` starts all.")
     heading += [
         f"# Not here: {image.name}, since nothing says how it is started (`command` under `[[project]]`)."
         for image in plan.images
         if not image.command
     ]
     graphical = any(map(offers_gpu, deployment.targets))
-    services = {
-        image.name: _service(image, ports.get(image.name), deployment.running(image.name), tag, graphical=graphical)
-        for image in served
-    }
-    return "\n".join([*heading, yaml.safe_dump({"services": services}, sort_keys=False, width=120)])
+    lines = [*heading, COMMON, "services:" if served else "services: {}"]
+    for image in served:
+        running, profile = deployment.running(image.name), profiles.get(image.name, "")
+        service = _service(
+            image, ports.get(image.name), running, tag, profiles=_profiles(running, profile, graphical=graphical)
+        )
+        name, *text = yaml.safe_dump({image.name: service}, sort_keys=False, width=120, allow_unicode=True).splitlines()
+        lines += [f"  {line}" for line in (name, "  <<: *service", *text)]
+    return "\n".join([*lines, ""])
 
 
 def host_ports(images: Iterable[Image]) -> dict[str, int]:
@@ -58,25 +80,25 @@ def host_ports(images: Iterable[Image]) -> dict[str, int]:
     return {name: port for port, name in taken.items()}
 
 
-def _service(image: Image, host_port: int | None, running: Running, tag: str, *, graphical: bool) -> dict[str, object]:
+def _profiles(running: Running, cohort: str, *, graphical: bool) -> list[str]:
+    """The profiles that start a service, any of them; none for one that always is."""
+    if graphical and running.gpu:
+        return [GPU_PROFILE, *([f"{cohort}-{GPU_PROFILE}"] if cohort else [])]
+    return [cohort] if cohort else []
+
+
+def _service(image: Image, host_port: int | None, running: Running, tag: str, profiles: list[str]) -> dict[str, object]:
     service: dict[str, object] = {"image": f"${{REGISTRY:-depdoctor}}/{image.name}:${{TAG:-{tag}}}"}
+    if profiles:
+        service["profiles"] = profiles
     if host_port:
         service["ports"] = [f"${{BIND:-127.0.0.1}}:{host_port}:{image.port}"]
-    resources: dict[str, object] = {"limits": {"memory": f"{running.memory_mib}M"}}
-    if graphical and running.gpu:
-        service["profiles"] = [GPU_PROFILE]
-        resources["reservations"] = {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
     if image.keep is Keep.VOLUME:
         service["volumes"] = [_mount(image, one) for one in image.weights]
-    return service | {
-        "deploy": {"resources": resources},
-        "restart": "unless-stopped",
-        "read_only": True,
-        "tmpfs": ["/tmp"],  # noqa: S108 - a mount point inside the container
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "logging": {"driver": "json-file", "options": {"max-size": LOG_SIZE, "max-file": LOG_FILES}},
-    }
+    resources: dict[str, object] = {"limits": {"memory": f"{running.memory_mib}M"}}
+    if GPU_PROFILE in profiles:
+        resources["reservations"] = {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
+    return service | {"deploy": {"resources": resources}}
 
 
 def _mount(image: Image, one: WeightFile) -> dict[str, object]:

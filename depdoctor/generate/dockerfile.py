@@ -40,7 +40,7 @@ from depdoctor.generate.stages import (
     system_name,
     weights_name,
 )
-from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
+from depdoctor.model.context import PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S, probe
 from depdoctor.model.distribution import Pin
 from depdoctor.model.formats import GENERATED
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
@@ -322,11 +322,11 @@ def _configuration(plan: Plan, image: Image, source: Source) -> Iterator[str]:
     yield f"USER {USER}"
     if image.port:
         yield f"EXPOSE {image.port}"
-    if image.port and image.health:
-        probe = ["python", "-c", PROBE, f"http://127.0.0.1:{image.port}{image.health}"]
-        yield f"HEALTHCHECK {PROBE_TIMES} CMD {exec_form(probe)}"
-    if image.command:
-        yield f"CMD {exec_form(image.command)}"
+        yield f"HEALTHCHECK {PROBE_TIMES} CMD {exec_form(probe(image.port, image.health))}"
+    else:
+        yield "HEALTHCHECK NONE"
+    yield "ENTRYPOINT []"
+    yield f"CMD {exec_form(image.command or ('python',))}"
     values = labels(plan, image, source)
     yield "LABEL " + " \\\n    ".join(f"{name}={label_value(text)}" for name, text in values.items())
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from depdoctor.generate.kubernetes import MADE, Placed, manifest, placed, resources
+from depdoctor.generate.kubernetes import MADE, Placed, by_name, manifest, placed, resources
 from depdoctor.model.deployment import Deployment
-from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Plan
 
 TEMPLATE = """\
@@ -40,13 +39,11 @@ def helm_files(plan: Plan, deployment: Deployment, tag: str) -> dict[str, str]:
         "helm/templates/services.yaml": TEMPLATE,
     }
     served = [image for image in plan.images if image.command]
-    for target in deployment.targets:
-        if target.platform.system == "linux":
-            found = list(placed(deployment, served, target))
-            remarks = "".join(f"# {one.remark}\n" for one in found if one.remark)
-            services = {one.image.name: _service(one, deployment) for one in found if one.lands}
-            text = manifest({"services": services})
-            files[f"helm/values-{image_name(target.name)}.yaml"] = remarks + text
+    for name, target in by_name(deployment.targets).items():
+        found = list(placed(deployment, served, target))
+        remarks = "".join(f"# {one.remark}\n" for one in found if one.remark)
+        services = {one.image.name: _service(one, deployment) for one in found if one.lands}
+        files[f"helm/values-{name}.yaml"] = remarks + manifest({"services": services})
     return files
 
 

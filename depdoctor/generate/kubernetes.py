@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
-from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on
+from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on, without_gpu
 from depdoctor.model.deployment import Deployment, Running
 from depdoctor.model.image import APP_ROOT, USER
 from depdoctor.model.label import WEIGHTS, weights_label
@@ -40,10 +40,8 @@ def kubernetes_files(plan: Plan, deployment: Deployment) -> dict[str, str]:
     for image in served:
         for path, document in _base(image, deployment.running(image.name)).items():
             files[f"kubernetes/base/{image.name}/{path}"] = manifest(document)
-    targets = [target for target in deployment.targets if target.platform.system == "linux"]
-    for target in targets:
-        folder = f"kubernetes/overlays/{image_name(target.name)}"
-        files[f"{folder}/kustomization.yaml"] = _overlay(served, deployment, target)
+    for name, target in by_name(deployment.targets).items():
+        files[f"kubernetes/overlays/{name}/kustomization.yaml"] = _overlay(served, deployment, target)
     absent = [
         f"# Not here: {image.name}, since nothing says how it is started (`command` under `[[project]]`)."
         for image in plan.images
@@ -54,6 +52,16 @@ def kubernetes_files(plan: Plan, deployment: Deployment) -> dict[str, str]:
         MADE + "".join(f"{line}\n" for line in absent) + manifest(base, made=False)
     )
     return files
+
+
+def by_name(targets: Iterable[Target]) -> dict[str, Target]:
+    """The Linux targets by what their files are called; a second of one name is told from the first by its digest."""
+    named: dict[str, Target] = {}
+    for target in targets:
+        if target.platform.system == "linux":
+            name = image_name(target.name)
+            named[f"{name}-{sha256(target.name.encode()).hexdigest()[:8]}" if name in named else name] = target
+    return named
 
 
 def resource_name(image: Image) -> str:
@@ -122,7 +130,7 @@ def _deployment(image: Image, running: Running) -> dict[str, object]:
             "fsGroup": int(group),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "affinity": _affinity([{"matchExpressions": platform(image)}]),
+        "affinity": _affinity(without_gpu(image) if running.gpu else [{"matchExpressions": platform(image)}]),
         "containers": [_container(image, running)],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Base, Image, Plan
@@ -13,13 +15,15 @@ from depdoctor.model.target import Environment
 class Cohort:
     """Images of one base and one environment, by name. `apart` says what parts it from the largest cohort, "" for that.
 
-    Files for another Python, processor or C library are other bytes, and layers stand on what is below them.
+    Files for another Python, processor or C library are other bytes, and layers stand on what is below them. `name`
+    tells the cohorts of a plan apart in a word of what differs between them; "" for a single one.
     """
 
     base: Base
     environment: Environment
     images: tuple[str, ...]
     apart: str = ""
+    name: str = ""
 
 
 def cohorts(plan: Plan) -> tuple[Cohort, ...]:
@@ -28,15 +32,38 @@ def cohorts(plan: Plan) -> tuple[Cohort, ...]:
     for image in plan.images:
         groups[image.base, image.environment].append(image)
     ordered = sorted(groups, key=lambda key: (-len(groups[key]), key))
+    names = _names(ordered)
     return tuple(
         Cohort(
             base=base,
             environment=environment,
             images=tuple(image.name for image in groups[base, environment]),
             apart=_apart((base, environment), ordered[0]),
+            name=name,
         )
-        for base, environment in ordered
+        for (base, environment), name in zip(ordered, names, strict=True)
     )
+
+
+def _names(cohorts: Sequence[tuple[Base, Environment]]) -> Iterator[str]:
+    """For each cohort a word of the properties that tell it from others; a number where two would be alike."""
+    platforms = [environment.platform for _, environment in cohorts]
+    properties = (
+        [f"python{environment.python}" for _, environment in cohorts],
+        [platform.machine for platform in platforms],
+        [f"{one.libc}{one.libc_version[0]}.{one.libc_version[1]}" for one in platforms],
+        [base.reference.rpartition("/")[2] for base, _ in cohorts],
+    )
+    words = [""] * len(cohorts)
+    for values in properties:
+        longer = [
+            re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{word}-{value}".strip("-"))
+            for word, value in zip(words, values, strict=True)
+        ]
+        if len(set(longer)) > len(set(words)):
+            words = longer
+    for number, word in enumerate(words):
+        yield f"{word}-{number + 1}" if words.count(word) > 1 else word
 
 
 def _apart(one: tuple[Base, Environment], main: tuple[Base, Environment]) -> str:

@@ -44,10 +44,18 @@ IGNORED = (
 Patterns of `.dockerignore`, relative to the project's folder.
 """
 
-PROBE = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=4).close()"
-"""What an image is asked by to tell whether it is healthy: Python, since a slim base has no curl."""
+ASK = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=4).close()"
+KNOCK = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=4).close()"
 
 PROBE_INTERVAL_S = 30
 PROBE_TIMEOUT_S = 5
 PROBE_START_S = 120
 PROBE_RETRIES = 3
+
+
+def probe(port: int, health: str) -> list[str]:
+    """The command that tells whether a service is healthy: Python, since a slim base has no curl.
+
+    Without a path to ask for, a service is well that takes connections.
+    """
+    return ["python", "-c", *((ASK, f"http://127.0.0.1:{port}{health}") if health else (KNOCK, str(port)))]

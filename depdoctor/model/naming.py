@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hashlib import sha256
+from unicodedata import normalize
 
 from depdoctor.model.target import Environment
 
@@ -12,12 +13,13 @@ SHORT = 8
 
 
 def image_name(project: str) -> str:
-    """The last part of an image's reference: lower-cased, every run of characters outside [a-z0-9] a dash.
+    """The last part of an image's reference: lower-cased without accents, every run of others than [a-z0-9] a dash.
 
     A dash at either end would break the grammar of references (OCI distribution specification), so there is none. A
     name of which nothing is left is told from others like it by a part of its digest.
     """
-    name = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")
+    plain = re.sub(r"[\u0300-\u036f]", "", normalize("NFKD", project))
+    name = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
     return name or f"image-{sha256(project.encode('utf-8', 'surrogatepass')).hexdigest()[:SHORT]}"
 
 

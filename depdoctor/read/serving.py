@@ -1,7 +1,7 @@
 """How a project is served, as far as its own files say: an existing Dockerfile's CMD, or a web application in its code.
 
-Only what leaves no doubt: a command in exec form whose program is found on PATH, or one application object at the top
-of one module. Nothing is executed.
+Only what leaves no doubt: a command of plain words whose program is found on PATH and whose script the project has, or
+one application object at the top of one module. Nothing is executed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from depdoctor.model.expression import expression
 from depdoctor.model.formats import DOCKERFILE, format_of
@@ -34,10 +36,14 @@ USUAL = ("app.py", "main.py", "server.py", "serve.py", "api.py", "service.py", "
 HEALTHS = ("/healthz", "/health", "/livez", "/live", "/readyz", "/ready", "/ping")
 """Paths that tell whether a service is well, the surest first."""
 
+LISTENING = frozenset({"--port", "--bind", "--listen"})
+"""Options of servers that name a port, or an address with one."""
+
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", "tini", "dumb-init", "conda", "poetry", "uv", "pipenv"})
 """Programs that start another one, or that no image of ours has."""
 
 _PORT = expression(r"(?:.*:)?(\d{1,5})(?:/tcp)?")
+_PLAIN = expression(r"[\w./:=,@%+-]+")
 MOST_FILES = 2_000
 
 
@@ -48,9 +54,19 @@ def serving(project: Project, open_text: Callable[[str], str | None]) -> Serving
         if posixpath.normpath(path) == own and format_of(path) == DOCKERFILE:
             text = open_text(path)
             found = _of_dockerfile(text, path) if text and len(text) <= LONGEST_FILE else None
-            if found:
-                return found
+            if found and _has_scripts(project, found.command):
+                code = None if found.health else _of_code(project, open_text)
+                runs_it = code is not None and code.command[0] in found.command
+                return replace(found, health=code.health) if code and runs_it else found
     return _of_code(project, open_text)
+
+
+def _has_scripts(project: Project, words: Sequence[str]) -> bool:
+    """Whether scripts that a command names lie where it would look for them, which COPY may have changed."""
+    sources = set(map(posixpath.normpath, project.sources))
+    return all(
+        posixpath.normpath(posixpath.join(project.root, word)) in sources for word in words if word.endswith(".py")
+    )
 
 
 def _of_dockerfile(text: str, path: str) -> Serving | None:
@@ -63,9 +79,11 @@ def _of_dockerfile(text: str, path: str) -> Serving | None:
             last.setdefault("EXPOSE", instruction)
         else:
             last[instruction.name] = instruction
-    entrypoint, command = (_exec_form(last.get(name)) for name in ("ENTRYPOINT", "CMD"))
-    if "CMD" not in last or entrypoint is None or command is None:
+    entrypoint, command = (_words(last.get(name)) for name in ("ENTRYPOINT", "CMD"))
+    if entrypoint is None or command is None or ("CMD" in last and _is_line(last.get("ENTRYPOINT"))):
         return None
+    if entrypoint and _is_line(last.get("CMD")):
+        return None  # a shell would be an argument of the entry point
     words = (*entrypoint, *command)
     if not words or "/" in words[0] or words[0] in SHELLS or any(word.startswith("/") for word in words[1:]):
         return None
@@ -73,16 +91,32 @@ def _of_dockerfile(text: str, path: str) -> Serving | None:
     return Serving(
         interface="command",
         command=words,
-        port=next((port for word in exposed if (port := _port(word))), None),
+        port=next((port for word in (*exposed, *_bound(words)) if (port := _port(word))), None),
         health=_asked(last.get("HEALTHCHECK")),
-        location=Location(path=path, line=last["CMD"].line),
+        location=Location(path=path, line=(last.get("CMD") or last["ENTRYPOINT"]).line),
     )
 
 
-def _exec_form(instruction: Instruction | None) -> tuple[str, ...] | None:
-    """The words of a JSON list, none where there is no instruction; None for a shell line."""
+def _bound(words: Sequence[str]) -> Iterator[str]:
+    """What the options of a command say it listens to."""
+    for word, following in pairwise((*words, "")):
+        option, _, value = word.partition("=")
+        if option in LISTENING:
+            yield value or following
+
+
+def _is_line(instruction: Instruction | None) -> bool:
+    """Whether a shell would run it."""
+    return bool(instruction and not instruction.text.lstrip().startswith("["))
+
+
+def _words(instruction: Instruction | None) -> tuple[str, ...] | None:
+    """The words of a JSON list, or of a line that a shell takes as it stands; None for others."""
     if instruction is None:
         return ()
+    if _is_line(instruction):
+        words = tuple(instruction.text.split())
+        return words if all(map(_PLAIN.fullmatch, words)) and "=" not in words[0] else None
     try:
         words = json.loads(instruction.text)
     except (ValueError, RecursionError):

@@ -24,6 +24,7 @@ from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
 from depdoctor.errors import BuildError, RegistryError, UnsafeWheelError
+from depdoctor.model.context import probe
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.image import BuiltImage
 from depdoctor.model.packing import Compression, Packing
@@ -197,6 +198,9 @@ def test_a_configuration_says_how_to_run(wheels: dict[str, Pin], store: BlobStor
     assert running["ExposedPorts"] == {"8000/tcp": {}}
     assert running["Healthcheck"]["Test"][-1] == "http://127.0.0.1:8000/ready"
     assert running["Labels"]["org.opencontainers.image.title"] == "a"
+    image = replace(plan.images[0], port=50051, health="")
+    (built,) = build(replace(plan, images=(image,)), store, root)
+    assert config_of(built, store)["config"]["Healthcheck"]["Test"] == ["CMD", *probe(50051, "")]
 
 
 def test_a_base_lends_its_configuration(fake: Fake, wheels: dict[str, Pin], store: BlobStore, root: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import yaml
-from fleets import fleet, pin
+from fleets import ENVIRONMENT, entry, fleet, inventory, lock, pin
 from packaging.version import Version
 
 from depdoctor.generate import generate
@@ -29,6 +31,7 @@ def test_service_is_confined_and_comes_back() -> None:
     assert service["image"] == "${REGISTRY:-depdoctor}/asr-fast:${TAG:-latest}"
     assert service["ports"] == ["${BIND:-127.0.0.1}:8000:8000"]
     assert service["restart"] == "unless-stopped"
+    assert service["init"] is True
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
@@ -40,6 +43,25 @@ def test_model_that_nobody_starts_is_named_and_left_out() -> None:
     assert set(yaml.safe_load(text)["services"]) == {"a"}
     assert "# Not here: b," in text
     assert "ports" not in yaml.safe_load(text)["services"]["a"]
+
+
+def test_cohorts_are_profiles_where_there_are_several() -> None:
+    settings = tuple(served(name) for name in ("asr", "tts", "old", "old-gpu"))
+    locks = [lock(one.path, []) for one in settings[:2]]
+    locks += [lock(one.path, [], replace(ENVIRONMENT, python="3.9")) for one in settings[2:]]
+    planned = plan(inventory([entry(one.project, one) for one in locks]), Config(projects=settings), {})
+    running = {"old-gpu": Running(gpu=GpuNeed(cuda=Version("12.4")))}
+    pool = Target(name="pool", platform=Platform(), driver=Version("550.54.15"))
+    deployment = Deployment(images=running, targets=(pool,))
+    text = generate(planned, only=["compose"], deployment=deployment).files["compose.yaml"]
+    profiles = {name: service["profiles"] for name, service in yaml.safe_load(text)["services"].items()}
+    assert profiles == {
+        "asr": ["python3.11"],
+        "tts": ["python3.11"],
+        "old": ["python3.9"],
+        "old-gpu": ["gpu", "python3.9-gpu"],
+    }
+    assert "# Profiles: python3.11, python3.9. `--profile '*'` starts all.\n" in text
 
 
 def images(*ports: int | None) -> tuple[Image, ...]:

@@ -104,6 +104,17 @@ def test_image_is_configured_as_the_project_says() -> None:
     assert stage.index("COPY") < stage.index("LABEL"), "a new label must not copy the code anew"
 
 
+def test_nothing_of_the_base_is_run_but_its_python() -> None:
+    """A base may have an entry point and a health check of its own, which are of another program."""
+    settings = (ProjectConfig(path="a", command=("python", "-m", "grpc_server"), port=50051),)
+    text = generate(plan(fleet({"a": [], "b": []}), Config(projects=settings), {})).files["Dockerfile"]
+    served, other = (text.partition(f" AS {name}\n")[2].split("\n\n")[0].splitlines() for name in ("a", "b"))
+    assert served[served.index("ENTRYPOINT []") + 1] == 'CMD ["python", "-m", "grpc_server"]'
+    assert next(line for line in served if line.startswith("HEALTHCHECK")).endswith('"50051"]')
+    assert other[other.index("ENTRYPOINT []") + 1] == 'CMD ["python"]'
+    assert "HEALTHCHECK NONE" in other
+
+
 def test_no_frontend_is_fetched() -> None:
     assert "syntax" not in generate(small()).files["Dockerfile"].lower()
 

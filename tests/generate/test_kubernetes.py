@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,8 @@ def lands(deployment: Mapping[str, Any], node: Mapping[str, str]) -> bool:
 
     def holds(rule: Mapping[str, Any]) -> bool:
         value = node.get(rule["key"])
+        if rule["operator"] == "DoesNotExist":
+            return value is None
         if value is None:
             return False
         if rule["operator"] == "In":
@@ -128,8 +131,15 @@ def node(
             "nvidia.com/gpu.compute.major": str(capability[0]),
             "nvidia.com/gpu.compute.minor": str(capability[1]),
         }
-        labels |= {"nvidia.com/gpu.memory": str(memory), "nvidia.com/gpu.present": "true"}
+        labels |= {"nvidia.com/gpu.memory": str(memory), "nvidia.com/gpu.count": "1"}
     return labels
+
+
+def of_old_discovery(labels: Mapping[str, str]) -> dict[str, str]:
+    """The same node where GPU feature discovery knows none but the names that are deprecated now."""
+    names = {"version.major": ".major", "version.minor": ".minor", "version.revision": ".rev"}
+    pairs = ((key.partition("driver-"), value) for key, value in labels.items())
+    return {head + "driver" + names[tail] if cut else head: value for (head, cut, tail), value in pairs}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -228,6 +238,60 @@ def test_pod_lands_on_no_node_with_too_old_a_driver() -> None:
     }
     web = merged(files, "cpu")["web"]
     assert {label for label, labels in nodes.items() if lands(web, labels)} == set(nodes) - {"arm"}
+
+
+def test_pod_lands_on_no_node_that_does_not_tell_its_driver() -> None:
+    """Labels as clusters have them: one missing, of an older discovery, of slices of a GPU, of an operator alone."""
+    _, files = made()
+    whole = node("580.65.06", HOPPER, memory=81559)
+    told = ("kubernetes.io/", "nvidia.com/cuda.driver-version.", "nvidia.com/gpu.compute.")
+    for name in ("cuda12", "cuda13", "anywhere"):
+        gpu, no_gpu = (merged(files, target)[name] for target in ("hopper", "cpu"))
+        assert lands(gpu, whole)
+        for missing in (key for key in whole if key.startswith(told) and not key.endswith(("minor", "revision"))):
+            assert not lands(gpu, {key: value for key, value in whole.items() if key != missing}), missing
+        slices = {"nvidia.com/mig.strategy": "single", "nvidia.com/gpu.product": "H100-MIG-1g.10gb"}
+        assert lands(gpu, {**whole, **slices, "nvidia.com/gpu.memory": "9728"})
+        assert lands(gpu, {**node("470.82.01", HOPPER), **slices}) is (name == "anywhere")
+        operator = {**node(), "nvidia.com/gpu.present": "true"}
+        for labels in (operator, of_old_discovery(whole), of_old_discovery(node("470.82.01"))):
+            assert not lands(gpu, labels)
+            assert not lands(no_gpu, labels)
+        assert lands(no_gpu, node())
+        assert not lands(no_gpu, whole)
+
+
+def test_what_has_cuda_lands_on_no_gpu_node_without_an_overlay() -> None:
+    _, files = made()
+    for name in ("cuda12", "cuda13", "anywhere", "unknown"):
+        base = yaml.safe_load(files[f"kubernetes/base/{name}/deployment.yaml"])
+        assert lands(base, node())
+        assert not lands(base, node("470.82.01"))
+
+
+def test_values_are_such_as_labels_have() -> None:
+    """API servers refuse others in a required affinity since 1.33."""
+    planned, _ = made()
+    for lowest in ("418.0.1", "525.60.13", "580", "450.80"):
+        running = {
+            image.name: Running(gpu=GpuNeed(cuda=Version("12"), ways=(Way(driver=Version(lowest)),)))
+            for image in planned.images
+        }
+        target = Target(name="t", platform=Platform(), driver=Version("999"))
+        files = generate(planned, only=["kubernetes"], deployment=Deployment(images=running, targets=(target,))).files
+        for deployment in merged(files, "t").values():
+            chosen = deployment["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+            for term in chosen["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]:
+                for rule in term["matchExpressions"]:
+                    assert all(re.fullmatch(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", one) for one in rule["values"])
+
+
+def test_targets_that_would_share_a_folder_have_two() -> None:
+    planned, _ = made()
+    targets = tuple(Target(name=name, platform=Platform()) for name in ("Pool A", "pool-a"))
+    files = generate(planned, only=["kubernetes", "helm"], deployment=Deployment(targets=targets)).files
+    assert sum(path.startswith("kubernetes/overlays/pool-a") for path in files) == 2
+    assert sum(path.startswith("helm/values-pool-a") for path in files) == 2
 
 
 @pytest.mark.parametrize("lowest", ["525.60.13", "580", "470.57.02", "450.80.02", "418.0.1"])

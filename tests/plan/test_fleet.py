@@ -198,6 +198,7 @@ def test_sizes_that_any_lock_knows_are_kept() -> None:
         ("模型", "image-c98e118e"),
         ("音声", "image-e83d3ddc"),
         ("a//b", "a-b"),
+        ("été/Modèle", "ete-modele"),
     ],
 )
 def test_image_names(project: str, name: str) -> None:

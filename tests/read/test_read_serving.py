@@ -74,6 +74,24 @@ def told(files: Mapping[str, str]) -> tuple[object, ...] | None:
             {"Dockerfile": DOCKERFILE, "app.py": FASTAPI},
             ("command", ("python", "-m", "server", "--big"), 9000, "/up", "svc/Dockerfile:7"),
         ),
+        (
+            {"Dockerfile": "FROM a\nCMD uvicorn app:app --host=0.0.0.0 --port 8080\n", "app.py": FASTAPI},
+            (
+                "command",
+                ("uvicorn", "app:app", "--host=0.0.0.0", "--port", "8080"),
+                8080,
+                "/health",
+                "svc/Dockerfile:2",
+            ),
+        ),
+        (
+            {"Dockerfile": 'FROM a\nENTRYPOINT ["gunicorn", "--bind=0.0.0.0:81", "b:app"]\n', "app.py": FASTAPI},
+            ("command", ("gunicorn", "--bind=0.0.0.0:81", "b:app"), 81, "", "svc/Dockerfile:2"),
+        ),
+        (
+            {"Dockerfile": "FROM a\nENTRYPOINT python s.py\n", "s.py": "print()"},
+            ("command", ("python", "s.py"), None, "", "svc/Dockerfile:2"),
+        ),
     ],
 )
 def test_what_leaves_no_doubt_is_found(files: dict[str, str], expected: tuple[object, ...]) -> None:
@@ -90,6 +108,11 @@ def test_what_leaves_no_doubt_is_found(files: dict[str, str], expected: tuple[ob
         {"my-app.py": FASTAPI},
         {"app.py": "app = FastAPI("},
         {"Dockerfile": "FROM a\nCMD python app.py\n"},
+        {"Dockerfile": "FROM a\nCMD uvicorn app:app --port $PORT\n"},
+        {"Dockerfile": "FROM a\nCMD PORT=1 uvicorn app:app\n"},
+        {"Dockerfile": "FROM a\nCMD python -m a && python -m b\n"},
+        {"Dockerfile": 'FROM a\nENTRYPOINT ["python"]\nCMD -m server\n'},
+        {"Dockerfile": 'FROM a\nENTRYPOINT python -m a\nCMD ["b"]\n'},
         {"Dockerfile": 'FROM a\nCMD ["/entrypoint.sh"]\n'},
         {"Dockerfile": 'FROM a\nCMD ["sh", "-c", "rm -rf /"]\n'},
         {"Dockerfile": 'FROM a\nCMD ["python", "/opt/server.py"]\n'},
@@ -104,6 +127,6 @@ def test_what_leaves_doubt_is_not(files: dict[str, str]) -> None:
 
 
 def test_command_of_a_dockerfile_that_cannot_be_used_leaves_the_code_to_tell() -> None:
-    one = found({"Dockerfile": "FROM a\nCMD python app.py\n", "app.py": FASTAPI})
+    one = found({"Dockerfile": "FROM a\nCMD python serve.py\n", "app.py": FASTAPI})
     assert one
     assert one.command == ("app:app",)

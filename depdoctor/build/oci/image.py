@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from depdoctor.build.oci.base import BaseImage
-from depdoctor.model.context import PROBE, PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S
+from depdoctor.model.context import PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S, probe
 from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER, Blob
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image
@@ -49,9 +49,8 @@ def config(
     }
     if image.port:
         running["ExposedPorts"] = {**(inherited.get("ExposedPorts") or {}), f"{image.port}/tcp": {}}
-    if image.port and image.health:
         running["Healthcheck"] = {
-            "Test": ["CMD", "python", "-c", PROBE, f"http://127.0.0.1:{image.port}{image.health}"],
+            "Test": ["CMD", *probe(image.port, image.health)],
             "Interval": PROBE_INTERVAL_S * NANOSECONDS,
             "Timeout": PROBE_TIMEOUT_S * NANOSECONDS,
             "StartPeriod": PROBE_START_S * NANOSECONDS,
