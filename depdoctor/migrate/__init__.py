@@ -99,7 +99,11 @@ def migration(
     """All projects together: what nobody needs, and what two need at different versions."""
     known = not any(one.unknown for one in moves)
     used = {pin.partition("==")[0] for one in moves for pin in one.pins}
-    idle = [f"{one.name} {one.version or ''}".strip() for one in installed.distributions if one.name not in used]
+    idle = [
+        f"{one.name} {one.version or ''}".strip()
+        for one in installed.distributions
+        if one.name not in used and one.name != "pip"
+    ]
     return Migration(
         source=installed.path,
         python=environment.python,
@@ -107,6 +111,7 @@ def migration(
         contested=tuple(_contested(installed, readings, environment)),
         idle=tuple(sorted(idle)) if known else (),
         idle_known=known,
+        tools=installed.tools,
     )
 
 
@@ -139,6 +144,7 @@ def joined(parts: Sequence[Migration]) -> Migration:
         contested=tuple(one for part in parts for one in part.contested),
         idle=tuple(f"{name} in {part.source}" for part in parts for name in part.idle),
         idle_known=all(part.idle_known for part in parts),
+        tools=tuple(dict.fromkeys(name for part in parts for name in part.tools)),
     )
 
 
@@ -185,25 +191,34 @@ def _declared(line: DeclaredRequirement, there: InstalledDistribution | None, *,
     stated = without_marker(line.requirement)
     if line.requirement.url:
         return Need(name=line.name, line=line.text, location=line.location, remark=f"`{stated}` stays as it is")
-    if there is None or there.version is None:
-        remark = "declared, but not installed: is it needed?"
-        return Need(name=line.name, line=stated, location=line.location, remark=remark)
-    if there.source:
-        remark = f"installed from {there.source}, not from an index: it needs an address, or a wheel"
-        return Need(name=line.name, line=stated, location=line.location, installed=there.version, remark=remark)
-    if not _admits(line, there.version):
-        remark = f"`{stated}` excludes the installed {there.version}: the project ran outside its own line"
-        return Need(name=line.name, line=stated, location=line.location, installed=there.version, remark=remark)
-    if is_refused:
-        remark = f"{there.name} {there.version} is installed, but not what others that are installed require"
-        return Need(name=line.name, line=stated, location=line.location, installed=there.version, remark=remark)
+    installed = there.version if there else None
+    if remark := _against(line, there, is_refused=is_refused):
+        return Need(name=line.name, line=stated, location=line.location, installed=installed, remark=remark)
     extras = f"[{','.join(sorted(line.requirement.extras))}]" if line.requirement.extras else ""
     return Need(
         name=line.name,
-        line=f"{line.name}{extras}=={there.version}",
+        line=f"{line.name}{extras}=={installed}",
         location=line.location,
-        installed=there.version,
+        installed=installed,
     )
+
+
+def _against(line: DeclaredRequirement, there: InstalledDistribution | None, *, is_refused: bool) -> str:
+    """Why a line cannot be pinned as installed, "" where it can."""
+    if there is None:
+        return "declared, but not installed: is it needed?"
+    if there.version is None:
+        remark = f"at which version {there.name} is installed is not known"
+        is_local = there.source.startswith("file:")
+        return f"{remark} (from {there.source}): `pip list --format freeze` may tell" if is_local else remark
+    if there.source:
+        return f"installed from {there.source}, not from an index: it needs an address, or a wheel"
+    if not _admits(line, there.version):
+        stated = without_marker(line.requirement)
+        return f"`{stated}` excludes the installed {there.version}: the project ran outside its own line"
+    if is_refused:
+        return f"{there.name} {there.version} is installed, but not what others that are installed require"
+    return ""
 
 
 def _imported(there: InstalledDistribution, one: Import, providers: Sequence[NormalizedName]) -> Need:

@@ -77,3 +77,5 @@ class InstalledEnvironment:
     damaged: tuple[DamagedFile, ...] = ()
     unowned: tuple[str, ...] = ()
     """Modules and folders right in site-packages that belong to no distribution."""
+    tools: tuple[str, ...] = ()
+    """What somebody asked conda for that is no Python package, each as "name version"."""

@@ -71,3 +71,5 @@ class Migration:
     contested: tuple[Contested, ...] = ()
     idle: tuple[str, ...] = ()
     idle_known: bool = True
+    tools: tuple[str, ...] = ()
+    """What conda was asked for that is no Python package, each as "name version"."""

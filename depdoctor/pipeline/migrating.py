@@ -6,11 +6,13 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from packaging.utils import NormalizedName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor import discover, read
@@ -35,7 +37,9 @@ from depdoctor.model.target import Environment
 from depdoctor.pipeline.scanning import asking, configured
 from depdoctor.pipeline.standing import Settings
 from depdoctor.read import requirements_txt
+from depdoctor.read.address import redact
 from depdoctor.report import migration as report
+from depdoctor.rules import Rules
 
 Source = tuple[InstalledEnvironment, stage.Modules, Environment]
 """What is installed, which distributions install a module, and where it runs."""
@@ -65,7 +69,7 @@ def migrate(
     found = discover.survey(settings.root, config.exclude).projects
     chosen = [one for one in found if not projects or any(_within(one.root, each) for each in projects)]
     readings = read.read_all(tuple(chosen), settings.root, facts.stdlib_by_name)
-    shared = [_source(path, config) for path in dict.fromkeys(sources)]
+    shared = [_source(path, config, facts) for path in dict.fromkeys(sources)]
     if not readings:
         raise UsageError(f"no project under `{settings.root}`", hint="name the folder that holds your projects")
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
@@ -105,18 +109,18 @@ def migrate(
     lacking = [one for one in apart.findings if one.kind is Kind.SYSTEM_LIBRARY]
     result = stage.lacking(stage.joined(parts), lacking)
     texts = {move.root: _standing(settings.root, move.root) for move in result.moves}
-    bundle = Bundle(files=report.files(result, broken, texts))
+    bundle = Bundle(files=report.files(result, broken, texts, output.as_posix()))
     written = files.write(bundle, output)
     return Migrated(migration=result, broken=broken, written=written)
 
 
-def _source(path: Path, config: Config) -> Source:
+def _source(path: Path, config: Config, facts: Rules) -> Source:
     """What is installed in an environment, who installs which modules, and where it runs."""
     installed = _frozen(path) if path.is_file() else read.read_environment(path, name=path.as_posix())
     if not installed.distributions:
         raise UsageError(f"no package is installed in `{path}`", hint="name a virtual environment or a freeze file")
     python = ".".join(installed.python.split(".")[:2]) or config.python
-    return installed, _modules(installed), Environment(python=python, platform=config.targets[0].platform)
+    return installed, _modules(installed, facts), Environment(python=python, platform=config.targets[0].platform)
 
 
 def _move(
@@ -181,12 +185,27 @@ def _frozen(path: Path) -> InstalledEnvironment:
                 source=line.requirement.url or "",
             )
         )
+    # what was installed from a folder elsewhere, such as where conda's packages were made, is no line of a manifest
+    lines = text.splitlines()
+    for problem in manifest.problems:
+        with suppress(InvalidRequirement, IndexError):
+            there = Requirement(lines[problem.location.line - 1])
+            distributions.append(
+                InstalledDistribution(
+                    name=canonicalize_name(there.name),
+                    version=None,
+                    location=str(problem.location),
+                    source=redact(there.url or ""),
+                )
+            )
     return InstalledEnvironment(path=path.as_posix(), distributions=tuple(distributions))
 
 
-def _modules(installed: InstalledEnvironment) -> dict[str, tuple[NormalizedName, ...]]:
+def _modules(installed: InstalledEnvironment, facts: Rules) -> dict[str, tuple[NormalizedName, ...]]:
+    """Who installs each module: by the files that are recorded, else by name, as a freeze has no files."""
     owners: defaultdict[str, set[NormalizedName]] = defaultdict(set)
     for one in installed.distributions:
-        for module in modules_of(file.path for file in one.files):
+        by_name = () if one.files else (one.name.replace("-", "_"), *facts.modules_by_package.get(one.name, ()))
+        for module in (*by_name, *modules_of(file.path for file in one.files)):
             owners[module].add(one.name)
     return {module: tuple(sorted(names)) for module, names in owners.items()}

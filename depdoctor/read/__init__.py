@@ -101,9 +101,15 @@ def read_environment(root: Path, path: str = ".", *, name: str = "") -> Installe
     Never raises for what they hold. No symlink out of the scan root is followed. `name` is what to call it, if not by
     its path.
     """
-    from depdoctor.read import installed_files, virtualenv
+    from depdoctor.read import conda_meta, installed_files, virtualenv
 
     files = ScanFiles(root=root)
     found = virtualenv.parse(files, path)
     checked = installed_files.check(found, files)
-    return replace(found, path=name or path, damaged=checked.damaged, unowned=checked.unowned)
+    return replace(
+        found,
+        path=name or path,
+        damaged=checked.damaged,
+        unowned=checked.unowned,
+        tools=conda_meta.tools(files, path),
+    )

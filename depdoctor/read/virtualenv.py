@@ -164,6 +164,8 @@ class _Reader:
             return None
         source, editable = self._direct_url(posixpath.join(path, "direct_url.json"))
         installer = self.optional(posixpath.join(path, "INSTALLER")).strip()
+        if installer == "conda":
+            source = ""  # a folder of the machine that made conda's package, and of no other
         requested = "REQUESTED" in self.entries(path)
         stem = posixpath.basename(path).removesuffix(".dist-info")
         return InstalledDistribution(

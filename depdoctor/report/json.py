@@ -97,6 +97,7 @@ def migrated(done: Migration, broken: Diagnosis, written: Sequence[Path]) -> str
                 for one in done.contested
             ],
             "unneeded": list(done.idle) if done.idle_known else None,
+            "tools": list(done.tools),
             "findings": [finding(one) for one in broken.findings],
             "files": [path.as_posix() for path in written],
         }

@@ -20,20 +20,23 @@ SUFFIX = ".new"
 """Ends the names of files to review, so that nobody takes them for manifests of projects."""
 
 
-def files(done: Migration, broken: Diagnosis, standing: Mapping[str, str | None]) -> dict[str, str]:
-    """The files by path. `standing` has the requirements file of each project as it is, by the project's folder."""
+def files(done: Migration, broken: Diagnosis, standing: Mapping[str, str | None], folder: str) -> dict[str, str]:
+    """The files by path relative to the `folder` that they go to.
+
+    `standing` has the requirements file of each project as it is, by the project's folder.
+    """
     found: dict[str, str] = {}
     patch: list[str] = []
     for move in done.moves:
-        folder = "" if move.root == "." else f"{move.root}/"
+        place = "" if move.root == "." else f"{move.root}/"
         parts = {MANIFEST: (standing.get(move.root), manifest(move))}
         if move.pins:
             parts[CONSTRAINTS] = (None, constraints(move))
         for name, (before, after) in parts.items():
-            found[f"{folder}{name}{SUFFIX}"] = after
-            patch += diff.lines(f"{folder}{name}", before, after)
+            found[f"{place}{name}{SUFFIX}"] = after
+            patch += diff.lines(f"{place}{name}", before, after)
     found[PATCH] = "".join(patch)
-    found[REPORT] = report(done, broken)
+    found[REPORT] = report(done, broken, f"{folder}/{PATCH}")
     return found
 
 
@@ -67,28 +70,31 @@ def console(out: Console, done: Migration, folder: str) -> None:
         )
     idle = ", ".join(done.idle) or "nothing"
     out.print(Text(f"needed by no project: {idle if done.idle_known else 'not known'}", style="dim"))
+    if done.tools:
+        out.print(Text(f"asked of conda, and no Python package: {', '.join(done.tools)}", style="dim"))
     out.print(Text.assemble("\n", (f"{folder}/{REPORT}", "bold"), " tells it project by project; nothing was changed"))
-    out.print(f"next: `git apply {folder}/{PATCH}` (back: with -R), then `depdoctor plan` and `depdoctor build`")
+    out.print(f"next: git apply {folder}/{PATCH}", soft_wrap=True)
+    out.print("then `depdoctor plan` and `depdoctor build`; `git apply -R` takes it back")
 
 
-def report(done: Migration, broken: Diagnosis) -> str:
-    """Project by project what changes, why, and what to check by hand."""
-    return "\n\n".join(_parts(done, broken)) + "\n"
+def report(done: Migration, broken: Diagnosis, patch: str) -> str:
+    """Project by project what changes, why, and what to check by hand; `patch` is where that of all of them lies."""
+    return "\n\n".join(_parts(done, broken, patch)) + "\n"
 
 
-def _parts(done: Migration, broken: Diagnosis) -> Iterator[str]:
+def _parts(done: Migration, broken: Diagnosis, patch: str) -> Iterator[str]:
     yield "# Out of the shared environment"
     yield f"{code(done.source)}, Python {done.python}, {many(len(done.moves), 'project')}."
     yield (
         "Nothing was changed yet. Review the `.new` files, then, in the folder of the projects: "
-        f"`git apply {PATCH}` (back: `git apply -R {PATCH}`; without git: `patch -p1 <`). "
+        f"`git apply {patch}` (back: `git apply -R {patch}`; without git: `patch -p1 < {patch}`). "
         "After that: `depdoctor scan`, `depdoctor plan`, `depdoctor build`, `depdoctor verify`."
     )
     wrong = [one for one in broken.findings if one.severity > Severity.NOTE]
     yield "## What is broken in it already"
     yield "\n".join(f"- {one.code} {code(one.subject)}: {text(one.message)}" for one in wrong) or "Nothing was found."
     if done.contested:
-        yield "## What projects need at different versions"
+        yield "## What projects need at another version than is installed, or at different ones"
         rows = [
             (one.name, str(one.installed or "(none)"), f"`{want}`", f"{project} ({place})")
             for one in done.contested
@@ -100,6 +106,13 @@ def _parts(done: Migration, broken: Diagnosis) -> Iterator[str]:
         yield "\n".join(f"- {text(name)}" for name in done.idle) or "Everything is needed by some project."
     else:
         yield "Not known: not every project resolves."
+    if done.tools:
+        yield "## What conda was asked for that is no Python package"
+        yield "\n".join(f"- {text(name)}" for name in done.tools)
+        yield (
+            "Wheels bring CUDA and most other libraries of their own. A tool or library that is still needed comes "
+            "with another base image, or is named under `system-packages` of its `[[project]]`."
+        )
     for move in done.moves:
         yield from _project(move)
 

@@ -161,6 +161,15 @@ class Rules:
         return {row.module: row for row in self.import_names}
 
     @cached_property
+    def modules_by_package(self) -> Mapping[NormalizedName, tuple[str, ...]]:
+        """The top-level modules of distributions that are called otherwise."""
+        modules: defaultdict[NormalizedName, list[str]] = defaultdict(list)
+        for row in self.import_names:
+            for name in row.packages:
+                modules[name].append(row.module)
+        return {name: tuple(found) for name, found in modules.items()}
+
+    @cached_property
     def stdlib_by_name(self) -> Mapping[str, StdlibModule]:
         """The row of each module that only some versions of Python have in their standard library."""
         return {row.name: row for row in self.stdlib_modules}

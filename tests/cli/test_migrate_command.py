@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -202,6 +203,71 @@ def test_of_several_environments_each_project_goes_with_what_fits_it(
     assert all(one["moved"] == [] for one in told["projects"] if one["name"] in {"voice", "chat"})
     assert {one.partition(" in ")[0].partition(" ")[0] for one in told["unneeded"]} == {"audiolib", "plotkit"}
     assert f"plotkit 3.5.1 in {freeze.as_posix()}" in told["unneeded"]
+
+
+def test_a_freeze_without_files_knows_modules_by_name(root: Path, tmp_path: Path, migrate: Migrate) -> None:
+    links = root / "chat" / "links"
+    links.mkdir()
+    make_wheel(links, "pyyaml", "6.0.3")
+    (root / "chat/requirements.txt").write_text("--find-links links\n", encoding="utf-8")
+    (root / "chat/app.py").write_text("import numlib\nimport yaml\n", encoding="utf-8")
+    (tmp_path / "freeze.txt").write_text("PyYAML==6.0.3\nnumlib==1.26.4\naudiolib==1.9.2\n", encoding="utf-8")
+    told = migrate("chat", source=("--freeze", str(tmp_path / "freeze.txt")))
+    (chat,) = told["projects"]
+    assert [one["requirement"] for one in chat["requirements"]] == ["numlib==1.26.4", "pyyaml==6.0.3"]
+    assert told["unneeded"] == ["audiolib 1.9.2"]
+
+
+def test_a_freeze_of_a_conda_environment_says_what_it_does_not_tell(
+    root: Path, tmp_path: Path, migrate: Migrate
+) -> None:
+    (tmp_path / "freeze.txt").write_text("numlib @ file:///croot/numlib_1707/work\n", encoding="utf-8")
+    (rank,) = [
+        one for one in migrate(source=("--freeze", str(tmp_path / "freeze.txt")))["projects"] if one["name"] == "rank"
+    ]
+    assert any("`pip list --format freeze` may tell" in remark for remark in rank["remarks"])
+
+
+@pytest.fixture
+def conda(venv: Path, tmp_path: Path) -> Path:
+    """The shared environment as conda lays one down: its installer's name, its builders' folders, its records."""
+    prefix = tmp_path / "miniconda3" / "envs" / "ml"
+    (packages,) = (venv / "lib").glob("python*/site-packages")
+    shutil.copytree(packages, prefix / packages.relative_to(venv))
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta" / "history").write_text("==> 2026-01-31 08:00:00 <==\n", encoding="utf-8")
+
+    def record(name: str, version: str, files: list[str], asked: str) -> None:
+        stated = {"name": name, "version": version, "build": "0", "files": files, "requested_spec": asked}
+        (prefix / "conda-meta" / f"{name}-{version}-0.json").write_text(json.dumps(stated), encoding="utf-8")
+
+    for folder in (prefix / packages.relative_to(venv)).glob("*.dist-info"):
+        (folder / "INSTALLER").write_text("conda\n", encoding="utf-8")
+        built = {"dir_info": {}, "url": f"file:///home/conda/feedstock_root/build_artifacts/{folder.name}/work"}
+        (folder / "direct_url.json").write_text(json.dumps(built), encoding="utf-8")
+        name, version = folder.name.removesuffix(".dist-info").split("-")
+        record(name, version, [f"{folder.relative_to(prefix).as_posix()}/METADATA"], name)
+    record("python", "3.11.9", ["bin/python3.11"], "python=3.11")
+    record("ffmpeg", "6.1.1", ["bin/ffmpeg"], "conda-forge::ffmpeg")
+    record("cudatoolkit", "11.8.0", ["lib/libcudart.so.11.8.89"], "cudatoolkit=11.8")
+    record("libgcc-ng", "13.2.0", ["lib/libgcc_s.so.1"], "None")
+    (prefix / "conda-meta" / "broken-1-0.json").write_text("{", encoding="utf-8")
+    return prefix
+
+
+def test_a_conda_environment_is_as_good(
+    root: Path, venv: Path, conda: Path, migrate: Migrate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = migrate(source=("--venv", str(conda)))
+    shutil.rmtree(root.parent / "out")
+    plain = migrate()
+    assert told["tools"] == ["cudatoolkit 11.8.0", "ffmpeg 6.1.1"]
+    assert plain["tools"] == []
+    assert told["projects"] == plain["projects"]
+    assert told["unneeded"] == plain["unneeded"]
+    assert cli.run(["migrate", "--venv", str(conda), "--output", "../other"]) == 0
+    assert "no Python package: cudatoolkit 11.8.0, ffmpeg 6.1.1" in capsys.readouterr().out
+    assert "- ffmpeg 6.1.1" in (root.parent / "other" / "report.md").read_text()
 
 
 def test_nothing_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
