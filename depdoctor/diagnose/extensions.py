@@ -9,7 +9,6 @@ from packaging.version import Version
 
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.installation import Installation, Package
-from depdoctor.diagnose.lockstep import broken_by
 from depdoctor.diagnose.remedy import other_builds, ways
 from depdoctor.diagnose.rule import Context
 from depdoctor.diagnose.toolkits import other_toolkits
@@ -124,8 +123,8 @@ def _mixed(context: Context, installation: Installation, uses: Uses) -> Iterator
         framework = installation.packages.get(follows) if follows else None
         if bound is None or framework is None or bound[0].compiles or package.version is None or name in _told(uses):
             continue
-        if not _labelled(package, framework) and broken_by(context.rules, package, framework):
-            continue  # they are of different releases, which is told as such
+        if not _labelled(package, framework):
+            continue  # by default releases that go together are built for one CUDA; that these do not is told as such
         mine, theirs = _index_build(context, installation, package), _index_build(context, installation, framework)
         if mine and theirs and _clash(mine, theirs):
             yield Finding(

@@ -315,12 +315,10 @@ def _declared_lock(
     entry: Entry, declared: tuple[DeclaredRequirement, ...], environment: Environment, rules: Rules
 ) -> tuple[Lock, tuple[NormalizedName, ...]]:
     """What is certain without a resolver: exact pins, and what the tables know that these require exactly."""
-    fixed = {
-        one.name: version
-        for manifest in entry.reading.manifests
-        for one in (*manifest.constraints, *manifest.requirements)
-        if (version := exact_version(one.requirement))
-    }
+    constraints = [
+        one for manifest in entry.reading.manifests for one in manifest.constraints if one.group == DEFAULT_GROUP
+    ]
+    fixed = {one.name: version for one in (*constraints, *declared) if (version := exact_version(one.requirement))}
     queue = [one.requirement for one in declared if holds(one.requirement.marker, environment)]
     pins: dict[NormalizedName, Pin] = {}
     seen: set[tuple[NormalizedName, Extras]] = set()

@@ -21,12 +21,12 @@ def check(context: Context) -> Iterator[Finding]:
         for package in installation.among(context.rules.lockstep_by_package.keys()):
             for leader in sorted({row.leader for row in context.rules.lockstep_by_package[package.name]}):
                 other = installation.packages.get(leader)
-                broken = broken_by(context.rules, package, other) if other else ()
+                broken = _broken(context.rules, package, other) if other else ()
                 if other and broken and not _told(context, installation, package, other):
                     yield _finding(installation, package, other, broken)
 
 
-def broken_by(rules: Rules, package: Package, leader: Package) -> Sequence[Lockstep]:
+def _broken(rules: Rules, package: Package, leader: Package) -> Sequence[Lockstep]:
     """What tables know of a package's release beside another package, if none of it allows this one; else nothing."""
     if package.version is None or leader.version is None:
         return ()

@@ -16,7 +16,7 @@ from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, 
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unresolvable, Why
-from depdoctor.model.project import Location
+from depdoctor.model.project import DEFAULT_GROUP, Location
 
 REASON_LIMIT = 300
 """Characters of the resolver's reason that a message quotes."""
@@ -200,10 +200,11 @@ def _unknown(entry: Entry, outcome: DeclaredOnly, kind: Kind) -> Finding:
 
 
 def _causes(entry: Entry, name: NormalizedName) -> Iterator[Cause]:
-    for one in entry.requirements():
-        if one.name == name:
-            text = without_marker(one.requirement)
-            yield Cause(project=entry.project.name, location=one.location, requirement=text, chain=(text,))
+    """The lines that ask for a package: those that are always installed, or of groups where only they do."""
+    lines = [one for one in entry.requirements() if one.name == name]
+    for one in [one for one in lines if one.group == DEFAULT_GROUP] or lines:
+        text = without_marker(one.requirement)
+        yield Cause(project=entry.project.name, location=one.location, requirement=text, chain=(text,))
 
 
 def _proof(message: str) -> str:
