@@ -27,11 +27,15 @@ _INDEX_TAIL = expression(r"/(cu\d{2,3})(?:/|$)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A CUDA version that some file of a project tells: in which words, by which package ("" for none), and where."""
+    """A CUDA version that some file of a project tells: in which words, by which package ("" for none), and where.
+
+    `is_exact` where the version itself names the build, which then comes from no index of another.
+    """
 
     cuda: Version
     words: str
     package: str = ""
+    is_exact: bool = False
     causes: tuple[Cause, ...]
     evidence: tuple[Evidence, ...] = ()
 
@@ -56,8 +60,7 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _floor(context, entry, image, base)
             yield from _python(entry, image, base)
             yield from replaced
-        if any(lock.origin for lock in entry.locks):
-            yield from _index(entry, packages, indexes)
+        yield from _index(entry, packages, indexes)
 
 
 def _of_packages(context: Context, installation: Installation) -> Iterator[Told]:
@@ -70,6 +73,7 @@ def _of_packages(context: Context, installation: Installation) -> Iterator[Told]
                 cuda=use.cuda,
                 words=f"{use.package} is built for CUDA {use.cuda}",
                 package=use.name,
+                is_exact=bool(labelled),
                 causes=installation.causes(use.name),
                 evidence=use.evidence,
             )
@@ -220,17 +224,27 @@ def _framework(entry: Entry, image: BaseImage, base: Base, installation: Install
 
 
 def _index(entry: Entry, packages: list[Told], indexes: list[Told]) -> Iterator[Finding]:
-    """A lockfile with builds of another CUDA major than that of the only index that names one."""
-    wrong = [told for told in packages for index in indexes if told.cuda.major != index.cuda.major]
+    """A lockfile, or exact pins, with builds of another CUDA than that of the only index that names one."""
+    is_locked = any(lock.origin for lock in entry.locks)
+    wrong = [
+        told
+        for told in packages
+        for index in indexes
+        if (told.is_exact and told.cuda.release[:2] != index.cuda.release[:2] and len(index.cuda.release) > 1)
+        or (is_locked and told.cuda.major != index.cuda.major)
+    ]
     if not wrong:
         return
+    place, hint = ("", "name a build of that index, or the index of that build")
+    if is_locked:
+        place, hint = " in the lock", "lock again, or put the index back"
     yield Finding(
         kind=Kind.IMAGE_DRIFT,
         severity=Severity.WARNING,
         subject=wrong[0].package,
-        message=f"{listed(told.words for told in wrong)} in the lock, but {indexes[0].words}: one was moved without "
+        message=f"{listed(told.words for told in wrong)}{place}, but {indexes[0].words}: one was moved without "
         "the other",
-        hint="lock again, or put the index back",
+        hint=hint,
         packages=tuple(sorted({told.package for told in wrong})),
         projects=(entry.project.name,),
         causes=tuple(sorted({cause for told in (*wrong, *indexes) for cause in told.causes})),

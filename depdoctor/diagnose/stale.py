@@ -23,17 +23,36 @@ MOST_NAMED = 3
 
 
 def stale_plan(context: Context, path: str) -> Iterator[Finding]:
-    """A finding for each project whose image in the plan, the file at `path`, does not have what a line asks for."""
+    """A finding for each project that the plan at `path` does not know, or whose image lacks what its lines ask for."""
     if context.plan is None:
         return
     images = {image.project: image for image in context.plan.images if not image.variant}
+    skipped = {one.project for one in context.plan.skipped}
     for entry in context.inventory.entries:
         image = images.get(entry.project.name)
         if image is None:
+            if entry.project.name not in skipped:
+                yield _unplanned(entry, path)
             continue
         asked = dict(_unserved(context.plan, image, entry))
         if asked:
             yield _finding(context, image, asked, path)
+
+
+def _unplanned(entry: Entry, path: str) -> Finding:
+    name = entry.project.name
+    return Finding(
+        kind=Kind.LOCK_DRIFT,
+        severity=Severity.ERROR,
+        subject=path,
+        message=f"the committed plan does not know the project {name}",
+        hint=f"run `depdoctor plan` and commit {path} with the change",
+        projects=(name,),
+        causes=tuple(
+            Cause(project=name, location=Location(path=manifest), requirement="")
+            for manifest in entry.project.manifests
+        ),
+    )
 
 
 def _finding(context: Context, image: Image, asked: Mapping[NormalizedName, Cause], path: str) -> Finding:

@@ -203,8 +203,8 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
         Text.assemble(
             (f"{MARKS[severity]} {severity} ", STYLES[severity]),
             ("DD101 version-conflict ", "dim"),
-            f"{many(len({one.subject for one in crossings}), 'package')} that projects want at different versions; "
-            "fine in an image each, not in one environment",
+            f"{many(len({one.subject for one in crossings}), 'package')} wanted at different versions: "
+            "fine in an image each",
         )
     )
     for subject, found in groupby(sorted(crossings, key=lambda one: one.subject), key=lambda one: one.subject):

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from depdoctor import cli
+from depdoctor.model.formats import format_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,6 +138,21 @@ def test_a_plan_that_a_commit_makes_stale_blocks(
     assert all(cause["path"] == "chat/requirements.txt" for one in found for cause in one["causes"])
 
 
+def test_a_project_that_the_plan_does_not_know_blocks(
+    hook: Hook, package_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", package_server)
+    Path("rank/requirements.txt").write_text("numlib==77\n", encoding="utf-8")
+    assert cli.run(["plan", ".", "--base", "scratch", "--format", "json"]) == 0
+    assert codes(hook("rank/requirements.txt")[1]).count("DD103") == 0, "it is known that it gets no image"
+    Path("new").mkdir()
+    Path("new/requirements.txt").write_text("numlib\n", encoding="utf-8")
+    status, told = hook("new/requirements.txt")
+    (found,) = [one for one in told["findings"] if one["code"] == "DD103"]
+    assert (status, found["projects"]) == (1, ["new"])
+    assert "run `depdoctor plan`" in found["hint"]
+
+
 def test_the_hooks_take_the_files_that_are_read() -> None:
     hooks = {one["id"]: one for one in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))}
     assert set(hooks) == {"depdoctor-scan", "depdoctor-plan-check"}
@@ -144,8 +160,13 @@ def test_the_hooks_take_the_files_that_are_read() -> None:
     read = (
         *("requirements.txt", "a/requirements-dev.txt", "a/requirements/gpu.in", "a/pyproject.toml", "setup.py"),
         *("a/uv.lock", "a/environment.yml", "a/Dockerfile", "a/gpu.Dockerfile", "a/Dockerfile.gpu", "depdoctor.toml"),
-        *("pylock.toml", "a/pylock.gpu.toml", "a/Pipfile", "a/Pipfile.lock", "a/conda-lock.yml", "a/.python-version"),
+        *("pylock.toml", "a/pylock.gpu.toml", "a/Pipfile", "a/Pipfile.lock", "a/conda-lock.yml", "a/Requirement.TXT"),
+        *("conda-lock.gpu.yml", "gpu.conda-lock.yml", "env.yml", "a/conda.yaml", "a/gpu-env.yaml", "conda_env.yaml"),
+        *("environment-gpu.yaml", "a/cog.yaml", "bentofile.yml", "a/config.yaml", "a/dockerfile", "Containerfile"),
+        *("setup.cfg", "pixi.toml", "pixi.lock", "poetry.lock", "pdm.lock", "train-requirements_v1.2.in"),
     )
+    assert [path for path in read if not format_of(path) and path != "depdoctor.toml"] == []
+    read += ("a/.python-version", "runtime.txt", "uv.toml", "depdoctor.plan.json", "constraints.txt")
     assert [path for path in read if not files.search(path)] == []
     assert [path for path in ("README.md", "a/app.py", "a/data.json", "a/setup.pyc") if files.search(path)] == []
 
