@@ -289,7 +289,8 @@ class UvResolver:
         for python in other_pythons(found.message, found.wheel_tags, probe.python)[:2]:
             there = replace(probe, python=python)
             if self._releases.newest(there, alone, sdists=True) if alone else self._resolves(there):
-                return self._refusal(Kind.PYTHON_UNSUPPORTED, probe, found, f"It resolves for Python {python}.")
+                refusal = self._refusal(Kind.PYTHON_UNSUPPORTED, probe, found, f"It resolves for Python {python}.")
+                return replace(refusal, hint=f"take Python {python}, or a release that supports {probe.python}")
         return None
 
     def _resolves(self, probe: Probe) -> bool:

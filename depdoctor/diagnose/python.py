@@ -7,15 +7,17 @@ from dataclasses import replace
 from functools import cache, partial
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor.diagnose.environments import python_refused
-from depdoctor.diagnose.installation import Installation, Package
+from depdoctor.diagnose.installation import Installation, Package, exact_version
 from depdoctor.diagnose.remedy import ways
 from depdoctor.diagnose.resolution import refusals
 from depdoctor.diagnose.rule import Context, Rule
+from depdoctor.diagnose.trace import Part
 from depdoctor.diagnose.words import listed
+from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Confidence, Evidence, Finding, Kind, Severity
 from depdoctor.model.graph import holds
 from depdoctor.model.noun import dataclass
@@ -93,11 +95,14 @@ def _by_metadata(context: Context, installation: Installation) -> Iterator[Findi
         for pin in part.lock.pins:
             if part.project in standing or _admits(pin.requires_python, python):
                 continue
+            fixed = _is_fixed(part, pin)
+            what_pip_does = "refuses it" if fixed else "passes over it and takes an older release"
             finding = Finding(
                 kind=Kind.PYTHON_UNSUPPORTED,
-                severity=Severity.WARNING,
+                severity=Severity.WARNING if fixed else Severity.NOTE,
                 subject=pin.name,
-                message=f"{pin.name} {pin.version} requires Python {pin.requires_python}, not {python}: pip refuses it",
+                message=f"{pin.name} {pin.version} requires Python {pin.requires_python}, not {python}: pip "
+                f"{what_pip_does}",
                 hint=f"take a Python that it supports, or a release of {pin.name} that supports {python}",
                 packages=(pin.name,),
                 projects=installation.projects,
@@ -113,8 +118,19 @@ def _by_metadata(context: Context, installation: Installation) -> Iterator[Findi
             )
             what = f"{pin.name} {pin.version} (requires {pin.requires_python})"
             serves = partial(_admits, pin.requires_python)
-            lacks.append(Lack(what=what, finding=finding, certain=True, serves=serves))
+            if fixed:
+                lacks.append(Lack(what=what, finding=finding, certain=True, serves=serves))
+            else:
+                yield finding
     yield from _as_one(installation, lacks)
+
+
+def _is_fixed(part: Part, pin: Pin) -> bool:
+    """Whether a lockfile or an exact requirement leaves no other release to take."""
+    lines = (one.requirement for name, one in part.named if name == pin.name)
+    edges = (edge for other in part.lock.pins for edge in other.requires or ())
+    asked = (*lines, *(edge for edge in edges if canonicalize_name(edge.name) == pin.name))
+    return part.lock.origin is not None or any(exact_version(one) is not None for one in asked)
 
 
 @cache

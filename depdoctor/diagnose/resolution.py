@@ -83,13 +83,12 @@ def refusals(context: Context, kind: Kind, explained: Container[str] = ()) -> It
     """The resolver's refusals of one kind, but for projects whose refusal something else explains."""
     for entry in context.inventory.entries:
         for outcome in entry.outcomes:
-            if isinstance(outcome, Unresolvable) and _kind(outcome) is kind and outcome.project not in explained:
+            if isinstance(outcome, Unresolvable) and _kind(outcome.reason) is kind and outcome.project not in explained:
                 yield _refused(context, entry, outcome, kind)
 
 
-def _kind(outcome: Unresolvable) -> Kind:
-    kind = outcome.reason.kind
-    return Kind.SELF_CONFLICT if kind is Kind.VERSION_CONFLICT else kind
+def _kind(reason: Impossible) -> Kind:
+    return Kind.SELF_CONFLICT if reason.kind is Kind.VERSION_CONFLICT else reason.kind
 
 
 def _kind_of_unknown(why: Why) -> Kind:
@@ -111,12 +110,14 @@ def _refused(context: Context, entry: Entry, outcome: Unresolvable, kind: Kind) 
         Kind.VERSION_GONE: f"the index has no version of {subject} that is asked for",
         Kind.INDEX_MISSING: f"no index that is configured has {subject}",
     }.get(kind, f"the requirements of {subject} cannot be satisfied")
+    brought = bool(blamed) and subject not in blamed[:1]
+    hint = _around(blamed, subject) if brought else _hint(context, entry, outcome.reason, subject)
     return Finding(
         kind=kind,
         severity=default_severity(kind),
         subject=subject,
         message=f"{where}: {outcome.reason.summary or _short(outcome.reason.message)}",
-        hint=_around(blamed, subject) if blamed and subject not in blamed[:1] else _hint(context, entry, kind, subject),
+        hint=hint,
         packages=tuple(sorted({*blamed, *outcome.reason.lacking})),
         projects=(entry.project.name,),
         causes=causes,
@@ -157,10 +158,12 @@ def _of_one_line(context: Context, entry: Entry, reason: Impossible, subject: st
     )
 
 
-def _hint(context: Context, entry: Entry, kind: Kind, subject: str) -> str:
+def _hint(context: Context, entry: Entry, reason: Impossible, subject: str) -> str:
+    kind = _kind(reason)
     if kind is Kind.PYTHON_UNSUPPORTED:
         pythons = _pythons(context, entry, subject)
-        return f"take Python {listed(pythons, 'or')}, or a newer {subject}" if pythons else f"take a newer {subject}"
+        known = f"take Python {listed(pythons, 'or')}, or a newer {subject}" if pythons else ""
+        return known or reason.hint or f"take a newer {subject}"
     if kind is Kind.GLIBC:
         return f"take a base image with a newer glibc, or an older {subject}"
     if kind is Kind.BUILD_FAILS:
