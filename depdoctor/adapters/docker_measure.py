@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depdoctor.adapters.docker import DockerEngine, speaking
 from depdoctor.errors import EngineError
+from depdoctor.model.image import APP_ROOT
 from depdoctor.model.measurement import Measurement, NotMeasured
 from depdoctor.model.plan import Image
+from depdoctor.model.weights import Keep
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -33,12 +36,17 @@ print("\\n" + json.dumps([seconds, resident]))
 """
 
 
-def measure(engine: DockerEngine, image: Image, reference: str, *, healthy_s: float = HEALTHY_S) -> Measurement:
-    """Run an image three times: to start, to import, and to serve. Raises `EngineError` if it does not start."""
+def measure(
+    engine: DockerEngine, image: Image, reference: str, folder: Path, *, healthy_s: float = HEALTHY_S
+) -> Measurement:
+    """Run an image three times: to start, to import, and to serve. Raises `EngineError` if it does not start.
+
+    Weights that are no part of it are mounted from the `folder` of its project.
+    """
     pull_s = _pulled(engine, reference)
     start_s = _started(engine, reference)
     import_s, resident_bytes = _imported(engine, reference, image.imports)
-    answer_s, service_bytes = _served(engine, image, reference, healthy_s)
+    answer_s, service_bytes = _served(engine, image, reference, folder, healthy_s)
     size_bytes, unique_bytes = _sizes(engine, reference)
     return Measurement(
         name=image.name,
@@ -85,14 +93,19 @@ def _imported(
 
 
 def _served(
-    engine: DockerEngine, image: Image, reference: str, limit_s: float
+    engine: DockerEngine, image: Image, reference: str, folder: Path, limit_s: float
 ) -> tuple[float | NotMeasured, int | NotMeasured]:
     """Seconds to the first healthy answer, and the memory of the service then."""
     if not image.port or not image.health:
         why = NotMeasured(reason="the project names no port and health path")
         return why, why
+    mounted = image.weights if image.keep is not Keep.LAYER else ()
+    if absent := next((one.path for one in mounted if not (folder / one.path).is_file()), ""):
+        why = NotMeasured(reason=f"the project's folder has no {absent}")
+        return why, why
     port = f"{image.port}/tcp"
-    options = {"network_mode": "bridge", "ports": {port: ("127.0.0.1", None)}}
+    mounts = [_mount(folder / one.path, one.path) for one in mounted]
+    options = {"network_mode": "bridge", "ports": {port: ("127.0.0.1", None)}, "mounts": mounts}
     began = time.perf_counter()
     with engine.container(reference, command=list(image.command) or None, **options) as container:
         container.reload()
@@ -108,6 +121,11 @@ def _served(
             time.sleep(POLL_S)
     why = NotMeasured(reason=f"no healthy answer within {limit_s:g} s")
     return why, why
+
+
+def _mount(file: Path, path: str) -> dict[str, object]:
+    """A file for reading where the code looks for it (Docker API, `Mount`)."""
+    return {"Type": "bind", "Source": str(file.absolute()), "Target": f"{APP_ROOT}/{path}", "ReadOnly": True}
 
 
 def _address(container: Container, port: str, path: str) -> str:

@@ -31,6 +31,8 @@ MIB = 1 << 20
 
 LONGEST_NAME = 63
 APPLICATION = "app.kubernetes.io/name"
+PROMETHEUS = "prometheus"
+"""What the operator and the charts of Prometheus call its pods."""
 
 
 def kubernetes_files(plan: Plan, deployment: Deployment) -> dict[str, str]:
@@ -72,7 +74,10 @@ def resource_name(image: Image) -> str:
 
 def resources(image: Image, running: Running) -> dict[str, object]:
     """What a service consists of, by the name of its file."""
-    documents: dict[str, object] = {"deployment.yaml": _deployment(image, running), "network.yaml": _network(image)}
+    documents: dict[str, object] = {
+        "deployment.yaml": _deployment(image, running),
+        "network.yaml": _network(image, running),
+    }
     if image.port:
         documents["service.yaml"] = _service(image)
     least, most = running.replicas or (1, 1)
@@ -228,15 +233,18 @@ def _service(image: Image) -> dict[str, object]:
     }
 
 
-def _network(image: Image) -> dict[str, object]:
-    """Nothing in or out but the service's port, from its own namespace, and DNS."""
+def _network(image: Image, running: Running) -> dict[str, object]:
+    """Nothing in or out but the service's port, from its own namespace and for what asks for metrics, and DNS."""
     spec: dict[str, object] = {
         "podSelector": _selector(image),
         "policyTypes": ["Ingress", "Egress"],
         "egress": [{"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}],
     }
     if image.port:
-        spec["ingress"] = [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": "service"}]}]
+        peers: list[dict[str, object]] = [{"podSelector": {}}]
+        if running.metrics:
+            peers.append({"namespaceSelector": {}, "podSelector": {"matchLabels": {APPLICATION: PROMETHEUS}}})
+        spec["ingress"] = [{"from": peers, "ports": [{"protocol": "TCP", "port": "service"}]}]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

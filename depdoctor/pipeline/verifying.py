@@ -62,9 +62,10 @@ def verify_images(
         if "/" not in given or not engine.has(reference):
             reference = located(engine, reference, settings)
         if measures:
-            measured.append(docker_measure.measure(engine, image, reference))
+            folder = settings.root / image.code
+            measured.append(docker_measure.measure(engine, image, reference, folder))
             if venv:
-                shared.append(venv_measure.measure(venv, image, settings.root / image.code))
+                shared.append(venv_measure.measure(venv, image, folder))
         elif not engine.has(reference):
             engine.pull(reference)
         diagnosis = verify.verify(standing, image, engine.inspect(reference, image.imports), facts)

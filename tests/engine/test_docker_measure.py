@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from depdoctor.model.image import Bundle
 from depdoctor.model.measurement import NotMeasured
 from depdoctor.model.plan import Base, Image
 from depdoctor.model.target import Environment, Platform
+from depdoctor.model.weights import Keep, WeightFile
 
 BALLAST = 64 << 20
 
@@ -44,6 +46,8 @@ def service(engine: DockerEngine, base: str, prefix: str, tmp_path_factory: pyte
     return engine.build(bundle, root, ["service"])["service"]
 
 
+NOWHERE = Path("/nowhere")
+
 IMAGE = Image(
     name="service",
     project="service",
@@ -59,7 +63,7 @@ IMAGE = Image(
 
 
 def test_a_service_is_measured_from_start_to_healthy(engine: DockerEngine, service: str) -> None:
-    found = measure(engine, IMAGE, service)
+    found = measure(engine, IMAGE, service, NOWHERE)
     assert found.pull_s == NotMeasured(reason="the engine held the image already")
     assert found.start_s > 0
     assert isinstance(found.import_s, float)
@@ -75,6 +79,21 @@ def test_a_service_is_measured_from_start_to_healthy(engine: DockerEngine, servi
         assert 0 <= found.unique_bytes < 1_000_000
 
 
+def test_weights_that_are_no_part_of_the_image_are_mounted(engine: DockerEngine, service: str, tmp_path: Path) -> None:
+    weights = (WeightFile(path="weights/model.bin", size_bytes=4, sha256="0" * 64),)
+    command = (
+        "python",
+        "-c",
+        "open('weights/model.bin').read(); import runpy; runpy.run_path('service.py', run_name='__main__')",
+    )
+    image = replace(IMAGE, imports=(), command=command, weights=weights, keep=Keep.VOLUME)
+    found = measure(engine, image, service, tmp_path)
+    assert found.healthy_s == NotMeasured(reason="the project's folder has no weights/model.bin")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "model.bin").write_text("1234")
+    assert isinstance(measure(engine, image, service, tmp_path).healthy_s, float)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -87,7 +106,7 @@ def test_what_cannot_be_measured_says_why(
     engine: DockerEngine, service: str, change: dict[str, object], reason: str
 ) -> None:
     image = replace(IMAGE, imports=("absent",), **change)  # type: ignore[arg-type]
-    found = measure(engine, image, service, healthy_s=5)
+    found = measure(engine, image, service, NOWHERE, healthy_s=5)
     assert found.healthy_s == found.service_bytes == NotMeasured(reason=reason)
     assert found.import_s == NotMeasured(reason="ModuleNotFoundError: No module named 'absent'")
 
@@ -97,6 +116,6 @@ def test_a_pull_is_timed_where_there_is_one(engine: DockerEngine, service: str, 
     engine.tag(service, name)
     engine.push(name)
     engine.remove(name)
-    found = measure(engine, replace(IMAGE, port=None, imports=()), name)
+    found = measure(engine, replace(IMAGE, port=None, imports=()), name, NOWHERE)
     assert isinstance(found.pull_s, float)
     assert found.import_s == NotMeasured(reason="nothing is known to be imported")

@@ -362,6 +362,12 @@ def test_metrics_are_announced_where_there_are_some() -> None:
     }
     other = yaml.safe_load(files["kubernetes/base/cuda12/deployment.yaml"])["spec"]["template"]["metadata"]
     assert "annotations" not in other
+    (scraped,), (plain,) = (
+        yaml.safe_load(files[f"kubernetes/base/{name}/network.yaml"])["spec"]["ingress"] for name in ("web", "cuda12")
+    )
+    prometheus = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}
+    assert scraped["from"] == [{"podSelector": {}}, prometheus]
+    assert plain["from"] == [{"podSelector": {}}]
 
 
 def test_what_listens_to_nothing_has_no_service() -> None:
