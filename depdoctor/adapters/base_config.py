@@ -19,43 +19,55 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class BaseConfigs:
-    """Reads configurations; what a digest stands for never changes and is read once, what a tag meant is remembered."""
+    """Reads configurations, and remembers what a tag meant: within one `hour` (a text) nobody is asked twice.
 
-    def __init__(self, registry: Registry, store: Store, *, machine: str = "x86_64") -> None:
+    Without an hour registries are asked each time, and what is remembered is for when they do not answer. What a digest
+    stands for never changes, and is read once.
+    """
+
+    def __init__(self, registry: Registry, store: Store, *, machine: str = "x86_64", hour: str = "") -> None:
         self._registry = registry
         self._store = store
+        self._hour = hour
         self._architecture = _ARCHITECTURES.get(machine, machine)
 
     def read(self, references: Iterable[str]) -> tuple[tuple[BaseConfig, ...], tuple[str, ...]]:
         """The configurations of these images, and the references of those that cannot be had now or from memory."""
         wanted = sorted(set(references))
-        if not wanted:
-            return (), ()
-        with ThreadPoolExecutor(min(PARALLEL, len(wanted)), thread_name_prefix="base-config") as pool:
-            found = list(pool.map(self._one, wanted))
+        found = {reference: config for reference in wanted if (config := self._recalled(reference))}
+        unknown = [reference for reference in wanted if reference not in found]
+        if unknown:
+            with ThreadPoolExecutor(min(PARALLEL, len(unknown)), thread_name_prefix="base-config") as pool:
+                asked = zip(unknown, pool.map(self._one, unknown), strict=True)
+                found |= {reference: config for reference, config in asked if config}
         return (
-            tuple(config for config in found if config),
-            tuple(name for name, config in zip(wanted, found, strict=True) if config is None),
+            tuple(found[reference] for reference in wanted if reference in found),
+            tuple(reference for reference in wanted if reference not in found),
         )
 
     def _one(self, reference: str) -> BaseConfig | None:
-        key = f"base-config 1 {self._architecture} {reference}"
         try:
             config = self._ask(reference)
         except (RegistryError, ValueError, KeyError, TypeError, AttributeError):
-            return self._recalled(reference, key)
+            return self._recalled(reference, whenever=True)
         if config is not None:
             kept = {"digest": config.digest, "environment": dict(config.environment), "read_on": config.read_on}
-            self._store.remember(key, json.dumps(kept))
+            self._store.remember(self._key(reference), json.dumps({**kept, "hour": self._hour}))
         return config
 
-    def _recalled(self, reference: str, key: str) -> BaseConfig | None:
-        note = self._store.recall(key)
+    def _recalled(self, reference: str, *, whenever: bool = False) -> BaseConfig | None:
+        """What is remembered of an image, if that still goes."""
+        note = self._store.recall(self._key(reference))
         if note is None:
             return None
         kept = json.loads(note)
+        if not (whenever or "@" in reference or (self._hour and kept.get("hour") == self._hour)):
+            return None
         environment = tuple(sorted(kept["environment"].items()))
         return BaseConfig(reference=reference, digest=kept["digest"], environment=environment, read_on=kept["read_on"])
+
+    def _key(self, reference: str) -> str:
+        return f"base-config 1 {self._architecture} {reference}"
 
     def _ask(self, reference: str) -> BaseConfig | None:
         blob, content = self._registry.manifest(reference)

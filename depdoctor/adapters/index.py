@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import requests
-from packaging.metadata import parse_email
-from packaging.requirements import InvalidRequirement, Requirement
 
 from depdoctor.adapters.http import Session, session
 from depdoctor.adapters.index_cache import FACTS, WheelFactsCache
 from depdoctor.adapters.lazy import LazyFile, Span
 from depdoctor.adapters.uv_user import accounts
+from depdoctor.adapters.wheel_facts import UNREADABLE, read_file, read_metadata, read_wheel
 from depdoctor.model.distribution import DistributionFile, WheelFacts
 from depdoctor.model.lock import Unknown, Why
 
@@ -36,11 +35,9 @@ FETCHED_LIMIT_BYTES = 32 * 1024 * 1024
 SMALL_BYTES = 4 * 1024 * 1024
 """Up to which size a wheel is read whole from a server that knows no ranges."""
 
-METADATA_LIMIT_BYTES = 8 * 1024 * 1024
 PARALLEL_REQUESTS = 8
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
 class NoRangesError(Exception):
@@ -103,7 +100,7 @@ class RemoteWheels:
                 return ""
             with zipfile.ZipFile(open_remote(self._session, file.url)) as wheel:
                 return read_metadata(wheel).decode("utf-8", "replace")
-        except (OSError, zipfile.BadZipFile, NoRangesError, ValueError, NotImplementedError, RuntimeError):
+        except (*UNREADABLE, NoRangesError):
             return ""
 
     def _read_all(self, files: list[DistributionFile]) -> dict[str, WheelFacts | Unknown]:
@@ -119,9 +116,9 @@ class RemoteWheels:
         address = urlsplit(file.url)
         try:
             if address.scheme in {"", "file"}:
-                return _read_local(self._local(address.path))
+                return read_file(self._local(address.path))
             return self._read_remote(file, address.netloc)
-        except (OSError, zipfile.BadZipFile, NoRangesError, ValueError, NotImplementedError, RuntimeError) as error:
+        except (*UNREADABLE, NoRangesError) as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=f"{file.filename} cannot be looked into: {error}")
 
     def _local(self, path: str) -> Path:
@@ -143,40 +140,6 @@ class RemoteWheels:
                 return self._down.setdefault(host, unknown)
         except requests.RequestException as error:
             return Unknown(why=Why.UNREACHABLE, detail=f"{file.filename}: {_status(error)}")
-
-
-def _read_local(path: Path) -> WheelFacts:
-    if not path.is_absolute():
-        raise ValueError("its path says nothing without the folder that it starts from")
-    with zipfile.ZipFile(path) as wheel:
-        return read_wheel(wheel, path.stat().st_size)
-
-
-def read_wheel(wheel: zipfile.ZipFile, size_bytes: int) -> WheelFacts:
-    """The facts of a wheel (binary distribution format and core metadata specifications).
-
-    Requirements that break the specification are left out. Raises `ValueError` where there is no METADATA.
-    """
-    entries = wheel.infolist()
-    files = [entry for entry in entries if not entry.is_dir()]
-    raw, _ = parse_email(read_metadata(wheel))
-    return WheelFacts(
-        size_bytes=size_bytes,
-        unpacked_bytes=sum(entry.file_size for entry in entries),
-        requires=tuple(filter(None, map(_requirement, raw.get("requires_dist", ())))),
-        requires_python=raw.get("requires_python", ""),
-        paths=tuple(entry.filename for entry in files),
-        checksums=tuple(entry.CRC for entry in files),
-    )
-
-
-def read_metadata(wheel: zipfile.ZipFile) -> bytes:
-    """The METADATA of a wheel. Raises `ValueError` where there is none, or one that is far too large."""
-    metadata = next((entry for entry in wheel.infolist() if _METADATA.fullmatch(entry.filename)), None)
-    if metadata is None or metadata.file_size > METADATA_LIMIT_BYTES:
-        raise ValueError("it has no METADATA" if metadata is None else "its METADATA is too large")
-    with wheel.open(metadata) as opened:
-        return opened.read(METADATA_LIMIT_BYTES)
 
 
 def open_remote(http: Session, address: str) -> LazyFile:
@@ -233,10 +196,3 @@ def _body(response: requests.Response, limit: int) -> bytes:
 
 def _status(error: requests.RequestException) -> str:
     return f"the server answers {error.response.status_code}" if error.response is not None else type(error).__name__
-
-
-def _requirement(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None

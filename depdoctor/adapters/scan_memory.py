@@ -118,9 +118,19 @@ def _installed(search: Sequence[str]) -> tuple[str, ...]:
 def _looked_at(search: Sequence[str]) -> Iterator[str]:
     package = Path(__file__).parents[1]
     for folder in (package, package.parent / "rules"):
-        for path in sorted(folder.rglob("*.[pt][yo]*")):
-            status = path.stat()
-            yield f"{path} {status.st_size} {status.st_mtime_ns}"
+        with suppress(FileNotFoundError):
+            yield from sorted(_sources(folder))
     for entry in search:
-        with suppress(OSError):
-            yield from sorted(path.name for path in Path(entry).iterdir() if path.suffix == ".dist-info")
+        with suppress(OSError), os.scandir(entry) as found:
+            yield from sorted(one.name for one in found if one.name.endswith(".dist-info"))
+
+
+def _sources(folder: str | Path) -> Iterator[str]:
+    """The code and the tables below a folder, each with its size and when it changed last."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".py", ".toml")):
+                status = entry.stat()
+                yield f"{entry.path} {status.st_size} {status.st_mtime_ns}"
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _sources(entry.path)

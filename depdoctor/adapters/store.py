@@ -38,6 +38,11 @@ class StoreSize:
     notes: int
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256 digest, as in "sha256:0123…"."""
+    return bool(_DIGEST.fullmatch(text))
+
+
 class BlobStore:
     """The store in one folder. Any number of threads and processes may use it at the same time."""
 

@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 
 from packaging.utils import NormalizedName
 
-from depdoctor.adapters.uv_user import NamedIndex, UserSetup, own_names, user_setup
+from depdoctor.adapters.uv_user import NamedIndex, UserSetup, answering, own_names, user_setup
 from depdoctor.adapters.uv_words import PROJECT_NAME, redacted
 from depdoctor.errors import ResolverError
 from depdoctor.model.noun import dataclass
@@ -145,11 +146,19 @@ class UvProcess:
         setup = user_setup()
         if setup.default:
             return setup.default.address
+        # The same uv with the same configuration says the same: asking takes as long as an answer about packages.
+        known = self._cache / "uv-settings" / f"default-{hashlib.sha256(answering().encode()).hexdigest()[:16]}"
+        with suppress(OSError, UnicodeDecodeError):
+            return known.read_text("utf-8")
         arguments = ["--emit-index-url", "--no-header", "--cache-dir", str(self._cache / "uv"), os.devnull]
         outcome = self._run(arguments, setup, ())
         addresses = (line.removeprefix("--index-url ") for line in outcome.stdout.splitlines())
         address = next((line for line in addresses if "://" in line), "")
-        return address if redacted(address) == address else ""
+        if redacted(address) != address:
+            return ""
+        if address:
+            _write(known, address)
+        return address
 
     def indexes(self, indexes: IndexOptions) -> tuple[IndexEntry, ...]:
         """Where uv looks, as far as it is told: additional indexes first and the default one last."""
@@ -183,12 +192,9 @@ class UvProcess:
     def _folder(self, configuration: str) -> Path:
         digest = hashlib.sha256(configuration.encode()).hexdigest()[:16]
         folder = self._cache / "uv-settings" / digest
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "uv.toml"
         if not path.exists():
-            with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-                file.write(configuration)
-            Path(file.name).replace(path)
+            _write(path, configuration)
         return folder
 
     def _run(self, arguments: Sequence[str], setup: UserSetup, entries: Sequence[IndexEntry]) -> Outcome:
@@ -238,6 +244,14 @@ class UvProcess:
             with self._lock:
                 self._running.discard(process)
         return Outcome(status=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that no other process finds half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        file.write(text)
+    Path(file.name).replace(path)
 
 
 def _tied(indexes: IndexOptions, entries: Sequence[IndexEntry]) -> dict[str, NamedIndex]:

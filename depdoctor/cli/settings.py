@@ -13,8 +13,8 @@ from depdoctor.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from depdoctor.cli.bars import TerminalProgress
     from depdoctor.cli.lines import LineProgress
-    from depdoctor.cli.terminal import TerminalProgress
     from depdoctor.pipeline.standing import Settings
 
 
@@ -68,6 +68,6 @@ def progress_of(options: argparse.Namespace) -> TerminalProgress | LineProgress:
         from depdoctor.cli.lines import LineProgress
 
         return LineProgress(quiet=options.quiet, verbose=options.verbose)
-    from depdoctor.cli.terminal import TerminalProgress
+    from depdoctor.cli.bars import TerminalProgress
 
     return TerminalProgress(quiet=options.quiet, verbose=options.verbose)

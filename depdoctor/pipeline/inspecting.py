@@ -79,10 +79,18 @@ def _with(pin: Pin, found: Mapping[str, WheelCode | Unknown]) -> Pin:
 
 
 def asking_bases(
-    readings: Sequence[Reading], config: Config, rules: Rules, cache: Path, *, offline: bool, everything: bool
+    readings: Sequence[Reading],
+    config: Config,
+    rules: Rules,
+    cache: Path,
+    *,
+    offline: bool,
+    everything: bool,
+    hour: str,
 ) -> Callable[[float], tuple[tuple[BaseConfig, ...], tuple[str, ...]]]:
     """Begin to read what images say of themselves: those whose tag tables do not know, or all that tell of CUDA.
 
+    Registries are asked but once in this `hour`, or each time where it is "".
     What is returned waits so many seconds, and gives what came and the images of which nothing is known.
     """
     named = {config.image.base, *(image.reference for reading in readings for image in _images(reading))}
@@ -98,7 +106,7 @@ def asking_bases(
     from depdoctor.adapters.registry import OciRegistry
 
     registry = OciRegistry(offline=offline)
-    reader = BaseConfigs(registry, BlobStore(cache / "store"), machine=machine)
+    reader = BaseConfigs(registry, BlobStore(cache / "store"), machine=machine, hour=hour)
     answers: list[tuple[tuple[BaseConfig, ...], tuple[str, ...]]] = []
     thread = threading.Thread(target=lambda: answers.append(reader.read(wanted)), name="bases", daemon=True)
     thread.start()

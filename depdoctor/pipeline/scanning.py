@@ -210,7 +210,15 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
     readings = found.readings
     # As of the last full hour: a scan of the same projects within the hour asks nothing that an earlier one was told.
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
-    bases = asking_bases(readings, config, facts, settings.cache, offline=settings.offline, everything=settings.inspect)
+    bases = asking_bases(
+        readings,
+        config,
+        facts,
+        settings.cache,
+        offline=settings.offline,
+        everything=settings.inspect,
+        hour="" if settings.relock else this_hour(),
+    )
     with asking(settings, remaining_s) as oracle:
         locking = Locking(
             config=config,

@@ -76,6 +76,7 @@ class Fleet:
     taken: dict[int, list[tuple[NormalizedName, Version]]] = field(default_factory=lambda: defaultdict(list))
     closures: dict[tuple[int, NormalizedName], frozenset[NormalizedName]] = field(default_factory=dict)
     edges: dict[str, Edges] = field(default_factory=dict)
+    asked: dict[int, Mapping[NormalizedName, frozenset[str]]] = field(default_factory=dict)
     stated: list[list[Requirement]] = field(default_factory=list)
     named: list[frozenset[NormalizedName]] = field(default_factory=list)
     held: frozenset[tuple[NormalizedName, Version]] = frozenset()
@@ -129,6 +130,7 @@ class Fleet:
             self.users.update(self._files(lock))
             self.locks[number], self.pins[number] = lock, lock.by_name
             self.taken[number].append((step.package, targets[number]))
+            self.asked.pop(number, None)
         self.refused = {one for one in self.refused if one[0] not in changes}
         self.closures = {key: found for key, found in self.closures.items() if key[0] not in changes}
 
@@ -187,11 +189,19 @@ class Fleet:
                 found.add(name)
                 plain, with_extras, _ = self._edges_of(pins[name], environment)
                 todo += plain
-                if with_extras and (extras := self._asked(pins, number).get(name)):
+                if with_extras and (extras := self._extras(pins, number).get(name)):
                     todo += [
                         canonicalize_name(one.name) for one in with_extras if holds(one.marker, environment, extras)
                     ]
         return frozenset(found)
+
+    def _extras(self, pins: Mapping[NormalizedName, Pin], number: int) -> Mapping[NormalizedName, frozenset[str]]:
+        """As `_asked`, which is worked out once for a lock as long as it stands."""
+        if pins is not self.pins[number]:
+            return self._asked(pins, number)
+        if number not in self.asked:
+            self.asked[number] = self._asked(pins, number)
+        return self.asked[number]
 
     def _asked(self, pins: Mapping[NormalizedName, Pin], number: int) -> Mapping[NormalizedName, frozenset[str]]:
         """The extras that a project and its packages ask for."""

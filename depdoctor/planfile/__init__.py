@@ -36,8 +36,12 @@ def load(path: Path, name: str = PLAN_NAME) -> Plan:
 
 def differs(plan: Plan, path: Path) -> bool:
     """Whether a file holds anything else than this plan."""
+    return _differs(dumps(plan).encode(), path)
+
+
+def _differs(content: bytes, path: Path) -> bool:
     try:
-        return path.read_bytes() != dumps(plan).encode()
+        return path.read_bytes() != content
     except FileNotFoundError:
         return True
     except OSError as error:
@@ -46,13 +50,14 @@ def differs(plan: Plan, path: Path) -> bool:
 
 def write(plan: Plan, path: Path) -> bool:
     """Write a plan file whole or not at all; whether it had to be written. Raises `PlanFileError`."""
-    if not differs(plan, path):
+    content = dumps(plan).encode()
+    if not _differs(content, path):
         return False
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(dumps(plan).encode())
+                file.write(content)
             umask = os.umask(0)
             os.umask(umask)
             Path(temporary).chmod(0o666 & ~umask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -62,6 +63,7 @@ CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=2)
 def loads(text: str, path: str = PLAN_NAME) -> Plan:
     """The plan in a text. Raises `PlanFileError` with `path` and the key that is wrong."""
     if len(text) > MAX_BYTES:

@@ -84,3 +84,23 @@ def test_a_configuration_that_is_no_object_is_unknown(fake: Fake, tmp_path: Path
     (described,) = fake.put("team/base", config)
     fake.put_manifest("team/base", "7", {"config": {"digest": described, "size": 2}, "layers": []}, MANIFEST)
     assert read(fake, tmp_path, f"{fake.host}/team/base:7") is None
+
+
+def test_a_registry_is_asked_once_an_hour_what_a_tag_means_and_once_for_a_digest(fake: Fake, tmp_path: Path) -> None:
+    old = publish(fake, SAID)
+    tag, exact = f"{fake.host}/team/base:7", f"{fake.host}/team/base@{old}"
+
+    def told(reference: str, hour: str) -> str:
+        reader = BaseConfigs(OciRegistry(), BlobStore(tmp_path), hour=hour)
+        (config,), unknown = reader.read([reference])
+        assert not unknown
+        return config.digest
+
+    assert told(tag, "noon") == told(exact, "noon") == old
+    new = publish(fake, ["CUDA_VERSION=13.0.0"])
+    asked = len(fake.requests)
+    assert told(tag, "noon") == old
+    assert told(exact, "one o'clock") == old
+    assert len(fake.requests) == asked
+    assert told(tag, "") == new
+    assert told(tag, "one o'clock") == new

@@ -6,12 +6,15 @@ import hashlib
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from wheel_server import Server, serving
 
 from depdoctor.adapters.index import SMALL_BYTES, TAIL_BYTES, RemoteWheels
+from depdoctor.adapters.index_known import KnownWheels
+from depdoctor.adapters.store import BlobStore
 from depdoctor.model.distribution import DistributionFile, WheelFacts
 from depdoctor.model.lock import Unknown, Why
 
@@ -179,3 +182,24 @@ def test_the_index_on_loopback_serves_what_the_folder_holds(
         )[file.sha256]
         for path, file in zip(paths, files, strict=True)
     ]
+
+
+def test_a_wheel_that_a_build_has_fetched_is_read_where_it_lies(tmp_path: Path) -> None:
+    with serving(Server(a_wheel())) as server:
+        file = server.file()
+        BlobStore(tmp_path / "store").add(f"sha256:{file.sha256}", [server.body])
+        check(KnownWheels(tmp_path).facts([file])[file.sha256], server.body)
+        assert server.requests == 0
+    check(KnownWheels(tmp_path, offline=True).facts([file])[file.sha256], server.body)
+
+
+def test_what_lies_there_and_is_no_wheel_is_asked_of_the_server(tmp_path: Path) -> None:
+    with serving(Server(a_wheel())) as server:
+        file = server.file()
+        bad = BlobStore(tmp_path / "store").path(f"sha256:{file.sha256}")
+        bad.parent.mkdir(parents=True)
+        bad.write_bytes(server.body[:-10])
+        check(KnownWheels(tmp_path).facts([file])[file.sha256], server.body)
+        assert server.requests == 1
+        odd = replace(file, sha256="of no length that a hash has")
+        assert isinstance(KnownWheels(tmp_path).facts([odd])[odd.sha256], WheelFacts)

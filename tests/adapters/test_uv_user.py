@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from typing import ClassVar
 import pytest
 
 from depdoctor.adapters.uv import UvResolver
+from depdoctor.adapters.uv_process import UvProcess
 from depdoctor.adapters.uv_user import identity
 from depdoctor.model.lock import Answer, Question, Resolved, Unknown, Why
 from depdoctor.model.project import IndexOptions
@@ -220,3 +222,19 @@ def test_a_project_gets_no_secret_by_calling_its_index_like_the_user_s(
     assert not isinstance(answer, Resolved)
     assert _Listening.heard
     assert not any(_Listening.heard)
+
+
+def test_the_default_index_is_asked_of_uv_once_for_each_set_up(cache: Path, tmp_path: Path) -> None:
+    def told(*, remaining_s: float = 60.0) -> str:
+        uv = UvProcess(cache, interpreter=sys.executable, offline=False, remaining_s=lambda: remaining_s)
+        return uv.default_index
+
+    configure(tmp_path, 'index-url = "http://index.example/one"')
+    assert told(remaining_s=0) == ""  # uv is not even started, and nothing is remembered of that
+    assert told() == told(remaining_s=0) == "http://index.example/one"
+    configure(tmp_path, 'index-url = "http://index.example/two"')
+    assert told(remaining_s=0) == ""
+    assert told() == "http://index.example/two"
+    configure(tmp_path, f'index-url = "http://someone:{SECRET}@index.example/one"')
+    assert told() == ""
+    assert not [path for path in cache.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
