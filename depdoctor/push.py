@@ -48,14 +48,17 @@ def push_all(
             wanting = [one for one, digest in zip(names, named, strict=True) if digest != one[0].manifest.digest]
             standing = {id(image) for image, _ in names} - {id(image) for image, _ in wanting}
             others = [image for image in images if id(image) not in standing]
-            found = _gather(pool, others, lambda image: registry.digest(work.by_digest(image)))
-            absent = [image for image, digest in zip(others, found, strict=True) if digest != image.manifest.digest]
+            lacking = _gather(pool, others, work.lacks)
+            absent = [image for image, is_lacking in zip(others, lacking, strict=True) if is_lacking]
             work.begin(absent)
-            _gather(pool, absent, work.recall)
             documents = [writing.submit(attachments, image, work.repository(image)) for image in absent]
-            _gather(pool, _first_homes(absent), lambda home: work.bring(*home))
+            first = _begun(pool, _first_homes(absent), lambda home: work.bring(*home))
+            attached = _begun(
+                pool, zip(absent, documents, strict=True), lambda one: work.attach(one[0], one[1].result())
+            )
+            _ended(first)
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
-            _gather(pool, zip(absent, documents, strict=True), lambda one: work.attach(one[0], one[1].result()))
+            _ended(attached)
             if not tags:
                 _gather(pool, absent, lambda image: work.put(image, work.by_digest(image)))
             _gather(pool, wanting, lambda one: work.put(one[0], work.tagged(*one)))
@@ -148,7 +151,14 @@ class _Push:
         if self.task:
             self.progress.finish(self.task)
 
-    def recall(self, image: BuiltImage) -> None:
+    def lacks(self, image: BuiltImage) -> bool:
+        """Whether an image's repository lacks it; if so, note what that holds for the image before it."""
+        if self.registry.digest(self.by_digest(image)) == image.manifest.digest:
+            return False
+        self._recall(image)
+        return True
+
+    def _recall(self, image: BuiltImage) -> None:
         """Note which blobs an image's repository holds for the image that was pushed into it before, if that stands.
 
         A registry keeps what its manifests refer to (distribution specification, "Deleting tags" and following).
@@ -287,7 +297,14 @@ def _other_homes(images: Sequence[BuiltImage]) -> list[Home]:
 
 def _gather(pool: ThreadPoolExecutor, items: Iterable[T], do: Callable[[T], R]) -> list[R]:
     """Do something with every item in parallel. Raises the first error that there is."""
-    futures: list[Future[R]] = [pool.submit(do, item) for item in items]
+    return _ended(_begun(pool, items, do))
+
+
+def _begun(pool: ThreadPoolExecutor, items: Iterable[T], do: Callable[[T], R]) -> list[Future[R]]:
+    return [pool.submit(do, item) for item in items]
+
+
+def _ended(futures: Sequence[Future[R]]) -> list[R]:
     for future in as_completed(futures):
         future.result()
     return [future.result() for future in futures]

@@ -11,6 +11,7 @@ from typing import Any
 
 from depdoctor import verify
 from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.choice import needs_engine
@@ -50,7 +51,7 @@ def compare_images(settings: Settings, progress: Progress, names: Sequence[str],
         registry=registry,
         root=settings.root,
         compiler=compiler_for,
-        source=source_of(settings, store),
+        source=source_of(Repository(settings.root), settings.root, store),
     )
     found: list[Finding] = []
     for image, built in zip(images, builder.build(standing, images, progress), strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import uv
 
 from depdoctor.adapters import buildx, uv_user
 from depdoctor.adapters.docker import DockerEngine
+from depdoctor.adapters.git import Repository
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
@@ -53,8 +54,8 @@ def build_with_docker(
         return Built(images=made)
     registry = OciRegistry(offline=settings.offline)
     pushed = tuple(engine.publish(one.name, one.reference, registry) for one in made)
-    for one in pushed:
-        _finish(registry, references.by_digest(one.reference, one.digest), one.name, standing, settings, wish)
+    found = {one.name: references.by_digest(one.reference, one.digest) for one in pushed}
+    _finish(registry, found, standing, settings, wish)
     return Built(images=made, pushed=pushed)
 
 
@@ -77,8 +78,7 @@ def build_with_buildx(
         context=settings.root,
     )
     made = builder.build(standing, images, progress)
-    for one in made:
-        _finish(registry, one.reference, one.name, standing, settings, wish)
+    _finish(registry, {one.name: one.reference for one in made}, standing, settings, wish)
     return Built(images=made)
 
 
@@ -132,7 +132,7 @@ def _bundle(standing: Plan, images: Sequence[Image], settings: Settings) -> Bund
     usual = config.indexes.index_url or (user.default.address if user.default else "")
     others = (*config.indexes.extra_index_urls, *(one.address for one in user.extra))
     toolchain = replace(config.image.toolchain, indexes=(usual, *others) if usual else ())
-    told = source_of(settings, BlobStore(settings.cache / "store"))
+    told = source_of(Repository(settings.root), settings.root, BlobStore(settings.cache / "store"))
     return generate(
         standing,
         ignored=ignored_by_projects(standing, settings.root),
@@ -142,16 +142,18 @@ def _bundle(standing: Plan, images: Sequence[Image], settings: Settings) -> Bund
 
 
 def _finish(
-    registry: OciRegistry, reference: str, name: str, standing: Plan, settings: Settings, wish: BuildWish
+    registry: OciRegistry, pushed: Mapping[str, str], standing: Plan, settings: Settings, wish: BuildWish
 ) -> None:
-    """Give a pushed image its bill of materials and its provenance, and its other tags beside that of the plan."""
-    manifest, content = registry.manifest(reference)
-    repository = f"{wish.push}/{name}"
+    """Give pushed images, by name, their bills of materials, their provenance, and tags beside that of the plan."""
     store = BlobStore(settings.cache / "store")
     wheels = RemoteWheels(settings.cache, offline=settings.offline, named=index_names.of_plan(standing, settings.root))
-    image = next(image for image in standing.images if image.name == name)
     builder = "buildx" if wish.builder == "buildx" else "docker"
-    attachments = attest_built(standing, image, manifest, repository, store, wheels, builder)
-    attach(repository, manifest, attachments, registry, store)
-    for tag in references.tags(standing, settings)[1:]:
-        registry.put_manifest(f"{repository}:{tag}", manifest, content)
+    tags = references.tags(standing, Repository(settings.root))
+    images = {image.name: image for image in standing.images}
+    for name, reference in pushed.items():
+        manifest, content = registry.manifest(reference)
+        repository = f"{wish.push}/{name}"
+        attachments = attest_built(standing, images[name], manifest, repository, store, wheels, builder)
+        attach(repository, manifest, attachments, registry, store)
+        for tag in tags[1:]:
+            registry.put_manifest(f"{repository}:{tag}", manifest, content)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from depdoctor import push
 from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
@@ -65,6 +66,7 @@ def build_natively(
     """Build images with no daemon, and bring them where they are wanted."""
     store = BlobStore(settings.cache / "store")
     registry = OciRegistry(offline=settings.offline)
+    repository = Repository(settings.root)
     fetcher = WheelFetcher(
         store,
         root=settings.root,
@@ -88,7 +90,7 @@ def build_natively(
             output=output,
             compiler=compiler_for,
             wheels=_wheels(settings, store) if settings.builds_allowed else None,
-            source=source_of(settings, store),
+            source=source_of(repository, settings.root, store),
             repository=_shared_repository(settings, wish) if settings.executor else "",
             spread=stack.enter_context(_spread(standing, settings)) if settings.executor else None,
             made=ahead.send if ahead else lambda *_: None,
@@ -98,13 +100,13 @@ def build_natively(
             made = _loaded(made, references.tag(standing), keeps_layouts=wish.output is not None)
     if not wish.push:
         return Built(images=made)
-    tags = references.tags(standing, settings)
+    tags = references.tags(standing, repository)
 
-    def attachments(built: BuiltImage, repository: str) -> Sequence[Attachment]:
+    def attachments(built: BuiltImage, destination: str) -> Sequence[Attachment]:
         from depdoctor.pipeline.attesting import attest
 
         planned = next(image for image in images if image.name == built.name)
-        return attest(standing, planned, built, repository, store, fetcher, progress)
+        return attest(standing, planned, built, destination, store, fetcher, progress)
 
     pushed = push.push_all(made, wish.push, registry, store, tags, progress, attachments, ahead)
     return Built(images=made, pushed=pushed)

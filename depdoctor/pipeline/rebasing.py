@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from depdoctor import planfile, push, sbom
+from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.choice import needs_engine
@@ -80,7 +81,9 @@ def rebase(
     def attachments(built: BuiltImage, repository: str) -> Sequence[Attachment]:
         return _documents(work, built, repository, digests[built.name])
 
-    pushed = push.push_all(made, prefix, registry, store, references.tags(after, settings), progress, attachments)
+    pushed = push.push_all(
+        made, prefix, registry, store, references.tags(after, Repository(settings.root)), progress, attachments
+    )
     planfile.write(after, settings.root / planfile.PLAN_NAME)
     if base:
         progress.say(f"{planfile.PLAN_NAME} stands on {base} now: write it to `base` under [image] too")

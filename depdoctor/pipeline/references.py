@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from depdoctor import planfile
-from depdoctor.adapters import git, registry_names
+from depdoctor.adapters import registry_names
+from depdoctor.adapters.git import Repository
 from depdoctor.errors import RegistryError, UsageError
 from depdoctor.model.plan import Plan
-from depdoctor.pipeline.standing import Settings
 
 LOCAL_PREFIX = "depdoctor"
 """What images are called in an engine on this machine: depdoctor/NAME:TAG. No registry is asked for such a name."""
@@ -20,9 +20,9 @@ def tag(standing: Plan) -> str:
     return planfile.digest(standing).removeprefix("sha256:")[:TAG_LENGTH]
 
 
-def tags(standing: Plan, settings: Settings) -> tuple[str, ...]:
+def tags(standing: Plan, repository: Repository) -> tuple[str, ...]:
     """The tags under which images are pushed: that of the plan, and the revision where there is one."""
-    return tuple(filter(None, (tag(standing), git.Repository(settings.root).revision[:TAG_LENGTH])))
+    return tuple(filter(None, (tag(standing), repository.revision[:TAG_LENGTH])))
 
 
 def prefix(text: str, option: str) -> str:

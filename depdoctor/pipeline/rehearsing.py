@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from depdoctor.adapters import registry_names
 from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.store import BlobStore
 from depdoctor.build.oci import OciBuilder
@@ -32,7 +33,11 @@ def rehearse(
     whole = [image for image, intent in zip(images, intents, strict=True) if not intent.make]
     fetcher = WheelFetcher(store, root=settings.root, offline=True)
     builder = OciBuilder(
-        store=store, fetcher=fetcher, registry=registry, root=settings.root, source=source_of(settings, store)
+        store=store,
+        fetcher=fetcher,
+        registry=registry,
+        root=settings.root,
+        source=source_of(Repository(settings.root), settings.root, store),
     )
     built = {one.name: one for one in builder.build(standing, whole, progress)} if whole else {}
     sent: set[str] = set()

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from depdoctor.adapters.git import Repository
 from depdoctor.build.oci.code import kept_by
 from depdoctor.model.label import NO_SOURCE, Source
 from depdoctor.model.plan import Image
 from depdoctor.model.seams import Store
-from depdoctor.pipeline.standing import Settings
 
 
-def source_of(settings: Settings, store: Store) -> Callable[[Image], Source]:
-    """Tells the last commit that touched an image's folder, which is remembered as long as HEAD stays."""
-    repository = Repository(settings.root)
+def source_of(repository: Repository, root: Path, store: Store) -> Callable[[Image], Source]:
+    """Tells the last commit that touched an image's folder below `root`: it is remembered as long as HEAD stays."""
 
     def told(image: Image) -> Source:
         if not repository.key:
             return NO_SOURCE
-        key = f"revision 1 {settings.root.resolve()} {repository.key} {image.code}"
+        key = f"revision 1 {root.resolve()} {repository.key} {image.code}"
         revision = store.recall(key)
         if revision is None:
             revision = repository.last_touched(image.code)
             store.remember(key, revision)
         changed = repository.changed(image.code)
-        dirty = bool(changed) and any(map(kept_by(settings.root / image.code), changed))
+        dirty = bool(changed) and any(map(kept_by(root / image.code), changed))
         return Source(revision=revision, dirty=bool(revision) and dirty)
 
     return told

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from registry_server import serving
 from repositories import commit, git
 
 from depdoctor import cli
@@ -24,6 +26,15 @@ def built(root: Path, output: Path) -> dict[str, tuple[str, dict[str, str]]]:
         config = json.loads((blobs / digest[7:]).read_bytes())["config"]["digest"]
         found[layout.name] = digest, json.loads((blobs / config[7:]).read_bytes())["config"]["Labels"]
     return found
+
+
+def _counting(folder: Path, asked: Path) -> Path:
+    """A folder with a git that notes what it is asked."""
+    folder.mkdir()
+    program = folder / "git"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{asked}\nexec {shutil.which("git")} "$@"\n')
+    program.chmod(0o755)
+    return folder
 
 
 def test_revisions_are_those_of_the_project(
@@ -57,3 +68,9 @@ def test_revisions_are_those_of_the_project(
     assert after["one"] == before["one"]
     assert after["two"][1]["org.opencontainers.image.revision"] == second
     assert "depdoctor.dirty" not in after["two"][1]
+    asked = tmp_path / "asked"
+    monkeypatch.setenv("PATH", f"{_counting(tmp_path / 'bin', asked)}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with serving() as registry:
+        assert cli.run(["build", str(root), "--quiet", "--push", f"{registry.host}/team"]) == 0
+    assert asked.read_text().count("rev-parse") == 1  # labels and tags follow from one look

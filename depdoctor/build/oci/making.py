@@ -7,9 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.connection import wait
 
 from depdoctor.build.oci.bytecode import ByteCode
 from depdoctor.build.oci.layer import WheelFile, make_layer
@@ -47,6 +44,9 @@ def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
     if workers == 1:
         yield from ((job, make(job)) for job in ordered)
         return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import active_children, get_context
+
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
         try:
             futures = {pool.submit(make, job): job for job in ordered}
@@ -75,7 +75,7 @@ def make(job: Job) -> Blob:
         if not job.store.has(made.blob.digest):
             job.store.keep(draft, made.blob.digest)
     for sha256, text in made.metadata.items():
-        if text:
+        if text and job.store.recall(f"metadata {sha256}") is None:
             job.store.remember(f"metadata {sha256}", text)
     note(job.store, job.key, made.blob, made.owned)
     return made.blob
@@ -85,6 +85,9 @@ def _end_with_parent() -> None:
     """Let this process clean up and end when it is interrupted, and end when its parent is gone, whatever killed it."""
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda number, _: sys.exit(128 + number))
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
     parent = parent_process()
     if parent:
         sentinel = parent.sentinel
