@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
+import subprocess
 import urllib.request
 import uuid
 import zipfile
@@ -16,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import docker.errors
+import pip
 import pytest
 import requests
 import uv
@@ -95,6 +98,21 @@ def base() -> str:
     if not reference:
         missing("DEPDOCTOR_TEST_BASE names no base image")
     return reference
+
+
+@pytest.fixture(scope="session")
+def base_with_pip(
+    engine: DockerEngine, base: str, registry: str, prefix: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The base with pip in it, in the registry."""
+    engine.client.ping()
+    context = tmp_path_factory.mktemp("with-pip")
+    shutil.copytree(Path(pip.__file__).parent, context / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY pip /usr/lib/python3/dist-packages/pip\n")
+    tag = f"{registry}/{prefix}/bases:with-pip"
+    for command in (["build", "--quiet", "--tag", tag, str(context)], ["push", "--quiet", tag]):
+        subprocess.run(["docker", *command], check=True, capture_output=True)
+    return tag
 
 
 def wheel(folder: Path, name: str, version: str, code: str) -> Path:

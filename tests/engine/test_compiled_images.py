@@ -17,7 +17,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pip
 import pytest
 
 from depdoctor import cli
@@ -186,29 +185,26 @@ def test_sources_are_compiled_apart_and_secrets_stay_out(
 
 
 @pytest.fixture
-def bases(engine: DockerEngine, base: str, registry: str, prefix: str, tmp_path: Path) -> tuple[str, str]:
-    """The base with pip in it, and that with a compiler: what somebody else's devel image is."""
-    debian(engine, base)
-    context = tmp_path / "bases"
-    shutil.copytree(Path(pip.__file__).parent, context / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+def devel(engine: DockerEngine, base_with_pip: str, registry: str, prefix: str, tmp_path: Path) -> str:
+    """The base with pip and a compiler: what somebody else's devel image is."""
+    debian(engine, base_with_pip)
+    context = tmp_path / "devel"
+    context.mkdir()
     (context / "Dockerfile").write_text(
-        f"FROM {base} AS slim\nCOPY pip /usr/lib/python3/dist-packages/pip\nFROM slim AS devel\n"
+        f"FROM {base_with_pip}\n"
         "RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev python3-dev\n"
     )
-    found = []
-    for name in ("slim", "devel"):
-        tag = f"{registry}/{prefix}/bases:{name}"
-        build = ["docker", "build", "--quiet", "--target", name, "--tag", tag, str(context)]
-        subprocess.run(build, check=True, capture_output=True)
-        subprocess.run(["docker", "push", "--quiet", tag], check=True, capture_output=True)
-        found.append(tag)
-    return found[0], found[1]
+    tag = f"{registry}/{prefix}/bases:devel"
+    for command in (["build", "--quiet", "--tag", tag, str(context)], ["push", "--quiet", tag]):
+        subprocess.run(["docker", *command], check=True, capture_output=True)
+    return tag
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_pip_installs_and_another_image_compiles(
+def test_pip_installs_and_another_image_compiles(  # noqa: PLR0917 - fixtures
     engine: DockerEngine,
-    bases: tuple[str, str],
+    base_with_pip: str,
+    devel: str,
     registry: str,
     prefix: str,
     index: str,
@@ -216,7 +212,6 @@ def test_pip_installs_and_another_image_compiles(
     capfd: pytest.CaptureFixture[str],
     compiled: bool,
 ) -> None:
-    slim, devel = bases
     root = tmp_path / "fleet"
     (root / "scorer").mkdir(parents=True)
     (root / "scorer" / "requirements.txt").write_text("native==1.0\npure==2.0\n")
@@ -231,7 +226,7 @@ print(native.answer(), version("pure"), installer, shutil.which("cc"), sorted(fl
     (root / "scorer" / "app.py").write_text(program)
     shutil.copy(tmp_path / "corp.pem", root / "corp.pem")
     (root / "depdoctor.toml").write_text(
-        f'[image]\nbase = "{slim}"\nca-bundle = "corp.pem"\ninstaller = "pip"\nbuilder = "{devel}"\n'
+        f'[image]\nbase = "{base_with_pip}"\nca-bundle = "corp.pem"\ninstaller = "pip"\nbuilder = "{devel}"\n'
         f"build-packages = []\ncompile = {str(compiled).lower()}\n"
         '[[project]]\npath = "scorer"\ncommand = ["python", "app.py"]\n'
     )

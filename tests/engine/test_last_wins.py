@@ -27,9 +27,11 @@ def owned(name: str) -> dict[str, bytes]:
     return {"cv2/__init__.py": f"WORD = {name!r}\n".encode(), f"cv2/{name}.py": b"own = 1\n", **shared}
 
 
+@pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_the_same_wheel_wins_in_the_images_of_both_builders(
     engine: DockerEngine,
-    base: str,
+    base_with_pip: str,
+    installer: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -43,7 +45,7 @@ def test_the_same_wheel_wins_in_the_images_of_both_builders(
     (root / project / "requirements.txt").write_text("".join(f"./wheels/{path.name}\n" for path in paths))
     (root / project / "app.py").write_text("import cv2\nprint(cv2.WORD)\n")
     (root / "depdoctor.toml").write_text(
-        f'[image]\nbase = "{base}"\nclobber = "last-wins"\n'
+        f'[image]\nbase = "{base_with_pip}"\nclobber = "last-wins"\ninstaller = "{installer}"\n'
         f'[[project]]\npath = "{project}"\ncommand = ["python", "app.py"]\n'
     )
     monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(tmp_path / "cache"))

@@ -28,9 +28,11 @@ def served(engine: DockerEngine, base: str, tmp_path: Path) -> str:
     return str(engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
 
 
+@pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_commit_is_built_where_docker_compiles_and_its_account_stays_out(  # noqa: PLR0917 - fixtures
     engine: DockerEngine,
-    base: str,
+    base_with_pip: str,
+    installer: str,
     registry: str,
     prefix: str,
     served: str,
@@ -54,13 +56,13 @@ def test_a_commit_is_built_where_docker_compiles_and_its_account_stays_out(  # n
             "import beside, demo, shutil\nprint(demo.x, beside.WORD, shutil.which('git'))\n"
         )
         (root / "depdoctor.toml").write_text(
-            f'[image]\nbase = "{base}"\nbuild-packages = []\n'
+            f'[image]\nbase = "{base_with_pip}"\ninstaller = "{installer}"\nbuild-packages = []\n'
             '[[project]]\npath = "api"\ncommand = ["python", "app.py"]\n'
         )
         assert cli.run(["plan", str(root)]) == 0
         plan = planfile.load(root / planfile.PLAN_NAME)
         assert f"git+{address}/demo/.git@{commit}" in {pin.source for pin in plan.packages}
-        destination = f"{registry}/{prefix}/repositories"
+        destination = f"{registry}/{prefix}/repositories-{installer}"
         capfd.readouterr()
         assert cli.run(["build", str(root), "--push", destination, "--format", "json"]) == 0
     said = capfd.readouterr()
