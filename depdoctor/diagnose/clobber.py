@@ -57,7 +57,7 @@ def _unforeseen(context: Context, installation: Installation) -> Iterator[Findin
                 f"{listed(str(installation.packages[name]) for name in overlap.packages)} both install "
                 f"`{overlap.example}`{more}: the one that is installed last wins"
             ),
-            hint=_hint((one, other)),
+            hint="keep one of them if one will do; else take releases of both that were made together",
             packages=overlap.packages,
             projects=installation.projects_with(overlap.packages),
             causes=installation.causes(*overlap.packages),

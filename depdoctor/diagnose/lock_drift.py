@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from depdoctor.diagnose.listed_twice import parted
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.distribution import LockedPackage
@@ -49,6 +50,7 @@ class Gap:
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each lockfile and manifest that have parted."""
     for entry in context.inventory.entries:
+        yield from parted(entry)
         for lock in entry.reading.manifests:
             if lock.packages and lock.format in LOCKED_BY:
                 for manifest in _locked(entry, lock):
@@ -183,6 +185,10 @@ RULE = Rule(
 Somebody changed a manifest and did not lock anew, or the other way round. What is installed is what the lockfile says,
 or the installer refuses: neither is what the manifest says now. It is an error where a locked version is not what is
 asked for, and a warning where it still is but the manifest has moved since (uv.lock tells, and the content hash of a
-poetry.lock, pdm.lock or Pipfile.lock). Lock anew, and commit both files together.""",
+poetry.lock, pdm.lock or Pipfile.lock). Lock anew, and commit both files together.
+
+An environment file of conda and a requirements file that list the same packages are two ways to one environment, as
+mlflow writes them beside a model. It is a warning where they pin other versions: what is installed depends on which of
+the two is used.""",
     check=check,
 )

@@ -10,6 +10,8 @@ from depdoctor.model.expression import expression
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
 ENVIRONMENT = "environment.yml"
+CONDA_GROUP = "conda"
+"""The group of an environment file that lists what a requirements file lists, too: one of two ways to install it."""
 NOTEBOOK = ".ipynb"
 POETRY_LOCK = "poetry.lock"
 

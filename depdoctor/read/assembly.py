@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
-from depdoctor.model.formats import DOCKERFILE, ENVIRONMENT, POETRY_LOCK, REQUIREMENTS, format_of
+from depdoctor.model.formats import CONDA_GROUP, DOCKERFILE, ENVIRONMENT, POETRY_LOCK, REQUIREMENTS, format_of
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import (
     DEFAULT_GROUP,
@@ -76,9 +76,21 @@ class Assembly:
 
     def run(self) -> None:
         """Read everything, the default group first, so that what it holds is not repeated for other groups."""
-        groups = groups_of(self.project.manifests, self.project.root)
+        groups = dict(groups_of(self.project.manifests, self.project.root))
+        groups |= dict.fromkeys(self._listed_twice(groups), CONDA_GROUP)
         for path in sorted(self.project.manifests, key=lambda path: (groups.get(path, DEFAULT_GROUP), path)):
             self._reach(path, _Use(group=groups.get(path, DEFAULT_GROUP)), ())
+
+    def _listed_twice(self, groups: Mapping[str, str]) -> Iterator[str]:
+        """The environment files that list most of what a requirements file lists, which is so installed either way."""
+        default = [path for path in self.project.manifests if groups.get(path, DEFAULT_GROUP) == DEFAULT_GROUP]
+        parsed = [manifest for path in default if (manifest := self._parse(path))]
+        lists = [manifest for manifest in parsed if manifest.format == REQUIREMENTS and manifest.requirements]
+        for manifest in parsed:
+            if manifest.format == ENVIRONMENT:
+                included = {include.path for include in manifest.includes}
+                if any(one.path not in included and _lists_the_same(one, manifest) for one in lists):
+                    yield manifest.path
 
     def manifests(self) -> Iterator[Manifest]:
         """What was read, in the order in which it was reached."""
@@ -217,6 +229,13 @@ class Assembly:
             return package
         is_root = posixpath.normpath(package.source) == self.project.root
         return package if is_root == package.is_root else replace(package, is_root=is_root)
+
+
+def _lists_the_same(requirements: Manifest, environment: Manifest) -> bool:
+    asked = {one.name for one in requirements.requirements}
+    others = {one.name for one in environment.requirements} | {canonicalize_name(one.name) for one in environment.conda}
+    others -= {"python", "pip"}
+    return bool(others) and 2 * len(asked & others) >= min(len(asked), len(others))
 
 
 def _with_outside(manifest: Manifest) -> Manifest:

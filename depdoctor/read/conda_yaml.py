@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from depdoctor.model.project import DEFAULT_GROUP, CondaRequirement, Manifest
+from depdoctor.model.project import (
+    DEFAULT_GROUP,
+    CondaRequirement,
+    DeclaredRequirement,
+    Include,
+    Location,
+    Manifest,
+    Problem,
+)
 from depdoctor.read import address, requirements_txt, yaml
 from depdoctor.read.declarations import Declarations, text_of
 from depdoctor.read.document import Path
@@ -14,6 +23,8 @@ from depdoctor.read.errors import ManifestError
 from depdoctor.read.python_version import minor_of
 
 FORMAT = "environment.yml"
+
+_Read = TypeVar("_Read", DeclaredRequirement, Include, Problem)
 
 _PART = r"[=<>!~]+\s*[^\s\[,|=<>!~][^\s\[,|]*"
 _SPEC = re.compile(
@@ -107,8 +118,17 @@ def _channels(value: Any) -> Iterator[str]:
 
 def _pip(value: Any, place: Path, declarations: Declarations) -> Manifest:
     """The lines of a `pip` section, read as the requirements file that conda makes of them, each at its own line."""
-    rows = [(text_of(item), where) for item, where in declarations.items(value, place)]
-    lines = [""] * (max((declarations.location(*where).line for _, where in rows), default=0) + 1)
-    for item, where in rows:
-        lines[declarations.location(*where).line - 1] = " ".join(item.split())
-    return requirements_txt.parse("\n".join(lines), declarations.path)
+    rows = [(" ".join(text_of(item).split()), where) for item, where in declarations.items(value, place)]
+    places = [declarations.location(*where) for _, where in rows]
+    read = requirements_txt.parse("\n".join(text for text, _ in rows), declarations.path)
+    return replace(
+        read,
+        requirements=_placed(read.requirements, places),
+        includes=_placed(read.includes, places),
+        outside=_placed(read.outside, places),
+        problems=_placed(read.problems, places),
+    )
+
+
+def _placed(found: Iterable[_Read], places: Sequence[Location]) -> tuple[_Read, ...]:
+    return tuple(replace(one, location=places[one.location.line - 1]) for one in found)

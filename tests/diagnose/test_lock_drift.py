@@ -112,3 +112,11 @@ def test_a_poetry_lock_knows_its_manifest(tmp_path: Path, manifest: str, digest:
     [found] = drifted(tmp_path, {"pyproject.toml": moved, "poetry.lock": lock})
     assert (str(found.severity), found.subject) == ("warning", tmp_path.name)
     assert [cause.location.path for cause in found.causes] == ["poetry.lock", "pyproject.toml"]
+
+
+def test_an_environment_file_that_pins_the_same_packages_otherwise_is_told_once(tmp_path: Path) -> None:
+    conda = "dependencies:\n- python=3.11\n- pip:\n  - foo==2.0\n  - bar==1.0\n  - baz==1.0\n"
+    (one,) = drifted(tmp_path, {"requirements.txt": "foo==1.0\nbar==1.0\nbaz\n", "conda.yaml": conda})
+    assert (str(one.severity), one.packages) == ("warning", ("foo",))
+    assert [str(cause.location) for cause in one.causes] == ["conda.yaml:4", "requirements.txt:1"]
+    assert not drifted(tmp_path, {"requirements.txt": "foo==2.0\nbar==1.0\nbaz\n", "conda.yaml": conda})

@@ -97,6 +97,24 @@ def test_an_environment_file_of_another_name_is_another_environment(tmp_path: Pa
     assert [one.group for manifest in found.manifests for one in manifest.conda] == [group]
 
 
+@pytest.mark.parametrize(
+    ("environment", "group"),
+    [
+        ("dependencies: [python=3.11, pip, {pip: [a==2, b==2, d]}]\n", "conda"),
+        ("dependencies: [a=2, b=2]\n", "conda"),
+        ("dependencies: [cudatoolkit=11, ffmpeg, git, {pip: [a==1]}]\n", ""),
+        ("dependencies: [python=3.11, {pip: [a==2, b==2, -r requirements.txt]}]\n", ""),
+    ],
+)
+def test_an_environment_file_that_lists_the_same_is_another_way_to_install_it(
+    tmp_path: Path, environment: str, group: str
+) -> None:
+    found = reading(tmp_path, {"app/requirements.txt": "a==1\nb==1\nc==1\n", "app/environment.yml": environment})
+    other = next(manifest for manifest in found.manifests if manifest.path == "app/environment.yml")
+    assert len(other.requirements) == environment.count("==") + environment.count(", d]")
+    assert {one.group for one in (*other.requirements, *other.conda)} == {group}
+
+
 def test_a_file_in_parts_is_read_once(tmp_path: Path) -> None:
     found = reading(
         tmp_path,
