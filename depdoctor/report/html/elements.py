@@ -63,6 +63,11 @@ def phrase(value: str) -> Markup:
     return joined(tag("code", part) if number % 2 else part for number, part in enumerate(parts))
 
 
+def path(value: str) -> Markup:
+    """A path that may be broken after each slash, and elsewhere only if it has to."""
+    return Markup(text(value).replace("/", "/<wbr>"))
+
+
 def scrolling(label: str, table: Markup) -> Markup:
     """A table in a part of the page that scrolls by itself, with the keyboard too."""
     return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)

@@ -9,7 +9,7 @@ from depdoctor.model.inventory import Inventory
 from depdoctor.report.amounts import many, size
 from depdoctor.report.console import MARKS
 from depdoctor.report.explained import chain
-from depdoctor.report.html.elements import Markup, joined, phrase, tag
+from depdoctor.report.html.elements import Markup, joined, path, phrase, scrolling, tag
 from depdoctor.report.outcomes import STATES as TARGET_STATES
 
 STATES = tuple(str(severity) for severity in sorted(Severity, reverse=True))
@@ -40,7 +40,7 @@ def _finding(one: Finding) -> Markup:
         tag("span", phrase(one.message), class_="message"),
     )
     causes = [
-        tag("li", tag("code", str(cause.location), class_="place"), " ", tag("span", " → ".join(chain(cause))))
+        tag("li", tag("code", path(str(cause.location)), class_="place"), " ", tag("span", " → ".join(chain(cause))))
         for cause in one.causes[:MOST_CAUSES]
     ]
     if len(one.causes) > MOST_CAUSES:
@@ -86,7 +86,7 @@ def projects(inventory: Inventory) -> Markup:
         rows.append(
             tag(
                 "tr",
-                tag("th", entry.project.name, scope="row"),
+                tag("th", path(entry.project.name), scope="row"),
                 tag("td", python),
                 tag("td", entry.status),
                 tag("td", str(max(len(lock.pins) for lock in locks)) if locks else "", class_="number"),
@@ -100,7 +100,8 @@ def projects(inventory: Inventory) -> Markup:
     if not rows:
         return tag("p", "No project was found: a project is a folder with a requirements file or a pyproject.toml.")
     heads = [tag("th", name, scope="col") for name in ("project", "Python", "state", "packages", "download")]
-    return tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="list", data_filter=True)
+    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="list", data_filter=True)
+    return scrolling("Projects", table)
 
 
 def unknown(inventory: Inventory) -> Markup:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from depdoctor.model.distribution import Pin
 from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.report.amounts import many, size
-from depdoctor.report.html.elements import Markup, joined, tag
+from depdoctor.report.html.elements import Markup, joined, scrolling, tag
 
 MOST_NAMES = 6
 
@@ -33,9 +33,7 @@ def layers(plan: Plan | None) -> Markup:
     )
     heads = [tag("th", name, scope="col") for name in ("image", "size", "of it shared", "layers, bottom first")]
     table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="list bars", data_filter=True)
-    return joined(
-        [tag("p", about), tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Layers")]
-    )
+    return joined([tag("p", about), scrolling("Layers", table)])
 
 
 def _place(plan: Plan, image: Image, users: Mapping[str, int]) -> tuple[object, ...]:

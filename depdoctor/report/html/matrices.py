@@ -14,7 +14,7 @@ from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Unresolvable
 from depdoctor.model.target import Target, numbered
 from depdoctor.report.amounts import many
-from depdoctor.report.html.elements import Markup, joined, scrolling, tag
+from depdoctor.report.html.elements import Markup, joined, path, scrolling, tag
 from depdoctor.report.html.sharing import Verdict, apart, verdicts
 
 MOST_CELLS = 10_000
@@ -27,6 +27,9 @@ ELSEWHERE = frozenset(
     {Kind.VERSION_CONFLICT, Kind.DRIFT, Kind.UNREADABLE, Kind.UNPINNED, Kind.MUTABLE_SOURCE, Kind.CREDENTIALS}
 )
 """Kinds of findings that say nothing of where a project by itself runs: about sharing, and about files."""
+
+CUT = 20
+"""From about this length on the head of a column may be cut off, and is told when it is pointed at."""
 
 CLASSES = {Verdict.SHOWN: "yes", Verdict.APART: "no", Verdict.PYTHON: "other", Verdict.UNKNOWN: "dunno"}
 
@@ -54,7 +57,11 @@ def shares(inventory: Inventory, conflicts: Conflicts) -> Markup:
         for verdict, count in zip(Verdict, counted, strict=True)
         if count
     ]
-    about = tag("p", "Pairs of projects; a cross tells by which packages when it is pointed at, and filters by them.")
+    about = tag(
+        "p",
+        "Pairs of projects; a cross tells by which packages when it is pointed at or reached with the arrow keys, "
+        "and filters by them.",
+    )
     return joined([about, tag("ul", legend, class_="legend"), _matrix("Projects by projects", names, rows)])
 
 
@@ -98,7 +105,7 @@ def targets(inventory: Inventory, diagnosis: Diagnosis) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("th", entry.project.name, scope="row"),
+            tag("th", path(entry.project.name), scope="row"),
             [_runs(entry, target, diagnosis) for target in inventory.targets],
         )
         for entry in inventory.entries
@@ -150,7 +157,7 @@ def _of(target: Target) -> str:
 
 
 def _matrix(caption: str, columns: Sequence[str], rows: Iterable[Markup]) -> Markup:
-    heads = [tag("th", tag("span", name), scope="col") for name in columns]
+    heads = [tag("th", tag("span", name, title=name if len(name) > CUT else ""), scope="col") for name in columns]
     table = tag(
         "table",
         tag("caption", caption),

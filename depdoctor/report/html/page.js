@@ -34,12 +34,35 @@
   field.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 120); });
   for (const box of boxes) box.addEventListener("change", filter);
   document.getElementById("tools").addEventListener("submit", (event) => { event.preventDefault(); filter(); });
-  document.addEventListener("click", (event) => {
-    const cell = event.target.closest(".matrix td.no[title]");
-    if (!cell) return;
+  const crosses = [...document.querySelectorAll(".matrix td.no[title]")];
+  function follow(cell) {
     field.value = cell.title.split(", ")[0];
     filter();
     document.getElementById("findings").scrollIntoView();
+  }
+  // One cross of them all is a stop of the tab key; from it the arrow keys lead to the others.
+  function reach(cell) {
+    for (const one of crosses) one.removeAttribute("tabindex");
+    cell.tabIndex = 0;
+    const row = cell.parentElement.cells[0], column = cell.closest("table").tHead.rows[0].cells[cell.cellIndex];
+    cell.setAttribute("aria-label", `${row.textContent} and ${column.textContent} exclude one another: ${cell.title}`);
+  }
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+  if (crosses.length) reach(crosses[0]);
+  document.addEventListener("click", (event) => {
+    const cell = event.target.closest(".matrix td.no[title]");
+    if (cell) follow(cell);
+  });
+  document.addEventListener("keydown", (event) => {
+    const place = crosses.indexOf(event.target), step = steps[event.key];
+    if (place < 0 || !(step || event.key === "Enter" || event.key === " ")) return;
+    event.preventDefault();
+    if (!step) return follow(event.target);
+    let next = place + step;
+    while (crosses[next]?.parentElement.hidden) next += step;
+    if (!crosses[next]) return;
+    reach(crosses[next]);
+    crosses[next].focus();
   });
   let closed = [];
   addEventListener("beforeprint", () => {
