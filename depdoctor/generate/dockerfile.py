@@ -160,20 +160,16 @@ def _compiler(image: Image, toolchain: Toolchain, *, fetches: bool) -> str:
     What `fetches` from repositories gets git, too, unless an image was chosen that has all that it takes.
     """
     name = compiler_name(image)
-    if not toolchain.image:
-        lines = [f"FROM {root_name(image)} AS {name}", "USER 0:0"]
-    else:
-        venv = installing.make_environment(image.environment.python, toolchain.installer)
-        lines = [
-            f"FROM {reference(toolchain.image)} AS {name}",
-            "USER 0:0",
-            "RUN " + " \\\n    ".join([*installing.mounts(toolchain.installer), venv]),
-        ]
+    own = not toolchain.image
+    lines = [f"FROM {root_name(image) if own else reference(toolchain.image)} AS {name}", "USER 0:0"]
     added = toolchain.packages
-    if fetches and (added or not toolchain.image):
+    if fetches and (added or own):
         added = tuple(dict.fromkeys((*added, *GIT)))
-    if added:
-        lines += install(added, f"depdoctor-apt-{name}", toolchain.snapshot)
+    if added:  # an image that was chosen may be of another distribution than a snapshot of Debian's
+        lines += install(added, f"depdoctor-apt-{name}", toolchain.snapshot if own else "")
+    if not own:  # after the packages, which may bring Python: NVIDIA's images have none
+        venv = installing.make_environment(image.environment.python, toolchain.installer)
+        lines.append("RUN " + " \\\n    ".join([*installing.mounts(toolchain.installer), venv]))
     return "\n".join(["# What compiles; no image stands on it.", *lines])
 
 
