@@ -63,10 +63,11 @@ def plan(  # noqa: PLR0913 - all that a plan tells, by name
         console.print(_images(costs, console.width))
         console.print()
     _memory(console, needs)
-    console.print(_costs(costs))
-    if afresh:
-        console.print(Text(_distance(costs.planned, afresh), style="dim"))
-    console.print()
+    if costs.images:
+        console.print(_costs(costs))
+        if afresh:
+            console.print(Text(_distance(costs.planned, afresh), style="dim"))
+        console.print()
     _wrong(console, findings)
     console.print(Text.assemble((path, "bold"), f" {state}"))
 
