@@ -287,6 +287,7 @@ def test_a_list_of_documents_that_makes_no_sense_is_an_error(listed: str, fake: 
 def test_whatever_a_registry_does_no_wrong_image_stands(seed: int, fake: Fake, store: BlobStore) -> None:
     chance = random.Random(seed)
     images = [an_image(store, name, b"shared" * 999, name.encode() * 999) for name in ("a", "b")]
+    documents = {image.name: a_document(store, image.manifest, "bill") for image in images}
     methods = ("HEAD", "POST", "PUT", "PUT", "GET")
     kinds: tuple[int | str | bytes, ...] = (500, 503, 429, 404, 401, "drop", "lie", b"<html>", b"{}")
     fake.faults += [
@@ -294,7 +295,7 @@ def test_whatever_a_registry_does_no_wrong_image_stands(seed: int, fake: Fake, s
     ]
     for _ in range(8):
         try:
-            push_all(images, fake.host, OciRegistry(), store, ["1"], NoProgress())
+            push_all(images, fake.host, OciRegistry(), store, ["1"], NoProgress(), lambda one, _: [documents[one.name]])
         except DepdoctorError:
             continue
         else:
@@ -305,6 +306,8 @@ def test_whatever_a_registry_does_no_wrong_image_stands(seed: int, fake: Fake, s
         for name in ("1", image.manifest.digest):
             assert fake.manifests[image.name][name][1] == store.path(image.manifest.digest).read_bytes()
         assert {layer.digest for layer in image.layers} <= fake.blobs[image.name].keys()
+        assert documents[image.name].manifest.digest in fake.manifests[image.name]
+        assert {one.digest for one in documents[image.name].blobs} <= fake.blobs[image.name].keys()
     held = {**fake.blobs["a"], **fake.blobs["b"]}
     assert all(f"sha256:{hashlib.sha256(content).hexdigest()}" == digest for digest, content in held.items())
     assert not store.verify()
