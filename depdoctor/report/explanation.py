@@ -80,8 +80,12 @@ def history(out: Console, found: History, *, dated: bool) -> None:
     if found.demands:
         out.print(f"\nwhat {found.project} asks of a machine")
         _demands(out, found.demands)
-    if not dated:
-        return
+    if dated:
+        _since(out, found)
+
+
+def _since(out: Console, found: History) -> None:
+    """Which release brought what is wrong, and what has moved since."""
     if found.unknown:
         out.print(f"nothing can be said of what was before: {found.unknown}")
     for one in found.breaks:
@@ -96,7 +100,12 @@ def history(out: Console, found: History, *, dated: bool) -> None:
         _moves(out, one.releases)
     for code, subject in found.before:
         out.print(f"{code} {subject} was wrong on {found.since:%Y-%m-%d} already")
-    out.print(f"{_many(len(found.moves), 'package')} of {found.project} moved since {found.since:%Y-%m-%d}")
+    known = {*found.before, *(one.what for one in found.breaks)}
+    wrong = {(one.code, one.subject) for one in found.diagnosis.findings if one.severity is Severity.ERROR}
+    for code, subject in sorted(wrong - known) if not found.unknown else ():
+        out.print(f"since when {code} {subject} is wrong is not known")
+    count = _many(len(found.moves), "package") if found.moves else "nothing"
+    out.print(f"{count} of {found.project} moved since {found.since:%Y-%m-%d}")
     _moves(out, found.moves)
 
 
@@ -131,7 +140,7 @@ def whatif(out: Console, changes: str, found: WhatIf, histories: Sequence[Histor
         out.print()
         findings.findings(out, found.diagnosis)
     for one in histories:
-        history(out, one, dated=True)
+        _since(out, one)
     moving = [one for one in found.consequences if one.moves]
     groups = [(moves, list(some)) for moves, some in groupby(sorted(moving, key=_by_moves), key=lambda one: one.moves)]
     for moves, some in groups:

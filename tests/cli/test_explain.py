@@ -153,7 +153,11 @@ def test_since_when_what_is_supposed_would_break(history: Path, capsys: pytest.C
     [past] = found["histories"]
     assert (past["project"], past["moves"], past["breaks"]) == ("old", [], [])  # no release did it: it never stood
     assert past["before"] == [{"code": "DD110", "subject": "numpy"}]
-    assert "breaks old" in printed(capsys, *asked)
+    text = printed(capsys, *asked)
+    assert "breaks old" in text
+    assert text.count("DD110 version-gone") == 1, "it is told once"
+    assert "DD110 numpy was wrong on 2024-03-01 already" in text
+    assert "nothing of old moved since 2024-03-01" in text
 
 
 def test_which_release_broke_it(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
