@@ -136,7 +136,7 @@ def _finding(context: Context, conflicts: list[Conflict], kind: Kind, severity: 
         subject=first.subject,
         message=(
             f"no version of {first.subject} serves all: {listed(_wants(first.causes))}"
-            + (f"; {more} more such set{'s' if more > 1 else ''} of lines" if more else "")
+            + (f"; so it is with {more} more set{'s' if more > 1 else ''} of lines" if more else "")
         ),
         hint=_hint(kind, severity, conflicts),
         packages=tuple(sorted(names)),
@@ -179,7 +179,7 @@ def _lifting_most(conflicts: Sequence[Conflict]) -> str:
         return ""
     most = max(lifted.values(), key=lambda fixes: (len(fixes), -len(fixes[0].edits)))
     widest = max(most, key=lambda fix: len(fix.edits))
-    return f"{_edited(widest)} lifts {len(most)} of {len(conflicts)} such sets"
+    return f"{_edited(widest)} settles {len(most)} of these {len(conflicts)} conflicts"
 
 
 def _two(conflict: Conflict) -> tuple[str, str]:

@@ -193,20 +193,25 @@ def _print(console: Console, lines: Iterable[Text], *, indent: int) -> None:
         console.print(Text.assemble(" " * indent, line), no_wrap=True, overflow="ignore", crop=True)
 
 
+def _hanging(console: Console, lines: Sequence[Text]) -> None:
+    """Print lines, all but the first below the text of the first, which begins with a sign."""
+    _print(console, lines[:1], indent=0)
+    _print(console, lines[1:], indent=2)
+
+
 def _folds(one: Finding) -> bool:
     return one.kind is Kind.VERSION_CONFLICT and one.severity < Severity.ERROR
 
 
 def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
     severity = max(one.severity for one in crossings)
-    console.print(
-        Text.assemble(
-            (f"{MARKS[severity]} {severity} ", STYLES[severity]),
-            ("DD101 version-conflict ", "dim"),
-            f"{many(len({one.subject for one in crossings}), 'package')} wanted at different versions: "
-            "fine in an image each",
-        )
+    head = Text.assemble(
+        (f"{MARKS[severity]} {severity} ", STYLES[severity]),
+        ("DD101 version-conflict ", "dim"),
+        f"{many(len({one.subject for one in crossings}), 'package')} wanted at different versions: "
+        "fine in an image each",
     )
+    _hanging(console, _wrapped(console, head, indent=2))
     for subject, found in groupby(sorted(crossings, key=lambda one: one.subject), key=lambda one: one.subject):
         group = list(found)
         wanted: dict[str, set[str]] = {}
@@ -216,7 +221,7 @@ def _crossings(console: Console, crossings: Sequence[Finding]) -> None:
                 via = f" via {links[0]}" if len(links) > 1 else ""
                 wanted.setdefault(f"{links[-1]}{via}", set()).add(str(cause.location))
         _print(console, [Text(subject, style="bold")], indent=2)
-        column = min(max(map(len, wanted)), console.width // 3)
+        column = min(max(map(len, wanted)), console.width // 2)
         for text, places in wanted.items():
             line = Text.assemble(f"{text:{column}}  ", (_few(sorted(places), 2), "cyan"))
             _print(console, _wrapped(console, line, indent=4), indent=4)
@@ -248,7 +253,7 @@ def _notes(console: Console, notes: Sequence[Finding]) -> None:
             (f"· {first.code} ", "dim"), f"{_few(subjects, 2)}{also}: {_short(first.message)}", (place, "cyan")
         )
         tail = f" ...{place}" if len(place) < console.width // 2 else " ..."
-        _print(console, _wrapped(console, text, indent=0, most=each, tail=tail), indent=0)
+        _hanging(console, _wrapped(console, text, indent=2, most=each, tail=tail))
     if len(told) < len(shown):
         left = f"· and {len(shown) - len(told)} more kinds of notes (--format json lists them all)"
         console.print(Text(left, style="dim"))

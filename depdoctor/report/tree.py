@@ -61,6 +61,7 @@ def plan(  # noqa: PLR0913 - all that a plan tells, by name
     _aligned(console, made, advice)
     if costs.images:
         console.print(_images(costs, console.width))
+        console.print(Text(PULLS, style="dim"))
         console.print()
     _memory(console, needs)
     if costs.images:
@@ -186,10 +187,12 @@ def _label(node: Node, users: Sequence[Image], files: Mapping[str, Pin]) -> Text
     return Text.assemble(who, *extra, f"  {bytes_of_all} in {many(count, 'layer')}  ", (names + more, "dim"))
 
 
+PULLS = "s to pull: at 1 Gbit/s, for a node that has none, one or all of the other images"
+
+
 def _images(costs: Costs, width: int) -> Table:
     """What each image takes, the largest first, and how long a node has to pull it; no name broken that has room."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", caption_justify="left")
-    table.caption = "s to pull: at 1 Gbit/s, for a node that has none, one or all of the other images"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     ordered = sorted(costs.images, key=lambda one: (-one.download_bytes, one.name))
     some = {
         "CUDA": any(one.cuda_bytes for one in ordered),
