@@ -20,7 +20,6 @@ on:
 env:
   ROOT: .                                # the folder that holds the projects
   REGISTRY: ${{ vars.DEPDOCTOR_REGISTRY }} # REGISTRY/PREFIX, a variable of the repository
-  DEPDOCTOR_CACHE_DIR: ${{ github.workspace }}/.depdoctor-cache
 
 concurrency:
   group: depdoctor-${{ github.ref }}
@@ -45,7 +44,7 @@ jobs:
           python-version: "@PYTHON@"
       - uses: actions/cache@v4
         with:
-          path: .depdoctor-cache
+          path: ~/.cache/depdoctor
           key: depdoctor-${{ hashFiles('**/depdoctor.plan.json') }}
           restore-keys: depdoctor-
       - run: python -m pip install "depdoctor==@VERSION@"
@@ -80,13 +79,14 @@ jobs:
     steps:
       - uses: actions/checkout@v4
         with:
+          fetch-depth: 0                     # images are labelled with the last commit that touched their project
           persist-credentials: false
       - uses: actions/setup-python@v5
         with:
           python-version: "@PYTHON@"
       - uses: actions/cache@v4
         with:
-          path: .depdoctor-cache
+          path: ~/.cache/depdoctor
           key: depdoctor-${{ hashFiles('**/depdoctor.plan.json') }}
           restore-keys: depdoctor-
       - run: python -m pip install "depdoctor==@VERSION@"
@@ -114,6 +114,7 @@ variables:
     paths: [.depdoctor-cache]
   before_script:
     - python -m pip install "depdoctor==@VERSION@"
+    - echo /.depdoctor-cache/ >> .git/info/exclude # only a clean folder has a revision to push under
 
 depdoctor-scan:
   extends: .depdoctor
@@ -138,6 +139,8 @@ depdoctor-scan:
 depdoctor-push:
   extends: .depdoctor
   stage: deploy
+  variables:
+    GIT_DEPTH: "0"                           # images are labelled with the last commit that touched their project
   rules:
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
   script:
@@ -175,7 +178,7 @@ def ci_files(plan: Plan) -> dict[str, str]:
         "@COMMENT@": COMMENT.replace("\n", "\n      "),
         "@VERSION@": __version__,
         "@PYTHON@": python,
-        "@IMAGE@": f"python:{python}-slim",
+        "@IMAGE@": f"python:{python}",  # which has git
     }
     files = {".github/workflows/depdoctor.yml": GITHUB, "depdoctor.gitlab-ci.yml": GITLAB}
     for word, text in known.items():

@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from fleets import fleet, pin
+from git_repositories import a_repository, needs_git
 
 from depdoctor import __version__
+from depdoctor.adapters.git import Repository
 from depdoctor.cli import arguments
 from depdoctor.generate import generate
 from depdoctor.model.config import Config
@@ -54,6 +56,24 @@ def test_every_command_is_one_that_there_is(path: str) -> None:
         assert arguments.parse(words).command == words[0]
     assert {shlex.split(command)[1] for command in commands} == {"scan", "plan", "push"}
     assert any(f"depdoctor=={__version__}" in line for line in lines)
+
+
+@needs_git
+def test_what_a_job_keeps_leaves_the_revision_a_tag(tmp_path: Path) -> None:
+    """A folder with files of nobody's has no revision to push images under."""
+    jobs = yaml.safe_load(recipes()["depdoctor.gitlab-ci.yml"])
+    root = tmp_path / "root"
+    a_repository(root, tmp_path / "count")
+    (root / ".depdoctor-cache").mkdir()
+    (root / ".depdoctor-cache" / "wheel").touch()
+    assert not Repository(root).revision
+    (exclude,) = (line for line in jobs[".depdoctor"]["before_script"] if "exclude" in line)
+    subprocess.run(["sh", "-c", exclude], cwd=root, check=True)
+    assert Repository(root).revision
+    assert jobs["depdoctor-push"]["variables"] == {"GIT_DEPTH": "0"}
+    checkout, *rest = yaml.safe_load(recipes()[".github/workflows/depdoctor.yml"])["jobs"]["push"]["steps"]
+    assert checkout["with"]["fetch-depth"] == 0
+    assert all(not step["with"]["path"].startswith(".") for step in rest if "path" in step.get("with", {}))
 
 
 class Notes(BaseHTTPRequestHandler):
