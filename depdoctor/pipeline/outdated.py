@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from depdoctor import __version__
 from depdoctor.adapters.store import BlobStore
 from depdoctor.model.formats import PLAN_NAME, is_code
 from depdoctor.model.plan import Plan
@@ -21,7 +22,7 @@ from depdoctor.pipeline.standing import Settings
 def outdated(standing: Plan, settings: Settings) -> tuple[str, ...]:
     """A sentence for each way in which the plan is behind. Raises `ConfigError` and `RulesError`."""
     store = BlobStore(settings.cache / "store")
-    note = f"outdated {_state(standing, settings.root)}"
+    note = f"outdated {__version__} {_state(standing, settings.root)}"
     said = store.recall(note)
     if said is None:
         said = "\n".join(_sentences(standing, settings))

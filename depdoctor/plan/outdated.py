@@ -23,14 +23,15 @@ SAID = {
 def outdated(plan: Plan, config: Config) -> Iterator[str]:
     """What differs, a phrase each. What only a scan would tell, such as another date for the index, is left out."""
     pairs = [(image, _as_configured(image, config)) for image in plan.images]
-    bases = sorted({(wanted.base.reference, image.base.reference) for image, wanted in pairs})
-    yield from (f"`base` is {wanted}, and {had} in the plan" for wanted, had in bases if wanted != had)
-    if set(plan.targets) != set(config.targets):
+    bases = {(wanted.base.reference, image.base.reference) for image, wanted in pairs}
+    others = sorted((wanted, had) for wanted, had in bases if wanted != had)
+    yield from (f"`base` is {wanted}, and {had} in the plan" for wanted, had in others)
+    if not others and set(plan.targets) != set(config.targets):  # the base tells the C library of targets that do not
         yield "the targets are others"
     for name, said in SAID.items():
-        others = [image.name for image, wanted in pairs if getattr(image, name) != getattr(wanted, name)]
-        if others:
-            yield f"{said} for {', '.join(others)}"
+        differing = [image.name for image, wanted in pairs if getattr(image, name) != getattr(wanted, name)]
+        if differing:
+            yield f"{said} for {', '.join(differing)}"
 
 
 def _as_configured(image: Image, config: Config) -> Image:

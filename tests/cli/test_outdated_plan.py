@@ -71,6 +71,7 @@ def test_what_changed_since_is_said(
     (root / file).write_text(content.replace(before, after, 1))
     first, again = told(root, capsys), told(root, capsys)
     assert expected in first
+    assert first.count(" is not as the plan has it: ") == (file == "depdoctor.toml"), "of one edit one thing is said"
     assert SAID in first
     assert again == first, "it is remembered, and not forgotten"
     (root / file).write_text(content)
