@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
-from functools import reduce
+from functools import lru_cache, reduce
 
 from packaging.ranges import VersionRange
 from packaging.specifiers import SpecifierSet
@@ -55,7 +55,13 @@ class Element:
 
     def admits(self, version: Version) -> bool:
         """Whether a version satisfies it, pre-releases included."""
-        return SpecifierSet(self.specifier).contains(version, prereleases=True)
+        return _admits(self.specifier, version)
+
+
+@lru_cache(maxsize=1 << 16)
+def _admits(specifier: str, version: Version) -> bool:
+    """What a fleet asks of the same few versions again and again."""
+    return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from depdoctor.conflict.bits import within
 from depdoctor.conflict.demand import Demand
 from depdoctor.conflict.search import Search
 
@@ -23,6 +24,8 @@ def learn_locks(search: Search, demands: Sequence[Demand]) -> None:
         cluster = start
         for other in (*proven[place + 1 :], *proven[:place]):
             cluster = _joined(search, cluster, other) or cluster
+        if all(within(other.mask, cluster.mask) for other in proven):
+            return  # all stand together: no start would find more
     for one, other in combinations(proven, 2):
         if search.stands(one.mask | other.mask) is None:
             _joined(search, one, other)
