@@ -19,7 +19,7 @@ from depdoctor.model.memory import Need, need
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
 from depdoctor.model.seams import Progress
-from depdoctor.pipeline import bases
+from depdoctor.pipeline import bases, outdated
 from depdoctor.pipeline.aligning import Aligned, aligned
 from depdoctor.pipeline.remembering import remembered
 from depdoctor.pipeline.scanning import Scan, configured, judged, undiagnosed
@@ -73,7 +73,7 @@ def plan(
 
 def _planned(settings: Settings, progress: Progress, *, fresh: bool, mode: Align, write: bool) -> tuple[Planned, bool]:
     """What was planned, and whether another run would plan the same as long as nothing changes."""
-    end = time.monotonic() + settings.budget_s
+    end, began_ns = time.monotonic() + settings.budget_s, time.time_ns()
     committed = _committed(settings, progress, fresh=fresh)
     if settings.base and settings.base != configured(replace(settings, base=""))[0].image.base:
         progress.say(f'`--base` holds for this run: later runs agree once [image] says `base = "{settings.base}"`')
@@ -123,6 +123,8 @@ def _planned(settings: Settings, progress: Progress, *, fresh: bool, mode: Align
         ),
         changed=planfile.write(made, path) if write else planfile.differs(made, path),
     )
+    if write:
+        outdated.remember(made, result.inventory, result.config, result.rules, settings, began_ns)
     return done, result.lasts and shared.settled and others.settled and found.settled
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from depdoctor import cli
+from depdoctor.pipeline import outdated
 
 BROUGHT = "nvcr.io/nvidia/pytorch:22.11-py3"
 """An image of which the tables know that it brings torch."""
@@ -76,3 +79,27 @@ def test_what_changed_since_is_said(
     assert again == first, "it is remembered, and not forgotten"
     (root / file).write_text(content)
     assert "plan" not in told(root, capsys)
+
+
+def test_what_was_just_planned_is_read_again_only_where_a_file_changed_meanwhile(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ReadError(Exception):
+        pass
+
+    def refuse(*_: object) -> None:
+        raise ReadError
+
+    monkeypatch.setattr(outdated, "_read_anew", refuse)
+    assert "plan" not in told(root, capsys)
+    manifest = root / "one" / "requirements.txt"
+    manifest.write_text("numlib<2  # and another\n")
+    with pytest.raises(ReadError):
+        told(root, capsys)
+    assert cli.run(["plan", str(root), "--quiet"]) == 0
+    assert "plan" not in told(root, capsys)
+    soon = time.time() + 3600
+    os.utime(manifest, (soon, soon))  # as if it were written while the plan was made
+    assert cli.run(["plan", str(root), "--quiet"]) == 0
+    with pytest.raises(ReadError):
+        told(root, capsys)
