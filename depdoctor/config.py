@@ -129,7 +129,7 @@ def parse(data: Mapping[str, Any], source: str, libc_of_base: LibcOfBase, base: 
         indexes=IndexOptions(
             index_url=top.take("index-url", _address, None),
             extra_index_urls=top.take("extra-index-url", _each(_address), ()),
-            find_links=top.take("find-links", _each(_address), ()),
+            find_links=top.take("find-links", _each(_links), ()),
         ),
         cpu_index_urls=top.take("cpu-index-url", _each(_address), ()),
         exclude=top.take("exclude", _each(_text), ()),
@@ -370,6 +370,14 @@ def _address(value: Any) -> str:
     if urlsplit(text).username or urlsplit(text).password:
         raise ValueError("holds credentials: put them into the environment, a keyring or netrc")
     return text
+
+
+def _links(value: Any) -> str:
+    """A page or a folder with distributions; a folder relative to the scan root begins with "./" from here on."""
+    text = _address(value)
+    if urlsplit(text).scheme or text.startswith(("/", "./")):
+        return text
+    return f"./{text}"
 
 
 def moment(value: Any) -> datetime | None:

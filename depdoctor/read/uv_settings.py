@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import Requirement
@@ -30,6 +31,18 @@ def constraints_and_overrides(
         read = (declarations.requirement(value, place, DEFAULT_GROUP) for value, place in values)
         found.append(tuple(declared for declared in read if declared))
     return found[0], found[1]
+
+
+def _links(values: Any, declarations: Declarations) -> Iterator[str]:
+    """Pages, and folders as paths from the scan root; one that leads out of it is a problem."""
+    for value, place in declarations.items(values, (*_SETTINGS, "find-links")):
+        link = address.redact(text_of(value))
+        if urlsplit(link).scheme not in {"", "file"}:
+            yield link
+        elif (inner := address.inside(declarations.folder, link)) is None:
+            declarations.problems.append(address.outside(declarations.location(*place), link))
+        else:
+            yield f"./{inner}"
 
 
 def development(document: Document, declarations: Declarations) -> None:
@@ -66,13 +79,10 @@ def indexes(document: Document, declarations: Declarations) -> IndexOptions:
             extra.append(url)
     listed = settings.get("extra-index-url")
     extra += [address.redact(url) for url in listed if isinstance(url, str)] if isinstance(listed, list) else []
-    links = settings.get("find-links")
     return IndexOptions(
         index_url=default or address.redact(text_of(settings.get("index-url"))) or None,
         extra_index_urls=tuple(dict.fromkeys(extra)),
-        find_links=tuple(address.redact(link) for link in links if isinstance(link, str))
-        if isinstance(links, list)
-        else (),
+        find_links=tuple(_links(settings.get("find-links"), declarations)),
         no_index=settings.get("no-index") is True,
         prerelease=settings.get("prerelease") == "allow",
         # uv's own default; whoever wants what pip does has to say so.
