@@ -97,7 +97,13 @@ def _listed(out: Console, title: str, rows: Sequence[Text]) -> None:
         return
     out.print(Text(f"\n{title}", style="bold"))
     for row in rows[:MOST_WHY]:
-        for number, line in enumerate(row.wrap(out, max(out.width - 4, 20))[:MOST_NAMES]):
+        lines = list(row.wrap(out, max(out.width - 4, 20)))
+        if len(lines) > MOST_NAMES:
+            del lines[MOST_NAMES:]
+            lines[-1].rstrip()
+            lines[-1].truncate(max(out.width - 8, 16))
+            lines[-1].append(" ...")
+        for number, line in enumerate(lines):
             out.print(Text.assemble("    " if number else "  ", line))
     if len(rows) > MOST_WHY:
         out.print(Text(f"  and {len(rows) - MOST_WHY} more (in {REPORT}, and in --format json)", style="dim"))
