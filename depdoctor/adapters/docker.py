@@ -285,9 +285,13 @@ class DockerEngine:
 
     def _chains(self) -> frozenset[tuple[str, ...]]:
         """Every stack of layers, from the bottom, that the engine holds."""
+        from docker.errors import ImageNotFound
+
+        stacks: list[tuple[str, ...]] = []
         with speaking("list images"):
-            images = [self.api.inspect_image(image["Id"]) for image in self.api.images(all=True)]
-        stacks = [tuple(image["RootFS"].get("Layers") or ()) for image in images]
+            for image in self.api.images(all=True):
+                with suppress(ImageNotFound):  # somebody removed it meanwhile
+                    stacks.append(tuple(self.api.inspect_image(image["Id"])["RootFS"].get("Layers") or ()))
         return frozenset(stack[:height] for stack in stacks for height in range(1, len(stack) + 1))
 
 

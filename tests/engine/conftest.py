@@ -155,8 +155,8 @@ def prefix(engine: DockerEngine) -> Iterator[str]:
     """A namespace for image names of this run; what bears it is removed from engine and registry afterwards."""
     prefix = f"depdoctor-tests-{uuid.uuid4().hex[:8]}"
     yield prefix
-    for image in engine.client.images.list():
-        for name in (*image.tags, *(image.attrs["RepoDigests"] or ())):
+    for image in engine.client.api.images():  # a list alone: others may remove images meanwhile
+        for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
             if f"/{prefix}/" in f"/{name}":
                 with suppress(docker.errors.ImageNotFound):
                     engine.client.images.remove(name, force=True)  # also where a test that failed left a container
