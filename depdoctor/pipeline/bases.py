@@ -16,9 +16,10 @@ from depdoctor.pipeline.standing import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """Bases by reference, each with its digest; and whether all registries could be asked for them."""
+    """Bases by reference, each with its digest; those that do not exist; whether all registries could be asked."""
 
     bases: Mapping[str, Base]
+    absent: frozenset[str]
     settled: bool
 
 
@@ -27,11 +28,12 @@ def pinned(references: Sequence[str], settings: Settings, progress: Progress, pr
 
     Where no registry can be asked, the digest is the last one seen, and a base never seen is left out, which is said.
     What the previous plan pins stays, so that its registry is asked but once an hour whether the base has moved on.
-    Raises `RegistryError` for a base that its registry does not have or does not show.
+    Raises `RegistryError` where registries have, or show, none of the bases that are asked for.
     """
     kept = {image.base.reference: image.base for image in previous.images if image.base.digest} if previous else {}
     store = BlobStore(settings.cache / "store")
     bases: dict[str, Base] = {}
+    absent: list[str] = []
     hour, settled = this_hour(), True
     for reference in references:
         if reference == SCRATCH:
@@ -47,19 +49,21 @@ def pinned(references: Sequence[str], settings: Settings, progress: Progress, pr
                 continue
         else:
             if not digest:
-                raise RegistryError(
-                    f"there is no base image {reference}",
-                    where="`base` under [image], or --base",
-                    hint="check its name and tag, and your `docker login`; "
-                    f"`--base {SCRATCH}` plans the layers without a base",
-                )
+                absent.append(reference)
+                continue
             if digest != told or asked != hour:
                 store.remember(_note(reference), digest)
                 store.remember(_answer(reference), f"{hour} {digest}")
         bases[reference] = kept.get(reference, Base(reference=reference, digest=digest))
         if digest and bases[reference].digest != digest:
             progress.say(f"the base image {reference} has moved on; the plan keeps what it has without --relock")
-    return Pinned(bases=bases, settled=settled)
+    if absent and len(absent) == len(references):
+        raise RegistryError(
+            f"there is no base image {absent[0]}",
+            where="`base` under [image], or --base",
+            hint=f"check its name and tag, and your `docker login`; `--base {SCRATCH}` plans the layers without a base",
+        )
+    return Pinned(bases=bases, absent=frozenset(absent), settled=settled)
 
 
 def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progress) -> tuple[Image, ...]:

@@ -94,7 +94,7 @@ def _planned(settings: Settings, progress: Progress, *, fresh: bool, mode: Align
     found = bases.pinned(references, settings, progress, None if settings.relock or fresh else committed)
 
     def layers(previous: Plan | None) -> Plan:
-        return plan_images(result.inventory, result.config, found.bases, previous, weights, others.locks)
+        return plan_images(result.inventory, result.config, found.bases, previous, weights, others.locks, found.absent)
 
     made = replace(layers(None if fresh else committed), moves=shared.moves)
     result = replace(result, diagnosis=judged(result, made))

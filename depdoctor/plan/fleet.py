@@ -57,14 +57,16 @@ def plan(
     previous: Plan | None = None,
     weights: Mapping[str, tuple[WeightFile, ...]] | None = None,
     others: Mapping[str, tuple[Lock, ...]] | None = None,
+    absent: Collection[str] = (),
 ) -> Plan:
     """The fewest images for every project that has a lock, and one tree of layers for those that can share any.
 
     With a `previous` plan, an image whose wheels it knows keeps its layers, and others build upon what stands there.
     `bases` holds the bases that could be looked up, by reference (see `base_references`); one that is missing is
-    planned without a digest. Deterministic, and independent of the order of the inventory. Raises `ConfigError` where
-    the configuration names a base or a health check that cannot be one. `weights` are the files of weights of each
-    project, by its name, and `others` further locks of it, which become images where they serve a target.
+    planned without a digest, and an image of one that does not exist (`absent`) is not planned. Deterministic, and
+    independent of the order of the inventory. Raises `ConfigError` where the configuration names a base or a health
+    check that cannot be one. `weights` are the files of weights of each project, by its name, and `others` further
+    locks of it, which become images where they serve a target.
     """
     _check(config)
     drafts: list[_Draft] = []
@@ -86,6 +88,9 @@ def plan(
             lock = variant.lock
             pins += lock.pins
             reference = base_of(lock, config.image.base)
+            if reference in absent:
+                skipped.append(_baseless(entry, variant, reference))
+                continue
             base = bases.get(reference, Base(reference=reference))
             draft = _draft(
                 entry,
@@ -119,6 +124,12 @@ def plan(
         targets=tuple(sorted(inventory.targets, key=lambda target: target.name)),
         accepted=tuple(sorted(set(config.ignored_rules))),
     )
+
+
+def _baseless(entry: Entry, variant: Variant, reference: str) -> Skipped:
+    python = variant.lock.environment.python
+    reason = f"there is no base image {reference} for its Python {python}: `base` under [image], or another Python"
+    return Skipped(project=entry.project.name, reason=reason, targets=variant.targets)
 
 
 def _check(config: Config) -> None:

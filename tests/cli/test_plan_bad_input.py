@@ -39,7 +39,7 @@ def registry() -> Iterator[Fake]:
         yield fake
 
 
-def put_base(fake: Fake, name: str = "base") -> str:
+def put_base(fake: Fake, name: str = "base", tag: str = "1") -> str:
     """A base with a Python, and the digest of its manifest."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -61,7 +61,7 @@ def put_base(fake: Fake, name: str = "base") -> str:
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": 1},
         "layers": [{"mediaType": LAYER, "digest": layer_digest, "size": len(layer)}],
     }
-    return fake.put_manifest(name, "1", document, MANIFEST)
+    return fake.put_manifest(name, tag, document, MANIFEST)
 
 
 def plan(root: Path, *options: str) -> int:
@@ -75,6 +75,21 @@ def test_base_that_is_not_there_is_an_error(root: Path, registry: Fake, capsys: 
     assert "`base` under [image]" in told
     assert "--base scratch" in told
     assert not (root / planfile.PLAN_NAME).exists()
+
+
+def test_base_that_is_not_there_for_one_python_stops_no_other_project(
+    root: Path, registry: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_base(registry, "python", "3.11-slim")
+    (root / "two").mkdir()
+    (root / "two" / "requirements.txt").write_text("tokenkit\n")
+    (root / "two" / ".python-version").write_text("3.12\n")
+    assert plan(root, "--base", f"{registry.host}/python:3.11-slim") == 0
+    made = planfile.load(root / planfile.PLAN_NAME)
+    assert [image.name for image in made.images] == ["one"]
+    assert [one.project for one in made.skipped] == ["two"]
+    assert f"there is no base image {registry.host}/python:3.12-slim" in made.skipped[0].reason
+    capsys.readouterr()
 
 
 def test_base_that_is_gone_stops_a_build(root: Path, registry: Fake, capsys: pytest.CaptureFixture[str]) -> None:
