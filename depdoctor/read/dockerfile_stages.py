@@ -49,6 +49,9 @@ def stages_of(found: Iterable[Instruction], path: str) -> tuple[list[Stage], lis
     for count, instruction in enumerate(found):
         if count == MOST_INSTRUCTIONS:
             raise ManifestError(f"has more than {MOST_INSTRUCTIONS} instructions", line=instruction.line)
+        if instruction.name in {"ARG", "ENV"}:
+            told = address.problems(instruction.text, Location(path=path, line=instruction.line))
+            problems += [one for one in told if one.kind == "credentials"]
         if instruction.name == "ARG" and not stages:
             arguments |= instruction.pairs(arguments)
         elif instruction.name == "FROM":
@@ -78,7 +81,7 @@ def _stage(instruction: Instruction, stages: Sequence[Stage], arguments: Mapping
 def _note(stage: Stage, instruction: Instruction, arguments: Mapping[str, str]) -> None:
     """Take in what an instruction changes for those that follow it in its stage, or what it installs."""
     if instruction.name == "ARG":
-        given = instruction.pairs(stage.variables)
+        given = {key: address.redact(value) for key, value in instruction.pairs(stage.variables).items()}
         inherited = {word: arguments[word] for word in instruction.words() if word in arguments}
         stage.variables |= inherited | given
     elif instruction.name == "ENV":

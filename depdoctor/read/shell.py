@@ -61,25 +61,44 @@ _INSTALLERS = {
 }
 
 
+_NAMED_BY_PIP = {
+    "PIP_INDEX_URL": "--index-url",
+    "PIP_EXTRA_INDEX_URL": "--extra-index-url",
+    "PIP_FIND_LINKS": "--find-links",
+}
+_NAMED_BY_UV = {
+    "UV_INDEX_URL": "--index-url",
+    "UV_DEFAULT_INDEX": "--default-index",
+    "UV_EXTRA_INDEX_URL": "--extra-index-url",
+    "UV_INDEX": "--index",
+}
+"""The variables that tell pip, and `uv pip`, where to look (configuration of pip, environment variables of uv)."""
+
+
 def installs(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[Install]:
     """The installing commands of a script given as numbered lines that continue one another.
+
+    What variables say of indexes stands as options before what a command says itself.
 
     Raises `ManifestError` for one far too long.
     """
     for command in _commands(lines, variables):
         words = list(command)
+        environment = dict(variables)
         while words and (words[0].text in _PREFIXES or _BEFORE.match(words[0].text)):
-            words.pop(0)
-        if found := _install(words):
+            name, _, value = words.pop(0).text.partition("=")
+            environment[name] = value
+        if found := _install(words, environment):
             yield found
 
 
-def _install(words: Sequence[Word]) -> Install | None:
+def _install(words: Sequence[Word], environment: Mapping[str, str]) -> Install | None:
+    named = _NAMED_BY_PIP
     names = [posixpath.basename(word.text) for word in words[:3]]
     if names and _PYTHON.match(names[0]) and [word.text for word in words[1:2]] == ["-m"]:
         words, names = words[2:], names[2:]
     if names[:1] == ["uv"] and names[1:2] == ["pip"]:
-        words, names = words[1:], ["pip", *names[2:]]
+        words, names, named = words[1:], ["pip", *names[2:]], _NAMED_BY_UV
     if not names:
         return None
     rest = list(words[1:])
@@ -89,9 +108,19 @@ def _install(words: Sequence[Word]) -> Install | None:
         return None
     verb = rest[0].text
     if _PIP.match(names[0]) and verb == "install":
-        return Install("pip", tuple(rest[1:]))
+        return Install("pip", (*_stated(named, environment, rest[0].line), *rest[1:]))
     tool = _INSTALLERS.get((names[0], verb))
     return Install(tool, tuple(rest[1:])) if tool else None
+
+
+def _stated(named: Mapping[str, str], environment: Mapping[str, str], line: int) -> Iterator[Word]:
+    """The options that variables stand for, several addresses in one each by itself."""
+    for variable, option in named.items():
+        for value in environment.get(variable, "").split():
+            name, equals, address = value.partition("=")
+            if "$" not in value:
+                yield Word(option, line)
+                yield Word(address if equals and "://" not in name else value, line)  # uv may name an index
 
 
 def _commands(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[list[Word]]:

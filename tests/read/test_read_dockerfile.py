@@ -146,6 +146,23 @@ def test_the_index_of_lines_with_files_is_the_only_one_if_all_have_it(
 
 
 @pytest.mark.parametrize(
+    ("lines", "index", "more"),
+    [
+        (f"ENV PIP_INDEX_URL={OWN}\nRUN pip install -r requirements.txt", OWN, ()),
+        (f"ENV PIP_INDEX_URL={CPU}\nRUN pip install -r requirements.txt -i {OWN}", OWN, ()),
+        (f"ARG PIP_EXTRA_INDEX_URL='{CPU} {OWN}'\nRUN pip install -r requirements.txt", None, (CPU, OWN)),
+        (f"ENV PIP_EXTRA_INDEX_URL {CPU}\nRUN uv pip install -r requirements.txt", None, ()),
+        (f"ENV UV_INDEX=own={OWN}\nRUN uv pip install -r requirements.txt", None, (OWN,)),
+        (f"RUN PIP_EXTRA_INDEX_URL={CPU} pip install -r requirements.txt", None, (CPU,)),
+        ("ARG HOST\nENV PIP_INDEX_URL=https://$HOST/simple\nRUN pip install -r requirements.txt", None, ()),
+    ],
+)
+def test_variables_tell_an_index_as_options_do(lines: str, index: str | None, more: tuple[str, ...]) -> None:
+    manifest = read(f"FROM base\nCOPY requirements.txt .\n{lines}\n")
+    assert (manifest.indexes.index_url, manifest.indexes.extra_index_urls) == (index, more)
+
+
+@pytest.mark.parametrize(
     ("lines", "expected"),
     [
         ("COPY requirements.txt .\nRUN pip install -r requirements.txt", ["app/requirements.txt"]),
@@ -215,3 +232,13 @@ def test_a_file_that_the_dockerfile_itself_holds_stands_also_in_later_stages() -
     manifest = read("FROM base AS one\nCOPY <<EOT /c.txt\na<2\nEOT\nFROM one\nCOPY . /\nRUN pip install -c /c.txt a\n")
     assert rows(manifest) == [("a", 7)]
     assert [(str(each.requirement), each.location.line) for each in manifest.constraints] == [("a<2", 3)]
+
+
+@pytest.mark.parametrize("how", ["ARG", "ENV"])
+def test_a_password_in_a_variable_is_told_where_it_stands(how: str) -> None:
+    path = "ENV PATH=${HOME}/bin:$PATH\n"
+    url = "https://me:hunter2@index.example/simple"
+    manifest = read(f"FROM base\n{how} PIP_INDEX_URL={url}\n{path}RUN pip install a\n")
+    assert kinds(manifest) == [("credentials", 2)]
+    assert manifest.requirements[0].index == "https://index.example/simple"
+    assert "hunter2" not in repr(manifest)
