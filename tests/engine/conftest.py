@@ -92,11 +92,13 @@ def registry() -> str:
 
 
 @pytest.fixture(scope="session")
-def base() -> str:
-    """An image with Python 3.11 in the registry."""
+def base(engine: DockerEngine) -> str:
+    """An image with Python 3.11, in the registry and in the engine."""
     reference = os.environ.get("DEPDOCTOR_TEST_BASE", "")
     if not reference:
         missing("DEPDOCTOR_TEST_BASE names no base image")
+    if not engine.has(reference):  # an engine may forget what the registry keeps
+        engine.pull(reference)
     return reference
 
 
