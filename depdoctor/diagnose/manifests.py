@@ -16,7 +16,7 @@ from depdoctor.model.project import DeclaredRequirement, Problem
 
 CREDENTIALS = "credentials"
 
-HARMLESS = {"option", "dynamic", "remote", "variable", "encoding", "unnamed"}
+HARMLESS = {"option", "dynamic", "remote", "variable", "encoding", "unnamed", "replaced"}
 """Kinds of problems that leave the rest of a manifest as good as it was."""
 
 _COMMIT = expression(r"@[0-9a-f]{40}(?:[#?]|$)")

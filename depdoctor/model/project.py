@@ -153,7 +153,7 @@ class Problem:
 
     `kind` is one word: "unparsable", "unnamed" (a requirement whose package no one names), "credentials" (left out of
     an address), "variable" (never expanded), "outside" (leads out of the scan root), "missing", "cycle", "remote",
-    "encoding", "dynamic" (only running code would tell) or "unreadable".
+    "encoding", "dynamic" (only running code would tell), "replaced" (by what is installed later) or "unreadable".
     """
 
     location: Location

@@ -11,6 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import (
     BaseImage,
@@ -116,6 +119,19 @@ def _python(base: str) -> str:
     return minor_of(tag.partition("-")[0]) if posixpath.basename(repository) == "python" else ""
 
 
+def _contradict(before: Requirement, after: Requirement) -> bool:
+    """Whether pip, asked for one after the other, installs another version the second time, as far as they tell."""
+    if before.marker or after.marker or before.url:
+        return False
+    pinned = [one.version for one in before.specifier if one.operator == "==" and not one.version.endswith(".*")]
+    fixed = [one.version for one in after.specifier if one.operator == "==" and not one.version.endswith(".*")]
+    return (
+        bool(after.url)
+        or any(not after.specifier.contains(version, prereleases=True) for version in pinned)
+        or any(not before.specifier.contains(version, prereleases=True) for version in fixed)
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class _Found:
     """What the commands of an image install."""
@@ -144,6 +160,10 @@ class _Found:
         """Take in one installing command, run in a folder of a stage."""
         if install.tool == "pip":
             self._pip(install.words, stage, folder)
+            return
+        if install.tool == "pip uninstall":
+            gone = {canonicalize_name(word.text) for word in install.words}
+            self.requirements = [one for one in self.requirements if one.name not in gone]
             return
         skip = False
         for word in install.words:
@@ -185,6 +205,19 @@ class _Found:
             self.requirements[asked:] = [replace(one, index=url) for one in self.requirements[asked:]]
         if len(self.requirements) > asked or len(self.includes) > drawn:
             self.lines.append((url, len(self.includes) > drawn))
+        self._replaced(asked)
+
+    def _replaced(self, asked: int) -> None:
+        """Leave out what earlier commands installed and this one has in another version."""
+        now = self.requirements[asked:]
+        for before in self.requirements[:asked]:
+            for one in now:
+                if before.name == one.name and _contradict(before.requirement, one.requirement):
+                    reason = f"`{before.text}` is replaced by `{one.text}` of line {one.location.line}"
+                    hint = "take it out: its files stay in a layer of the image"
+                    self.problems.append(Problem(location=before.location, reason=reason, hint=hint, kind="replaced"))
+                    self.requirements.remove(before)
+                    break
 
     def _option(self, name: str, value: Word, stage: Stage, folder: str) -> None:
         location = Location(path=self.path, line=value.line)

@@ -24,7 +24,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """One command that installs: with which tool ("pip", "conda" or "system"), and what it is given."""
+    """One command that installs: with which tool ("pip", "conda" or "system"), and what it is given.
+
+    "pip uninstall" takes away again what came before.
+    """
 
     tool: str
     words: tuple[Word, ...]
@@ -109,6 +112,8 @@ def _install(words: Sequence[Word], environment: Mapping[str, str]) -> Install |
     verb = rest[0].text
     if _PIP.match(names[0]) and verb == "install":
         return Install("pip", (*_stated(named, environment, rest[0].line), *rest[1:]))
+    if _PIP.match(names[0]) and verb == "uninstall":
+        return Install("pip uninstall", tuple(rest[1:]))
     tool = _INSTALLERS.get((names[0], verb))
     return Install(tool, tuple(rest[1:])) if tool else None
 

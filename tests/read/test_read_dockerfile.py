@@ -242,3 +242,40 @@ def test_a_password_in_a_variable_is_told_where_it_stands(how: str) -> None:
     assert kinds(manifest) == [("credentials", 2)]
     assert manifest.requirements[0].index == "https://index.example/simple"
     assert "hunter2" not in repr(manifest)
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        (("pip install a==1", "pip install a==2"), ["a==2"]),
+        (("pip install a==1 && pip install 'a>=2'",), ["a>=2"]),
+        (("pip install 'a<2'", "pip install a==2"), ["a==2"]),
+        (("pip install a==1", "pip install a@https://h.example/a-2-py3-none-any.whl"), ["a"]),
+        (("pip install A.b==1 c", "uv pip install a-b==2"), ["c", "a-b==2"]),
+    ],
+)
+def test_a_later_command_replaces_what_an_earlier_one_installed(commands: tuple[str, ...], expected: list[str]) -> None:
+    manifest = read("\n".join(["FROM base", *(f"RUN {command}" for command in commands)]))
+    assert [row.partition(" @")[0] for row, _ in rows(manifest)] == expected
+    assert kinds(manifest) == [("replaced", 2)]
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ("pip install a==1 a==2",),  # pip refuses this
+        ("pip install a==2", "pip install 'a>=1'"),
+        ("pip install 'a<2'", "pip install 'a>=1'"),
+        ("pip install a==1", "pip install 'a==2; python_version<\"3\"'"),
+        ("pip install a==1", "pip install b==2"),
+    ],
+)
+def test_what_pip_leaves_as_it_is_or_refuses_stays(commands: tuple[str, ...]) -> None:
+    manifest = read("\n".join(["FROM base", *(f"RUN {command}" for command in commands)]))
+    assert len(rows(manifest)) == 2
+    assert not kinds(manifest)
+
+
+def test_what_is_uninstalled_again_is_not_asked_for() -> None:
+    manifest = run("RUN pip install a Cv_Two b && pip uninstall -y cv-two && pip install c")
+    assert [row for row, _ in rows(manifest)] == ["a", "b", "c"]
