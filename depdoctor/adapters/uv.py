@@ -146,8 +146,8 @@ class UvResolver:
     def _unknown(self, probe: Probe, found: Failure, rounds: int) -> Unknown | None:
         """Why a failure says nothing of the requirements, None where it does."""
         message = self._uv.worded(found.summary)
-        # Of a package with an extra uv says that there is no version, where it only has no page of it in its cache.
-        if found.offline or (self._offline and any("[" in version for version in found.absent)):
+        # Of a package with an extra or a marker uv says that there is no version, where it has no page in its cache.
+        if found.offline or (self._offline and found.veiled):
             return Unknown(why=Why.OFFLINE, detail=message)
         if found.unreachable:
             unknown = Unknown(why=Why.UNREACHABLE, detail=message)

@@ -26,6 +26,9 @@ _NAME = re.compile(r"^[`(]?([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?=[\[{=<
 _MARKERS = re.compile(r"\{[^{}]*\}")
 """uv puts the marker that it split on into the name of a package."""
 
+_VEILED = re.compile(r"(?:there (?:is|are) no versions? of|only) [\w.-]+[\[{]")
+"""A package with an extra or a marker: uv says that there is no version of it where its cache only lacks the page."""
+
 _UNDATED = re.compile(r"`([^`]+)` is missing an upload date")
 _TAG = re.compile(r"`([^`]+)`")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
@@ -73,8 +76,9 @@ class Failure:
     """What uv gave as the reason for a failure.
 
     `needs_build` are releases without a wheel, as uv wrote them; `wrong_python` and `wrong_platform` those whose wheels
-    are for others; `absent` the versions that are not there, as uv wrote them; `wheel_tags` the tags that it found;
-    `steps` what it says depends on what; `summary` the reason in a sentence.
+    are for others; `absent` the versions that are not there, as uv wrote them, and `veiled` whether one is of a package
+    with an extra or a marker; `wheel_tags` the tags that it found; `steps` what it says depends on what; `summary` the
+    reason in a sentence.
     """
 
     message: str
@@ -95,6 +99,7 @@ class Failure:
     required: tuple[NormalizedName, ...] = ()
     depended_on: tuple[NormalizedName, ...] = ()
     demanded: frozenset[str] = frozenset()
+    veiled: bool = False
 
     @property
     def is_proof(self) -> bool:
@@ -128,6 +133,7 @@ def read_failure(stderr: str) -> Failure:
         wrong_python=_names(_NO_PYTHON, text),
         wrong_platform=_names(_NO_PLATFORM, text),
         absent=tuple(dict.fromkeys(_groups(_NO_VERSION, text))),
+        veiled=bool(_VEILED.search(re.sub(r"\s+", " ", explanation))),
         unlisted=_names(_UNLISTED, text),
         yanked=_names(_YANKED, text),
         unusable=_names(_UNUSABLE, text),

@@ -311,6 +311,8 @@ def test_offline_nothing_is_impossible(tmp_path: Path, package_server: str) -> N
     offline = Asking(UvResolver(tmp_path, offline=True), package_server)
     assert unknown(offline("numlib")).why is Why.OFFLINE
     assert unknown(offline("numlib[fast]==1.26.4")).why is Why.OFFLINE
+    assert unknown(offline("numlib==1.26.4; sys_platform == 'linux'")).why is Why.OFFLINE
+    assert unknown(offline("numlib>=1; python_version < '4'")).why is Why.OFFLINE
     Asking(UvResolver(tmp_path), package_server)("numlib<2")
     assert pins(offline("numlib<2")) == {"numlib": "1.26.4"}
     assert unknown(offline("numlib<2", "tokenkit")).why is Why.OFFLINE
