@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from depdoctor.model.expression import expression
 from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest, Reading
@@ -18,8 +17,6 @@ from depdoctor.rules import Rules
 
 _CUDA_BUILD = expression(r"cuda_?(\d+)\.?(\d)")
 """The CUDA of a build string: `py3.9_cuda11.7_cudnn8.5.0_0`, `cuda117py39h...`."""
-_EXACT = expression(r"={0,2}\s*(\d+(?:\.\d+)+(?:\.?(?:post|rc|a|b)\d+)?)")
-_RANGE = expression(r"(?:[<>]=?|!=)[\d.]+(?:,\s*(?:[<>]=?|!=)[\d.]+)*")
 
 
 def distributions(reading: Reading, rules: Rules) -> Iterator[DeclaredRequirement]:
@@ -40,19 +37,11 @@ def distributions(reading: Reading, rules: Rules) -> Iterator[DeclaredRequiremen
 
 def _specifier(one: CondaRequirement, manifest: Manifest, *, bound: bool) -> str:
     """The version in the terms of distributions, with the build as its local label; "" where it is not certain."""
-    constraint = one.constraint.replace(" ", "")
-    if not (match := _EXACT.fullmatch(constraint.removesuffix(".*"))):
-        return constraint if _RANGE.fullmatch(constraint) and not bound else ""
+    specifier = one.specifier
+    if not bound:
+        return specifier
     variant = _variant(one, manifest)
-    if bound and not variant:
-        return ""
-    try:
-        version = Version(match[1])
-    except InvalidVersion:
-        return ""
-    if len(version.release) < 3 and not constraint.startswith("=="):
-        return f"=={version}.*" if not bound else ""
-    return f"=={version}+{variant}" if bound else f"=={version}"
+    return f"{specifier}+{variant}" if variant and specifier.startswith("==") and "*" not in specifier else ""
 
 
 def _variant(one: CondaRequirement, manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from depdoctor.lock import base, sourced
+from depdoctor.lock.conda import held_by
 from depdoctor.lock.declared import Declared, declared, in_groups
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
@@ -73,7 +74,8 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     if manifest:
         answer = from_lockfile(manifest, reading.project, groups, question, resolver, addresses=addresses)
     else:
-        answer = _asked(wanted, question, resolver, addresses=addresses)
+        held = held_by(reading, wanted, groups)
+        answer = _held(held, wanted, question, resolver, addresses=addresses)
     if contents:
         answer = base.upon(answer, contents, provided)
     if isinstance(answer, Lock):
@@ -93,20 +95,22 @@ def question(  # noqa: PLR0913 - as it stands beside `lock`
     groups: Sequence[str] = (),
     anew: bool = False,
     provided: Sequence[str] = (),
+    held: Sequence[str] = (),
     addresses: bool = False,
 ) -> Question:
     """What a resolver is asked for a project in an environment, with these groups besides the default one.
 
     What comes from an address is left out but with `addresses`, for a lock that has it.
     Asked `anew`, what lockfiles pin is left out wherever something else says what is needed. `provided` is what a lock
-    found to come with the image (`Lock.provided`).
+    found to come with the image (`Lock.provided`), and `held` what conda held it to (`Lock.held`).
     """
     wanted = declared(_anew(reading) if anew else reading, environment, groups, indexes)
     if addresses:
         wanted = replace(wanted, requirements=(*wanted.requirements, *sorted(text for text, _ in wanted.addressed)))
-    return _question(
+    asked = _question(
         base.without(wanted, provided), environment, exclude_newer, provided, builds_allowed=builds_allowed
     )
+    return _with(held, asked)
 
 
 def _anew(reading: Reading) -> Reading:
@@ -154,6 +158,21 @@ def _exclusive_groups(reading: Reading, groups: Sequence[str]) -> Impossible | N
                     hint="configure only one of these `groups` for the project",
                 )
     return None
+
+
+def _with(held: Sequence[str], question: Question) -> Question:
+    return replace(question, constraints=tuple(sorted({*question.constraints, *held})))
+
+
+def _held(
+    held: tuple[str, ...], wanted: Declared, question: Question, resolver: Resolver, *, addresses: bool
+) -> Lock | Impossible | Unknown:
+    """The answer with conda's versions held, or without them where there is none: conda has what no index serves."""
+    if held:
+        answer = _asked(wanted, _with(held, question), resolver, addresses=addresses)
+        if isinstance(answer, Lock):
+            return replace(answer, held=held)
+    return _asked(wanted, question, resolver, addresses=addresses)
 
 
 def _asked(wanted: Declared, question: Question, resolver: Resolver, *, addresses: bool) -> Lock | Impossible | Unknown:

@@ -161,6 +161,8 @@ class Lock:
     dated: bool = True
     base: str = ""
     provided: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    """Constraints from what conda installs first, which the lock was held to."""
     overlaps: tuple[Overlap, ...] = ()
     """The packages that install the same files with other content, as far as their file lists are known."""
 

@@ -8,12 +8,17 @@ from dataclasses import field, replace
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from depdoctor.model.distribution import LockedPackage
+from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 
 DEFAULT_GROUP = ""
 """The group of what a project needs to run."""
+
+_CONDA_EXACT = expression(r"={0,2}(\d+(?:\.\d+)+(?:\.?(?:post|rc|a|b)\d+)?)")
+_CONDA_RANGE = expression(r"(?:[<>]=?|!=)[\d.]+(?:,(?:[<>]=?|!=)[\d.]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -175,6 +180,18 @@ class CondaRequirement:
     channel: str = ""
     build: str = ""
     group: str = DEFAULT_GROUP
+
+    @property
+    def specifier(self) -> str:
+        """The constraint as PEP 440 has it, "" where that is not certain: `=1.23` is `==1.23.*`."""
+        constraint = self.constraint.replace(" ", "")
+        if not (match := _CONDA_EXACT.fullmatch(constraint.removesuffix(".*"))):
+            return constraint if _CONDA_RANGE.fullmatch(constraint) else ""
+        try:
+            version = Version(match[1])
+        except InvalidVersion:
+            return ""
+        return f"=={version}.*" if len(version.release) < 3 and not constraint.startswith("==") else f"=={version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -144,6 +144,7 @@ def _movable(result: Scan, settings: Settings) -> list[Movable]:
                 groups=groups,
                 anew=settings.relock,
                 provided=own.provided,
+                held=own.held,
                 addresses=any(pin.source for pin in own.pins),
             )
             found.append(Movable(lock=own, question=question, declared=declared, settled=own.origin is not None))

@@ -150,6 +150,7 @@ def _question(entry: Entry, own: Lock, result: Scan, settings: Settings) -> Ques
         groups=tuple(group for group in groups if in_groups(group, groups)),
         anew=settings.relock,
         provided=own.provided,
+        held=own.held,
         addresses=any(pin.source for pin in own.pins),
     )
 

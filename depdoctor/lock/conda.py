@@ -1,0 +1,26 @@
+"""What conda installs before pip, which pip leaves alone where it will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from depdoctor.lock.declared import Declared, in_groups
+from depdoctor.model.project import Reading
+
+
+def held_by(reading: Reading, wanted: Declared, groups: Sequence[str]) -> tuple[str, ...]:
+    """The versions that conda is asked for, as constraints on what the requirements bring with them.
+
+    A package that the requirements name themselves is put over conda's. Names that only conda knows hold nothing.
+    """
+    named = {canonicalize_name(Requirement(text).name) for text in wanted.requirements}
+    held = {
+        str(Requirement(f"{canonicalize_name(one.name)}{one.specifier}"))
+        for manifest in reading.manifests
+        for one in manifest.conda
+        if one.specifier and in_groups(one.group, groups) and canonicalize_name(one.name) not in named
+    }
+    return tuple(sorted(held)) if named else ()
