@@ -88,12 +88,18 @@ def _undeclared(context: Context, entry: Entry, lock: Lock, imported: Sequence[I
             )
 
 
+def _losses(entry: Entry) -> bool:
+    """Whether some file of a project may ask for more than could be read."""
+    manifests = entry.reading.manifests
+    return bool(entry.reading.unreadable) or any(one.loses for manifest in manifests for one in manifest.problems)
+
+
 def _missing(context: Context, entry: Entry, lock: Lock, one: Import) -> Iterator[Finding]:
     """A module that no locked wheel has. It may be anything, so only one whose distribution is known is told."""
     row = context.rules.packages_by_module.get(one.module)
     names: Sequence[NormalizedName] = row.packages if row else _elsewhere(context, one.module)
     there = {pin.name for pin in lock.pins}
-    if not names or lock.missing or there & set(names) or not _stands_on_plain_images(context, entry):
+    if not names or lock.missing or _losses(entry) or there & set(names) or not _stands_on_plain_images(context, entry):
         return
     fact = row.provenance.evidence(f"`{one.module}` comes with {listed(names, 'or')}") if row else None
     yield Finding(

@@ -25,6 +25,7 @@ x-service: &service
   restart: unless-stopped
   read_only: true
   tmpfs: [/tmp]
+  environment: {HOME: /tmp}
   cap_drop: [ALL]
   security_opt: ["no-new-privileges:true"]
   logging:

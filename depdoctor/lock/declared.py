@@ -12,9 +12,6 @@ from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Reading, tied_to
 from depdoctor.model.target import Environment
 
-_LOSSES = {"unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dynamic", "unreadable"}
-"""The kinds of problems that leave requirements unknown."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
@@ -54,7 +51,7 @@ def declared(reading: Reading, environment: Environment, groups: Sequence[str], 
         requirements=_sorted(r.requirement for r in wanted if not r.requirement.url and r.name not in own),
         constraints=_sorted(constraints),
         indexes=indexes.joined(tied_to(wanted)),
-        missing=tuple(dict.fromkeys(_unread(reading))),
+        missing=tuple(dict.fromkeys(unread(reading, groups))),
         addressed=tuple(dict.fromkeys(_from_elsewhere(wanted, own))),
     )
 
@@ -79,10 +76,16 @@ def _from_elsewhere(wanted: Sequence[DeclaredRequirement], own: set[str]) -> Ite
             yield str(one.requirement), f"{one.location}: `{one.text}` comes from no index"
 
 
-def _unread(reading: Reading) -> Iterator[str]:
+def unread(reading: Reading, groups: Sequence[str] | None = None) -> Iterator[str]:
+    """What could not be read of the files that the default group and these draw in, or of all files."""
     for manifest in reading.manifests:
-        for problem in manifest.problems:
-            if problem.kind in _LOSSES:
+        for problem in manifest.problems if _drawn_in(manifest.groups, groups) else ():
+            if problem.loses:
                 yield f"{problem.location}: {problem.reason}"
     for unreadable in reading.unreadable:
-        yield f"{unreadable.path}: {unreadable.problem.reason}"
+        if _drawn_in(unreadable.groups, groups):
+            yield f"{unreadable.path}: {unreadable.problem.reason}"
+
+
+def _drawn_in(by: Sequence[str], groups: Sequence[str] | None) -> bool:
+    return groups is None or not by or any(in_groups(group, groups) for group in by)

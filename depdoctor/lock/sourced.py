@@ -85,8 +85,9 @@ def _looked_up(package: LockedPackage, source: str, question: Question, resolver
     if source.startswith("./") and not urlsplit(source).path.endswith(ARCHIVES):
         folder = shlex.quote(source.removeprefix("./"))
         return (
-            f"is the folder {source}, not a release: to have it in an image, build it (`uv build --wheel {folder}`), "
-            "take it out of the members of its workspace, name the wheel as its source, and lock anew"
+            f"is the folder {source}, not a release: to have it in an image, build it "
+            f"(`uv build --wheel --out-dir wheels {folder}`), take it out of the members of its workspace, "
+            "name the wheel as its source, and lock anew"
         )
     refused = _refused(source, builds_allowed=question.builds_allowed)
     if resolver is None or refused:

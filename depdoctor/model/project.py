@@ -152,6 +152,10 @@ class Include:
     group: str = DEFAULT_GROUP
 
 
+_LOSSES = frozenset({"unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dynamic", "unreadable"})
+"""The kinds of problems that leave requirements unknown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
     """A piece of a manifest that could not be understood or used; the rest of the manifest stands.
@@ -165,6 +169,11 @@ class Problem:
     reason: str
     hint: str = ""
     kind: str = "unreadable"
+
+    @property
+    def loses(self) -> bool:
+        """Whether requirements stay unknown for it."""
+        return self.kind in _LOSSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -263,6 +272,8 @@ class Manifest:
     problems: tuple[Problem, ...] = ()
     digests: tuple[str, ...] = ()
     """Of a lockfile, by which digest it knows the manifest that it was made from; of a manifest, those that it has."""
+    groups: tuple[str, ...] = ()
+    """The groups of the project that draw the file in, where that is known; it may hold others of its own."""
 
     @property
     def options(self) -> IndexOptions:
@@ -277,11 +288,12 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class UnreadableManifest:
-    """A manifest that could not be read at all, and why."""
+    """A manifest that could not be read at all, and why; `groups` of the project draw it in, where that is known."""
 
     path: str
     format: str
     problem: Problem
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -325,7 +337,8 @@ class Serving:
     """How a project is served, as its own files say it.
 
     `interface` is "command" for a whole command (exec form), else "asgi" or "wsgi" for an application (`module:name`)
-    that a server of that interface runs. `port` is None and `health` "" where nothing tells.
+    that a server of that interface runs, with the folder of the project that its module is found from, if not the
+    project's own. `port` is None and `health` "" where nothing tells.
     """
 
     interface: str

@@ -23,12 +23,13 @@ from depdoctor.adapters.watch import Seen, watching
 from depdoctor.conflict import finder
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import PlanFileError
+from depdoctor.lock.declared import unread
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.distribution import DistributionFile, WheelFacts
 from depdoctor.model.finding import Diagnosis
 from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.inventory import Inventory
+from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
@@ -344,11 +345,11 @@ def configured(settings: Settings) -> tuple[Config, Rules]:
 
 def _unknown(inventory: Inventory, *, past: bool) -> tuple[str, ...]:
     """What could not be known of each project; `past` says that the index was to be asked as of an earlier day."""
+    day = inventory.index_date if past else None
     return tuple(
         f"{entry.project.name}: {text}"
         for entry in inventory.entries
-        for outcome in entry.outcomes
-        for text in _unknown_of(outcome, inventory.index_date if past else None)
+        for text in dict.fromkeys(text for outcome in entry.outcomes for text in _unknown_of(entry, outcome, day))
     )
 
 
@@ -362,11 +363,12 @@ def _strangers(inventory: Inventory, facts: rules.Rules) -> tuple[str, ...]:
     )
 
 
-def _unknown_of(outcome: LockOutcome, day: datetime | None) -> Iterator[str]:
+def _unknown_of(entry: Entry, outcome: LockOutcome, day: datetime | None) -> Iterator[str]:
     if isinstance(outcome, DeclaredOnly):
         yield outcome.reason.detail
     if isinstance(outcome, Lock):
         yield from outcome.missing
+        yield from () if outcome.origin else unread(entry.reading)
         if day and not outcome.dated:
             yield (
                 "an index does not say when its files were uploaded: "

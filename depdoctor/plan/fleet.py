@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+
+from packaging.utils import canonicalize_name
 
 from depdoctor.errors import ConfigError
 from depdoctor.model.config import DEFAULT_BASE, Config
@@ -24,7 +28,7 @@ from depdoctor.model.plan import (
     Plan,
     Skipped,
 )
-from depdoctor.model.project import DEFAULT_GROUP
+from depdoctor.model.project import DEFAULT_GROUP, Include, Reading
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.plan.bases import base_of
@@ -72,8 +76,9 @@ def plan(
     drafts: list[_Draft] = []
     skipped: list[Skipped] = []
     pins: list[Pin] = []
+    roots = {entry.project.root for entry in inventory.entries}
     for entry in inventory.entries:
-        locks, reason = _chosen(entry, config)
+        locks, reason = _chosen(entry, config, roots)
         more = (others or {}).get(entry.project.name, ())
         if reason and not more:
             skipped.append(Skipped(project=entry.project.name, reason=reason))
@@ -166,8 +171,8 @@ def _apart(drafts: Sequence[_Draft]) -> tuple[list[_Draft], list[Skipped]]:
     return [draft for draft in drafts if draft.image.project not in skipped], list(skipped.values())
 
 
-def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
-    """The locks that become images, or the reason why none does."""
+def _chosen(entry: Entry, config: Config, roots: Collection[str]) -> tuple[tuple[Lock, ...], str]:
+    """The locks that become images, or the reason why none does. `roots` are the folders of all projects."""
     if UNFIT.search(entry.project.name):
         return (), "the path of its folder holds a backslash, a control character, or bytes that are no UTF-8"
     groups = _named(config.project(entry.project.root).groups)
@@ -183,7 +188,32 @@ def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
             if pin.file is None or not pin.file.sha256:
                 origin = pin.source or pin.index or "no known place"
                 return (), f"{pin} comes from {origin}, which gives no file with a hash"
+    for include, folder in _folders(entry.reading, groups):
+        if _nearest(folder, roots) != entry.project.root:
+            return (), (
+                f"{include.location}: `{folder}` is a folder of its own, which the image would lack: to have it there, "
+                f"build it (`uv build --wheel --out-dir wheels {shlex.quote(folder)}`) and name the wheel in its place"
+            )
     return locks, ""
+
+
+def _folders(reading: Reading, groups: Collection[str]) -> Iterator[tuple[Include, str]]:
+    """The folders that are installed by their paths in the default group or one of these, and what asks for each."""
+    members = {canonicalize_name(one.name): posixpath.dirname(one.path) or "." for one in reading.manifests if one.name}
+    for manifest in reading.manifests:
+        for include in manifest.includes:
+            folder = members.get(canonicalize_name(include.path)) if include.role == "member" else include.path
+            wanted = include.group in {DEFAULT_GROUP, *groups} or include.group.partition(":")[2] in groups
+            if include.role in {"project", "member"} and folder and wanted:
+                yield include, folder
+
+
+def _nearest(folder: str, roots: Collection[str]) -> str:
+    """The project that a folder lies in, whose image has its files; "" for none."""
+    folder = posixpath.normpath(folder)
+    while folder not in roots and folder not in {"", "."}:
+        folder = posixpath.dirname(folder) or "."
+    return folder if folder in roots else ""
 
 
 def _unserved(entry: Entry, inventory: Inventory, served: Collection[str]) -> Iterator[Skipped]:

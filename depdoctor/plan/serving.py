@@ -26,23 +26,31 @@ def started(settings: ProjectConfig, found: Serving | None, packages: Collection
         port = settings.port or found.port
         return found.command, port, settings.health or (found.health if port else "")
     port = settings.port or PORT
-    command = _server(found.interface, found.command[0], port, packages)
+    command = _server(found.interface, *found.command, port=port, packages=packages)
     if not command:
         return (), settings.port, settings.health
     return command, port, settings.health or found.health
 
 
-def _server(interface: str, application: str, port: int, packages: Collection[str]) -> tuple[str, ...]:
-    """The command of the first server among the packages that speaks the interface; none if there is none."""
+def _server(
+    interface: str, application: str, folder: str = "", *, port: int, packages: Collection[str]
+) -> tuple[str, ...]:
+    """The command of the first server among the packages that speaks the interface; none if there is none.
+
+    Modules are found from `folder` where one is given, else from the project's own.
+    """
     address = f"0.0.0.0:{port}"
+    uvicorn, gunicorn = (("--app-dir", folder), ("--pythonpath", folder)) if folder else ((), ())
+    environment = ("env", f"PYTHONPATH={folder}") if folder else ()
     servers: dict[str, tuple[str, ...]] = {
-        "uvicorn": ("uvicorn", application, "--host", "0.0.0.0", "--port", str(port)),  # noqa: S104 - in a container
-        "hypercorn": ("hypercorn", "--bind", address, application),
+        "uvicorn": ("uvicorn", *uvicorn, application, "--host", "0.0.0.0", "--port", str(port)),  # noqa: S104 - in a container
+        "hypercorn": (*environment, "hypercorn", "--bind", address, application),
     }
     if interface == "wsgi":
+        flask = ("flask", "--app", application, "run", "--host", "0.0.0.0", "--port", str(port))  # noqa: S104
         servers = {
-            "gunicorn": ("gunicorn", "--bind", address, application),
-            "waitress": ("waitress-serve", f"--listen={address}", application),
-            "flask": ("flask", "--app", application, "run", "--host", "0.0.0.0", "--port", str(port)),  # noqa: S104
+            "gunicorn": ("gunicorn", *gunicorn, "--bind", address, application),
+            "waitress": (*environment, "waitress-serve", f"--listen={address}", application),
+            "flask": (*environment, *flask),
         }
     return next((command for name, command in servers.items() if name in packages), ())

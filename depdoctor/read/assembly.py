@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
 from packaging.utils import canonicalize_name
@@ -110,7 +110,7 @@ class Assembly:
         """What could not be read, without includes that are not there: those are problems of the including file."""
         for path, failed in sorted(self._failed.items()):
             if path in self.project.manifests or failed.problem.kind not in _ABSENT:
-                yield failed
+                yield replace(failed, groups=_drawing(self._uses[path]))
 
     def _reach(self, path: str, use: _Use, above: tuple[str, ...]) -> Manifest | None:
         """Read a file and what it includes for a use, unless that is done."""
@@ -209,6 +209,8 @@ class Assembly:
                 requirements[use.constrains].append(placed)
         return replace(
             manifest,
+            includes=tuple(dict.fromkeys(_included(manifest, uses))),
+            groups=_drawing(uses),
             requirements=tuple(requirements[False]),
             constraints=(*manifest.constraints, *requirements[True]),
             conda=self._conda(manifest, uses),
@@ -229,6 +231,18 @@ class Assembly:
             return package
         is_root = posixpath.normpath(package.source) == self.project.root
         return package if is_root == package.is_root else replace(package, is_root=is_root)
+
+
+def _drawing(uses: Iterable[_Use]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(use.group for use in uses))
+
+
+def _included(manifest: Manifest, uses: Iterable[_Use]) -> Iterator[Include]:
+    """What a manifest draws in, once per group that does so."""
+    for use in uses:
+        for include in manifest.includes:
+            if use.whole or include.group == DEFAULT_GROUP or include.group in use.groups:
+                yield include if use.whole and include.group else replace(include, group=use.group)
 
 
 def _lists_the_same(requirements: Manifest, environment: Manifest) -> bool:

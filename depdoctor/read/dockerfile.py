@@ -90,8 +90,8 @@ def parse(text: str, path: str) -> Manifest:
     found = _Found(path=path)
     for stage in stages:
         if stage in final:
-            for install, folder in stage.installs:
-                found.take(install, stage, folder)
+            for install, folder, copies in stage.installs:
+                found.take(install, stage.after(copies), folder)
     bases = tuple(
         BaseImage(reference=stage.base, location=stage.location, stage=stage.name, is_final=stage is chain[0])
         for stage in stages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import Location, Problem
@@ -26,7 +27,8 @@ class Stage:
     parent: Stage | None
     variables: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
-    installs: list[tuple[Install, str]] = field(default_factory=list)
+    installs: list[tuple[Install, str, int]] = field(default_factory=list)
+    """Commands that install, the folder that each runs in, and how many of `copies` stand before it."""
     copies: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     copied_from: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
@@ -39,6 +41,10 @@ class Stage:
         while chain[0].parent:
             chain.insert(0, chain[0].parent)
         return chain
+
+    def after(self, copies: int) -> Stage:
+        """The stage as a command finds it that runs after so many of its copies."""
+        return replace(self, copies=self.copies[:copies])
 
 
 def stages_of(found: Iterable[Instruction], path: str) -> tuple[list[Stage], list[Problem]]:
@@ -99,7 +105,7 @@ def _note(stage: Stage, instruction: Instruction, arguments: Mapping[str, str]) 
             lines = ((instruction.line, " ".join(map(shlex.quote, words))),)
         ended = [(number, f"{line} ;") for number, line in instruction.script]
         for install in shell.installs((*lines, (instruction.line, ";"), *ended), stage.variables):
-            stage.installs.append((install, stage.folder))
+            stage.installs.append((install, stage.folder, len(stage.copies)))
 
 
 def _copy(stage: Stage, instruction: Instruction) -> None:

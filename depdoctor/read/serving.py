@@ -42,6 +42,10 @@ LISTENING = frozenset({"--port", "--bind", "--listen"})
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", "tini", "dumb-init", "conda", "poetry", "uv", "pipenv"})
 """Programs that start another one, or that no image of ours has."""
 
+_FROM = frozenset({"--app-dir", "--chdir", "--pythonpath"})
+"""Options of servers that name the folder that modules are found from."""
+
+_OBJECT = expression(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.()]*")
 _PORT = expression(r"(?:.*:)?(\d{1,5})(?:/tcp)?")
 _PLAIN = expression(r"[\w./:=,@%+-]+")
 MOST_FILES = 2_000
@@ -54,7 +58,7 @@ def serving(project: Project, open_text: Callable[[str], str | None]) -> Serving
         if posixpath.normpath(path) == own and format_of(path) == DOCKERFILE:
             text = open_text(path)
             found = _of_dockerfile(text, path) if text and len(text) <= LONGEST_FILE else None
-            if found and _has_scripts(project, found.command):
+            if found and _has_scripts(project, found.command) and _has_modules(project, found.command):
                 code = None if found.health else _of_code(project, open_text)
                 runs_it = code is not None and code.command[0] in found.command
                 return replace(found, health=code.health) if code and runs_it else found
@@ -67,6 +71,30 @@ def _has_scripts(project: Project, words: Sequence[str]) -> bool:
     return all(
         posixpath.normpath(posixpath.join(project.root, word)) in sources for word in words if word.endswith(".py")
     )
+
+
+def _has_modules(project: Project, words: Sequence[str]) -> bool:
+    """Whether modules of the project that a command names are found from its folder.
+
+    COPY, PYTHONPATH or an installation may have put them where they are found in the image of the Dockerfile alone.
+    """
+    if any(word.partition("=")[0] in _FROM for word in words):
+        return True
+    named = {match[1] for word in words if (match := _OBJECT.fullmatch(word))}
+    named |= {module for option, module in pairwise(words) if option == "-m"}
+    above, below = _modules(project, project.root), _modules(project)
+    return not {name.partition(".")[0] for name in named} & (below - above)
+
+
+def _modules(project: Project, folder: str | None = None) -> set[str]:
+    """The names of modules and packages of a project that lie in a folder, or in any."""
+    found: set[str] = set()
+    for path in project.sources:
+        place = posixpath.relpath(path, project.root if folder is None else folder)
+        if path.endswith(".py") and not place.startswith("../"):
+            parts = place.removesuffix(".py").split("/")
+            found.update(parts if folder is None else parts[:1])
+    return found
 
 
 def _of_dockerfile(text: str, path: str) -> Serving | None:
@@ -149,7 +177,7 @@ def _of_code(project: Project, open_text: Callable[[str], str | None]) -> Servin
             tree = tree_of(text)
         except SyntaxError:
             continue
-        found += _applications(tree, path, project.root)
+        found += _applications(tree, path, project)
         found += _grpc(tree, path, project.root)
     return _chosen(found)
 
@@ -168,9 +196,9 @@ def _chosen(found: Sequence[Serving]) -> Serving | None:
     return nearest[0] if len(nearest) == 1 else None
 
 
-def _applications(tree: ast.Module, path: str, root: str) -> Iterator[Serving]:
+def _applications(tree: ast.Module, path: str, project: Project) -> Iterator[Serving]:
     """Names at the top of a module that an application is bound to."""
-    module = _module(path, root)
+    folder, module = _module(tree, path, project)
     names = _imported(tree)
     for statement in tree.body:
         if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Call):
@@ -181,17 +209,36 @@ def _applications(tree: ast.Module, path: str, root: str) -> Iterator[Serving]:
             if interface and module and isinstance(target, ast.Name):
                 yield Serving(
                     interface=interface,
-                    command=(f"{module}:{target.id}",),
+                    command=(f"{module}:{target.id}", *([folder] if folder else [])),
                     health=_health(tree, target.id),
                     location=Location(path=path, line=statement.lineno),
                 )
 
 
-def _module(path: str, root: str) -> str:
-    """The dotted name of a file's module as seen from the project's root, "" if it has none."""
-    relative = posixpath.relpath(path, root).removesuffix(".py").removesuffix("/__init__")
-    parts = relative.split("/")
-    return ".".join(parts) if all(part.isidentifier() for part in parts) else ""
+def _module(tree: ast.Module, path: str, project: Project) -> tuple[str, str]:
+    """The folder of the project that a module is to be found from, "" for its own, and its dotted name from there.
+
+    It is the uppermost in which all lies that the module imports of the project; the name is "" if there is none.
+    """
+    parts = posixpath.relpath(path, project.root).removesuffix(".py").removesuffix("/__init__").split("/")
+    folders = ["/".join(parts[:depth]) for depth in range(len(parts))]
+    lying = [_modules(project, posixpath.join(project.root, folder)) for folder in folders]
+    own = _names(tree) & set[str]().union(*lying)
+    for depth, (folder, there) in enumerate(zip(folders, lying, strict=True)):
+        if own <= there and all(part.isidentifier() for part in parts[depth:]):
+            return folder, ".".join(parts[depth:])
+    return "", ""
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """The first parts of what a module imports by full names."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:

@@ -54,6 +54,16 @@ def test_strict_counts_for_a_plan_too(options: tuple[str, ...], root: Path, caps
     assert cli.run(["plan", str(root), "--strict"]) == 0
 
 
+def test_what_only_another_group_lacks_costs_no_image(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "one" / "requirements.txt").write_text("numlib\n")
+    (root / "one" / "requirements-dev.txt").write_text("-r gone.txt\n")
+    (root / "one" / "Dockerfile").write_text("FROM a\nCOPY made.txt /x/\nRUN pip install -r /x/made.txt\n")
+    _, report = run(capsys, "scan", str(root))
+    assert len(report["summary"]["incomplete"]) == 2
+    _, planned = run(capsys, "plan", str(root))
+    assert [image["project"] for image in planned["images"]] == ["one"]
+
+
 def test_what_one_index_answered_is_not_taken_for_another_s(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

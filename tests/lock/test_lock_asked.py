@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -134,6 +135,18 @@ def test_a_file_that_cannot_be_read_is_missing(resolver: Recording, package_serv
     outcome = locked(resolver, package_server, requirements("tokenkit"), unreadable=(unreadable,))
     assert isinstance(outcome, Lock)
     assert outcome.missing == ("service/other.txt: it is no text",)
+
+
+def test_what_another_group_lacks_is_not_missing(resolver: Recording, package_server: str) -> None:
+    problem = Problem(location=Location(path="service/requirements-dev.txt", line=1), reason="gone", kind="missing")
+    dev = replace(requirements(""), path="service/requirements-dev.txt", problems=(problem,), groups=("dev",))
+    unreadable = UnreadableManifest(path="service/d.txt", format="requirements.txt", problem=problem, groups=("dev",))
+    manifests = (requirements("tokenkit"), dev)
+    alone = locked(resolver, package_server, *manifests, unreadable=(unreadable,))
+    both = locked(resolver, package_server, *manifests, unreadable=(unreadable,), groups=("dev",))
+    assert isinstance(alone, Lock)
+    assert isinstance(both, Lock)
+    assert (alone.missing, len(both.missing)) == ((), 2)
 
 
 def test_a_project_without_requirements_has_an_empty_lock(resolver: Recording, package_server: str) -> None:

@@ -281,7 +281,7 @@ source = { editable = "../shared" }
     assert [text.partition(": ")[0] for text in sorted(outcome.missing)] == ["service/uv.lock:11", "service/uv.lock:16"]
     [folder] = [text for text in outcome.missing if "shared" in text]
     assert "is the folder ./shared, not a release" in folder
-    assert "`uv build --wheel shared`" in folder
+    assert "`uv build --wheel --out-dir wheels shared`" in folder
 
 
 def test_the_best_file_is_the_one_with_the_best_tag() -> None:

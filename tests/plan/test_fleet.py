@@ -16,6 +16,7 @@ from depdoctor.model.finding import Kind
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unknown, Unresolvable, Why
 from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Base, layer_key, node_key
+from depdoctor.model.project import Include, Location, Manifest
 from depdoctor.model.target import Environment, Platform, Target
 from depdoctor.plan import base_references, plan
 from depdoctor.plan.bases import base_reference
@@ -136,6 +137,34 @@ def test_configuration_that_fits_no_image_is_refused(config: Config, key: str) -
     with pytest.raises(ConfigError, match=key) as caught:
         plan(fleet({"a": []}), config, {})
     assert caught.value.where == "depdoctor.toml"
+
+
+LINE = Location(path="app/requirements.txt", line=1)
+
+
+@pytest.mark.parametrize(
+    ("include", "planned"),
+    [
+        (Include(path="lib", role="project", location=LINE), False),
+        (Include(path="app/lib", role="project", location=LINE), True),
+        (Include(path="app/inner", role="project", location=LINE), False),
+        (Include(path="app", role="project", location=LINE), True),
+        (Include(path="lib", role="project", location=LINE, group="dev"), True),
+        (Include(path="lib", role="project", location=LINE, group="group:gpu"), False),
+        (Include(path="Left_Lib", role="member", location=LINE), False),
+        (Include(path="lib/more.txt", role="requirements", location=LINE), True),
+    ],
+)
+def test_project_that_installs_another_folder_gets_no_image_without_it(include: Include, planned: bool) -> None:
+    own = Manifest(path="app/requirements.txt", format="requirements.txt", includes=(include,))
+    member = Manifest(path="libs/left/pyproject.toml", format="pyproject.toml", name="left-lib")
+    app = entry("app", replace(lock("app", [pin("x")]), groups=("", "gpu")))
+    app = replace(app, reading=replace(app.reading, manifests=(own, member)))
+    inner = entry("app/inner", lock("app/inner", [pin("x")]))
+    config = Config(projects=(ProjectConfig(path="app", groups=("gpu",)),))
+    made = plan(inventory([app, inner, entry("lib", lock("lib", [pin("x")]))]), config, {})
+    assert ("app" in {image.project for image in made.images}) == planned
+    assert all(str(LINE) in skip.reason and "uv build --wheel" in skip.reason for skip in made.skipped)
 
 
 IMPOSSIBLE = Impossible(kind=Kind.SELF_CONFLICT, message="a==1 and a==2 " + "x" * 9000 + "\nmore")

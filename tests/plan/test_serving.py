@@ -41,6 +41,24 @@ def test_server_is_one_that_is_installed(
     assert started(NOTHING, found, packages) == expected
 
 
+@pytest.mark.parametrize(
+    ("interface", "server", "expected"),
+    [
+        ("asgi", "uvicorn", ("uvicorn", "--app-dir", "src", "pkg.web:app")),
+        ("asgi", "hypercorn", ("env", "PYTHONPATH=src", "hypercorn")),
+        ("wsgi", "gunicorn", ("gunicorn", "--pythonpath", "src", "--bind")),
+        ("wsgi", "waitress", ("env", "PYTHONPATH=src", "waitress-serve")),
+        ("wsgi", "flask", ("env", "PYTHONPATH=src", "flask", "--app", "pkg.web:app")),
+    ],
+)
+def test_server_finds_the_modules_of_an_application_below(
+    interface: str, server: str, expected: tuple[str, ...]
+) -> None:
+    found = Serving(interface=interface, command=("pkg.web:app", "src"), location=HERE)
+    command, port, _ = started(NOTHING, found, {server})
+    assert (command[: len(expected)], port) == (expected, 8000)
+
+
 def test_configuration_goes_first() -> None:
     own = ProjectConfig(path="a", command=("python", "mine.py"), port=1)
     assert started(own, ASGI, {"uvicorn"}) == (("python", "mine.py"), 1, "")

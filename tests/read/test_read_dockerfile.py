@@ -173,6 +173,14 @@ def test_variables_tell_an_index_as_options_do(lines: str, index: str | None, mo
         ("WORKDIR srv\nADD . .\nRUN pip install --requirement=sub/r.txt", ["app/sub/r.txt"]),
         ("COPY a.txt b.txt /x/\nRUN pip install -r /x/b.txt -r /x/a.txt", ["app/b.txt", "app/a.txt"]),
         ("COPY a.txt /x/renamed.txt\nRUN pip install -r /x/renamed.txt", ["app/a.txt"]),
+        (
+            "WORKDIR /x\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nCOPY service/ /x/",
+            ["app/requirements.txt"],
+        ),
+        (
+            "WORKDIR /x\nCOPY one/ .\nRUN pip install -r r.txt\nCOPY two/ .\nRUN pip install -r r.txt",
+            ["app/one/r.txt", "app/two/r.txt"],
+        ),
         ("RUN pip install -r /somewhere/else.txt", []),
         ("COPY ../../secret.txt .\nRUN pip install -r secret.txt", []),
     ],

@@ -148,6 +148,27 @@ def test_constraints_constrain(tmp_path: Path) -> None:
     ]
 
 
+def test_files_know_the_groups_that_draw_them_in(tmp_path: Path) -> None:
+    found = reading(
+        tmp_path,
+        {
+            "app/requirements.txt": "a\n",
+            "app/requirements-dev.txt": "-r more.txt\n-e ../lib\n-r gone.txt\n",
+            "app/more.txt": "b\n",
+            "app/requirements-test.txt": b"\x00\x01",
+            "lib/pyproject.toml": "[project]\nname = 'lib'\ndependencies = ['c']\n",
+        },
+    )
+    assert {manifest.path: manifest.groups for manifest in found.manifests} == {
+        "app/requirements.txt": ("",),
+        "app/requirements-dev.txt": ("dev",),
+        "app/more.txt": ("dev",),
+        "lib/pyproject.toml": ("dev",),
+    }
+    assert {include.group for manifest in found.manifests for include in manifest.includes} == {"dev"}
+    assert [(one.path, one.groups) for one in found.unreadable] == [("app/requirements-test.txt", ("test",))]
+
+
 def test_cycles_are_told(tmp_path: Path) -> None:
     found = reading(tmp_path, {"app/requirements.txt": "-r more.txt\na\n", "app/more.txt": "-r requirements.txt\nb\n"})
     assert [entry[0] for entry in required(found)] == ["a", "b"]

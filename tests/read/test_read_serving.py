@@ -69,6 +69,30 @@ def told(files: Mapping[str, str]) -> tuple[object, ...] | None:
             {"a.py": "import fastapi\nroutes = fastapi.FastAPI()\n", "main.py": FASTAPI},
             ("asgi", ("main:app",), None, "/health", "svc/main.py:2"),
         ),
+        (
+            {"src/pkg/api.py": f"from pkg.models import X\n{FASTAPI}", "src/pkg/models.py": "X = 1\n"},
+            ("asgi", ("pkg.api:app", "src"), None, "/health", "svc/src/pkg/api.py:3"),
+        ),
+        (
+            {"app/main.py": f"import models, json\n{FASTAPI}", "app/models.py": "X = 1\n"},
+            ("asgi", ("main:app", "app"), None, "/health", "svc/app/main.py:3"),
+        ),
+        (
+            {"app/main.py": f"from .models import X\n{FASTAPI}", "app/models.py": "X = 1\n"},
+            ("asgi", ("app.main:app",), None, "/health", "svc/app/main.py:3"),
+        ),
+        ({"my-app/main.py": FASTAPI}, ("asgi", ("main:app", "my-app"), None, "/health", "svc/my-app/main.py:2")),
+        (
+            {
+                "Dockerfile": "FROM a\nCOPY service/ /code/\nCMD uvicorn main:app --port 9000\n",
+                "service/main.py": FASTAPI,
+            },
+            ("asgi", ("service.main:app",), None, "/health", "svc/service/main.py:2"),
+        ),
+        (
+            {"Dockerfile": "FROM a\nCMD gunicorn --chdir service --bind :81 main:app\n", "service/main.py": FASTAPI},
+            ("command", ("gunicorn", "--chdir", "service", "--bind", ":81", "main:app"), 81, "", "svc/Dockerfile:2"),
+        ),
         ({"s.py": GRPC}, ("command", ("python", "s.py"), 50051, "", "svc/s.py:1")),
         (
             {"Dockerfile": DOCKERFILE, "app.py": FASTAPI},
@@ -106,6 +130,8 @@ def test_what_leaves_no_doubt_is_found(files: dict[str, str], expected: tuple[ob
         {"app.py": "def make():\n    from fastapi import FastAPI\n    app = FastAPI()\n"},
         {"app.py": "class FastAPI: ...\napp = FastAPI()\n"},
         {"my-app.py": FASTAPI},
+        {"a/b/main.py": f"import one, b\n{FASTAPI}", "a/b/one.py": ""},
+        {"Dockerfile": "FROM a\nCMD python -m pkg\n", "src/pkg/__main__.py": "print()\n"},
         {"app.py": "app = FastAPI("},
         {"Dockerfile": "FROM a\nCMD python app.py\n"},
         {"Dockerfile": "FROM a\nCMD uvicorn app:app --port $PORT\n"},
