@@ -116,10 +116,10 @@ class Assembly:
         """Read a file and what it includes for a use, unless that is done."""
         uses = self._uses.setdefault(path, {})
         manifest = self._parse(path)
-        if manifest is None or use in uses or replace(use, group=DEFAULT_GROUP) in uses:
+        if use in uses or replace(use, group=DEFAULT_GROUP) in uses:
             return manifest
         uses[use] = None
-        for include in manifest.includes:
+        for include in manifest.includes if manifest else ():
             if use.whole or include.group == DEFAULT_GROUP or include.group in use.groups:
                 self._follow(include, use, (*above, path))
         return manifest
