@@ -15,7 +15,15 @@ CODE = (".py", ".so", ".pyd", ".dll")
 COMMONPLACE = frozenset(
     {
         *("tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools"),
-        *("setup.py", "conftest.py", "noxfile.py", "versioneer.py", "build_backend.py", "hatch_build.py"),
+        *(
+            "build_tools",
+            "setup.py",
+            "conftest.py",
+            "noxfile.py",
+            "versioneer.py",
+            "build_backend.py",
+            "hatch_build.py",
+        ),
     }
 )
 """Top-level folders and files that wheels carry along by mistake, and nobody imports."""

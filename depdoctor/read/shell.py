@@ -47,7 +47,9 @@ _PIP = re.compile(r"pip[\d.]*$")
 MOST_WORDS = 5_000
 """In one script."""
 
-_PREFIXES = frozenset({"sudo", "exec", "env", "time", "nice", "command", "then", "do", "else", "if", "!", "{"})
+_PREFIXES = frozenset(
+    {"sudo", "exec", "env", "time", "nice", "command", "if", "then", "elif", "else", "fi", "do", "!", "{"}
+)
 _INSTALLERS = {
     ("apt-get", "install"): "system",
     ("apt", "install"): "system",
@@ -81,18 +83,36 @@ _NAMED_BY_UV = {
 def installs(lines: Iterable[tuple[int, str]], variables: Mapping[str, str]) -> Iterator[Install]:
     """The installing commands of a script given as numbered lines that continue one another.
 
-    What variables say of indexes stands as options before what a command says itself.
+    What variables say of indexes stands as options before what a command says itself. Of the branches of an `if` one is
+    run, and only a shell knows which: the last that installs is taken, which is what a flag leads to that is not set.
 
     Raises `ManifestError` for one far too long.
     """
+    choices = [[list[Install]()]]  # the branches of each `if` that is open, around them the script itself
     for command in _commands(lines, variables):
         words = list(command)
         environment = dict(variables)
         while words and (words[0].text in _PREFIXES or _BEFORE.match(words[0].text)):
             name, _, value = words.pop(0).text.partition("=")
             environment[name] = value
+            if name == "if":
+                choices.append([[]])
+            elif name in {"elif", "else"}:
+                choices[-1].append([])
+            elif name == "fi" and len(choices) > 1:
+                taken = list(_taken(choices.pop()))
+                choices[-1][-1] += taken
         if found := _install(words, environment):
-            yield found
+            choices[-1][-1].append(found)
+    for branches in choices:
+        yield from _taken(branches)
+
+
+def _taken(branches: Sequence[Sequence[Install]]) -> Iterator[Install]:
+    """What counts of branches of which one is run; of the operating system's packages all, since they harm nobody."""
+    at = max((at for at, branch in enumerate(branches) if any(one.tool != "system" for one in branch)), default=0)
+    for number, branch in enumerate(branches):
+        yield from (one for one in branch if number == at or one.tool == "system")
 
 
 def _install(words: Sequence[Word], environment: Mapping[str, str]) -> Install | None:

@@ -287,3 +287,31 @@ def test_what_pip_leaves_as_it_is_or_refuses_stays(commands: tuple[str, ...]) ->
 def test_what_is_uninstalled_again_is_not_asked_for() -> None:
     manifest = run("RUN pip install a Cv_Two b && pip uninstall -y cv-two && pip install c")
     assert [row for row, _ in rows(manifest)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ('if [ "$NIGHTLY" = 1 ]; then pip install serve-nightly; else pip install serve; fi', ["serve"]),
+        ("if a; then pip install one; elif b; then pip install two; else pip install three; fi", ["three"]),
+        # nothing stands for the flag that is not set
+        ("if a; then pip install one; fi", ["one"]),
+        ("if a; then pip install one; else echo none; fi; pip install two", ["one", "two"]),
+        (
+            "if a; then if b; then pip install one; else pip install two; fi; pip install three; "
+            "else pip install four; fi",
+            ["four"],
+        ),
+        ("if a; then pip install torch==2.3.0; else pip install torch==2.4.0; fi", ["torch==2.4.0"]),
+        ("pip install one && if a; then pip install two", ["one", "two"]),
+    ],
+)
+def test_of_branches_of_which_one_is_run_the_last_counts(command: str, expected: list[str]) -> None:
+    manifest = run(f"RUN {command}")
+    assert [text for text, _ in rows(manifest)] == expected
+    assert not manifest.problems
+
+
+def test_packages_of_the_system_count_in_every_branch() -> None:
+    found = run("RUN if a; then apt-get install -y libgl1; else apt-get install -y libgomp1; fi").system_packages
+    assert [one.name for one in found] == ["libgl1", "libgomp1"]
