@@ -297,11 +297,7 @@ def test_what_is_uninstalled_again_is_not_asked_for() -> None:
         # nothing stands for the flag that is not set
         ("if a; then pip install one; fi", ["one"]),
         ("if a; then pip install one; else echo none; fi; pip install two", ["one", "two"]),
-        (
-            "if a; then if b; then pip install one; else pip install two; fi; pip install three; "
-            "else pip install four; fi",
-            ["four"],
-        ),
+        ("if a; then pip install one; else if b; then pip install two; fi; pip install three; fi", ["two", "three"]),
         ("if a; then pip install torch==2.3.0; else pip install torch==2.4.0; fi", ["torch==2.4.0"]),
         ("pip install one && if a; then pip install two", ["one", "two"]),
     ],
