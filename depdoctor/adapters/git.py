@@ -44,13 +44,13 @@ class Repository:
         inside = "" if path == "." else f"{path}/"
         return tuple(one.removeprefix(inside) for one in now.changed if one.startswith(inside)) if now else ()
 
-    def last_touched(self, path: str) -> str:
-        """The last commit that touched anything below a path; "" where that is not known, as in a shallow clone."""
+    def last_touched(self, *paths: str) -> str:
+        """The last commit that touched anything below these paths; "" where nobody knows, as in a shallow clone."""
         with self._lock:
             now = self._now
         if not now:
             return ""
-        commit, *parents = (_git(self._folder, "log", "-1", "--format=%H %P", "--", path) or "").split() or [""]
+        commit, *parents = (_git(self._folder, "log", "-1", "--format=%H %P", "--", *paths) or "").split() or [""]
         return "" if now.shallow and not parents else commit
 
     @property

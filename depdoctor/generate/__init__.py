@@ -14,6 +14,7 @@ from depdoctor.generate.dockerfile import NO_SOURCES, PLAIN, dockerfile
 from depdoctor.generate.dockerignore import dockerignore
 from depdoctor.generate.helm import helm_files
 from depdoctor.generate.kubernetes import kubernetes_files
+from depdoctor.generate.local_packages import local_files
 from depdoctor.generate.requirements import requirement_files
 from depdoctor.generate.settling import SETTLE, SETTLE_PATH, SPLIT, SPLIT_PATH
 from depdoctor.generate.stages import buildable
@@ -46,13 +47,13 @@ def _dockerfiles(plan: Plan, wanted: Wanted) -> dict[str, str]:
 
 
 def _ignore_file(plan: Plan, wanted: Wanted) -> str:
-    return dockerignore([image.code for image in plan.images], wanted.ignored)
+    return dockerignore([folder for image in plan.images for folder in image.folders], wanted.ignored)
 
 
 def _mounted(plan: Plan, wanted: Wanted) -> dict[str, str]:
     """What a Dockerfile mounts from the folder it lies in."""
     split = {SPLIT_PATH: SPLIT} if any(layer.parts > 1 for node in plan.nodes for layer in node.layers) else {}
-    return {SETTLE_PATH: SETTLE, **split, **requirement_files(plan, wanted.toolchain.indexes)}
+    return {SETTLE_PATH: SETTLE, **split, **requirement_files(plan, wanted.toolchain.indexes), **local_files(plan)}
 
 
 def _split(plan: Plan, wanted: Wanted) -> dict[str, str]:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from depdoctor.generate import installing
+from depdoctor.generate import installing, local_packages
 from depdoctor.generate.apt import install
 from depdoctor.generate.bake import to_build
 from depdoctor.generate.installing import LAYER_ROOT, MOUNT_ROOT
@@ -116,6 +116,8 @@ def dockerfile(
     blocks += [_node(stage) for stage in nodes]
     held = {weights_name(files): _weights(image, files) for image in reversed(images) for files in _held(image)}
     blocks += [held[name] for name in sorted(held)]
+    beside = {local_packages.stage_name(image, one): (image, one) for image in images for one in image.local}
+    blocks += [local_packages.stage(*beside[name], folders, (SETTLE_MOUNT, SETTLE)) for name in sorted(beside)]
     blocks += [_image(plan, image, folders, toolchain, sources.get(image.name, NO_SOURCE)) for image in images]
     blocks += [
         f"# Not here: {image.name}, since {reason}. Build it with `--builder oci`."
@@ -313,6 +315,7 @@ def _configuration(plan: Plan, image: Image, source: Source) -> Iterator[str]:
     yield "    PYTHONUNBUFFERED=1"
     for files in _held(image):
         yield f"COPY --link --from={weights_name(files)} {APP_ROOT}/ {APP_ROOT}/"
+    yield from local_packages.copies(image)
     yield f"COPY --link --from={code_name(image)} {APP_ROOT}/ {APP_ROOT}/"
     yield f"WORKDIR {APP_ROOT}"
     yield f"USER {USER}"

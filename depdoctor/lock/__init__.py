@@ -8,7 +8,7 @@ from datetime import datetime
 
 from depdoctor.lock import base, sourced
 from depdoctor.lock.conda import held_by
-from depdoctor.lock.declared import Declared, declared, in_groups
+from depdoctor.lock.declared import Declared, declared
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
 from depdoctor.lock.overlap import overlaps
@@ -28,7 +28,7 @@ from depdoctor.model.lock import (
     Unresolvable,
     Why,
 )
-from depdoctor.model.project import IndexOptions, Location, Reading
+from depdoctor.model.project import IndexOptions, Location, Reading, in_groups
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 
@@ -72,7 +72,10 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     wanted = base.without(wanted, provided)
     question = _question(wanted, environment, exclude_newer, provided, builds_allowed=builds_allowed)
     if manifest:
-        answer = from_lockfile(manifest, reading.project, groups, question, resolver, addresses=addresses)
+        folders = {use.package.folder for use in reading.local if not use.obstacle}
+        answer = from_lockfile(
+            manifest, reading.project, groups, question, resolver, folders=folders, addresses=addresses
+        )
     else:
         held = held_by(reading, wanted, groups)
         answer = _held(held, wanted, question, resolver, addresses=addresses)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from depdoctor.lock.declared import Declared, in_groups
+from depdoctor.lock.declared import Declared
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.lock import BaseContents, Impossible, Lock, Unknown
-from depdoctor.model.project import DeclaredRequirement, Reading
+from depdoctor.model.project import DeclaredRequirement, Reading, in_groups
 from depdoctor.model.target import Environment
 
 

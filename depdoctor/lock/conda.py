@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from depdoctor.lock.declared import Declared, in_groups
-from depdoctor.model.project import Reading
+from depdoctor.lock.declared import Declared
+from depdoctor.model.project import Reading, in_groups
 
 
 def held_by(reading: Reading, wanted: Declared, groups: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from depdoctor.model.graph import holds
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Reading, tied_to
+from depdoctor.model.project import DeclaredRequirement, IndexOptions, Reading, in_groups, tied_to
 from depdoctor.model.target import Environment
 
 
@@ -54,11 +54,6 @@ def declared(reading: Reading, environment: Environment, groups: Sequence[str], 
         missing=tuple(dict.fromkeys(unread(reading, groups))),
         addressed=tuple(dict.fromkeys(_from_elsewhere(wanted, own))),
     )
-
-
-def in_groups(group: str, groups: Sequence[str]) -> bool:
-    """Whether something of a group ("" for the default one) is among what is wanted."""
-    return group in (DEFAULT_GROUP, *groups) or group.partition(":")[2] in groups
 
 
 def _own_names(reading: Reading) -> set[str]:

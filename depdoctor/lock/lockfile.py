@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,13 +12,13 @@ from packaging.tags import Tag
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from depdoctor.lock.declared import Declared, in_groups
+from depdoctor.lock.declared import Declared
 from depdoctor.lock.sourced import pins_of
 from depdoctor.model.distribution import DistributionFile, LockedPackage, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import Extras, holds
 from depdoctor.model.lock import Impossible, Lock, Question, Resolved, Unknown
-from depdoctor.model.project import DEFAULT_GROUP, Location, Manifest, Project, Reading
+from depdoctor.model.project import DEFAULT_GROUP, Location, Manifest, Project, Reading, in_groups
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 
@@ -57,12 +57,14 @@ def from_lockfile(
     question: Question,
     resolver: Resolver,
     *,
+    folders: Collection[str] = (),
     addresses: bool = False,
 ) -> Lock | Impossible | Unknown:
     """The lock that a lockfile gives for the environment of a question.
 
     A format that states hashes without files has them looked up, every version by itself. `addresses` says whether
-    that goes for what comes from repositories, too.
+    that goes for what comes from repositories, too. Packages in `folders` of the fleet are copied, and none of its
+    pins.
     """
     chosen = tuple(_chosen(manifest, project, question, groups))
     installed = [package for package in chosen if not package.source]
@@ -72,7 +74,8 @@ def from_lockfile(
         pins = _with_files(installed, manifest, question.environment)
     if isinstance(pins, Impossible | Unknown):
         return pins
-    others = [package for package in chosen if package.source and not _is_project(package, project)]
+    copied = {_source(folder) for folder in (project.root, *folders)}
+    others = [package for package in chosen if package.source and package.source not in copied]
     found = tuple(pins_of(others, question, resolver if addresses else None))
     return Lock(
         project=project.name,
@@ -205,7 +208,12 @@ def _place(package: LockedPackage, manifest: Manifest) -> Location:
 
 
 def _is_project(package: LockedPackage, project: Project) -> bool:
-    return package.source == (project.root if project.root == "." else f"./{project.root}")
+    return package.source == _source(project.root)
+
+
+def _source(folder: str) -> str:
+    """How a lockfile's package names a folder as where it comes from."""
+    return folder if folder == "." else f"./{folder}"
 
 
 def _with_files(

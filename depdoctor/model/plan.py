@@ -14,7 +14,8 @@ from hashlib import sha256
 
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
-from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.noun import dataclass
 from depdoctor.model.packing import USUAL, Packing
 from depdoctor.model.target import Environment, Target
@@ -33,6 +34,9 @@ HEALTH = re.compile(r"(/[!-~]*)?")
 
 SYSTEM_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9][A-Za-z0-9.+:~-]*)?")
 """A package of Debian, perhaps at a version (Debian policy, 5.6.1 and 5.6.12): one word, and no option."""
+
+PACKAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""A normalized name of a package (PEP 503)."""
 
 SCRATCH = "scratch"
 """The base of an image that has none: its layers alone."""
@@ -92,7 +96,8 @@ class Image:
     `system_packages` are those of the base's distribution that stand above its wheels.
     `weights` are kept where `keep` says; the code is without them. `model_version` is what people call them.
     `provided` are packages that come with the base, pinned or by name, and that its environment therefore sees.
-    `packing` is how its wheels become layers.
+    `packing` is how its wheels become layers. `local` are the packages that are folders: those that it needs besides
+    its wheels, and its own where that is one.
     `variant` is "cpu" where it is without the CUDA that its project names; `why` tells why its project has several
     images, or how one serves targets that differ.
     """
@@ -114,8 +119,24 @@ class Image:
     keep: Keep = Keep.LAYER
     model_version: str = ""
     packing: Packing = USUAL
+    local: tuple[LocalPackage, ...] = ()
     variant: str = ""
     why: str = ""
+
+    @property
+    def beside(self) -> tuple[LocalPackage, ...]:
+        """The local packages that are copied beside its code: all but its own."""
+        return tuple(one for one in self.local if one.folder != self.code)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that its code comes from, its project's first."""
+        return (self.code, *(one.folder for one in self.beside))
+
+    @property
+    def own(self) -> LocalPackage | None:
+        """The package that its project is itself."""
+        return next((one for one in self.local if one.folder == self.code), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +190,17 @@ class Plan:
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
 
+def place_in(image: Image, package: LocalPackage) -> str:
+    """Where the folder of a local package lies in an image: its project's own is the code."""
+    return APP_ROOT if package.folder == image.code else package.place
+
+
 def obstacle(image: Image) -> str:
     """Why no Dockerfile can make an image, as the end of a sentence; "" if one can."""
     if image.base.reference == SCRATCH:
         return "it has no base to run commands in"
-    return "COPY takes the name of its folder for a pattern" if set(image.code) & set("*?") else ""
+    patterns = any(set(folder) & set("*?") for folder in image.folders)
+    return "COPY takes the name of its folder for a pattern" if patterns else ""
 
 
 def layer_key(environment: Environment, wheels: Iterable[str], parts: int = 1, *, version: int = LAYER_FORMAT) -> str:

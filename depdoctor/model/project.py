@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 
 from packaging.requirements import Requirement
@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from depdoctor.model.distribution import LockedPackage
 from depdoctor.model.expression import expression
+from depdoctor.model.local_package import LocalPackage, PackageFacts
 from depdoctor.model.noun import dataclass
 
 DEFAULT_GROUP = ""
@@ -129,6 +130,12 @@ class IndexOptions:
         )
 
 
+def in_groups(group: str, groups: Sequence[str]) -> bool:
+    """Whether something of a group ("" for the default one) is among what is wanted."""
+    name = group.partition(":")[2]
+    return group in (DEFAULT_GROUP, *groups) or bool(name and name in groups)
+
+
 def tied_to(requirements: Iterable[DeclaredRequirement]) -> IndexOptions:
     """The options that tie packages to the one index that their manifest names for them."""
     return IndexOptions(
@@ -243,7 +250,8 @@ class Manifest:
     `name` is what the file calls its own project. `overrides` replace what packages ask for, as
     `tool.uv.override-dependencies` does. `conflicts` are sets of groups that are never installed together.
     `python` is the minor ("3.11") that the file itself asks for and `cuda` the CUDA version, "" where it names none;
-    `environment` are the variables it sets for what runs, without credentials.
+    `environment` are the variables it sets for what runs, without credentials. `package` is what it says of its folder
+    as a package, None where it is about none.
     """
 
     path: str
@@ -270,6 +278,7 @@ class Manifest:
     outside: tuple[Include, ...] = ()
     """Files that it draws in from outside of the scan root, which only an explicit wish lets be read."""
     problems: tuple[Problem, ...] = ()
+    package: PackageFacts | None = None
     digests: tuple[str, ...] = ()
     """Of a lockfile, by which digest it knows the manifest that it was made from; of a manifest, those that it has."""
     groups: tuple[str, ...] = ()
@@ -349,6 +358,19 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalUse:
+    """A folder that a project installs by its path, or is itself: the group that asks for it and where.
+
+    `obstacle` is why a copy of it does not do, as the end of a sentence; "" where it does.
+    """
+
+    package: LocalPackage
+    location: Location
+    group: str = DEFAULT_GROUP
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """All that was read of one project: its manifests, and the top-level modules its own code imports unguarded."""
 
@@ -364,3 +386,4 @@ class Reading:
     python: str = ""
     """The Python minor ("3.11") that the project asks for, "" where it names none."""
     serving: Serving | None = None
+    local: tuple[LocalUse, ...] = ()

@@ -11,7 +11,6 @@ from dataclasses import replace
 from depdoctor import lock
 from depdoctor.adapters.index_known import KnownWheels
 from depdoctor.diagnose import diagnose
-from depdoctor.lock.declared import in_groups
 from depdoctor.model.alignment import Advice, Align, Movable, Moved
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Severity
@@ -19,6 +18,7 @@ from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
+from depdoctor.model.project import in_groups
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.locking import PARALLEL_LOCKS, Locking

@@ -11,14 +11,13 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor import rules
 from depdoctor.errors import PlanFileError
-from depdoctor.lock.declared import in_groups
 from depdoctor.model.explanation import Contents, Purpose
 from depdoctor.model.finding import Cause
 from depdoctor.model.graph import chains
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
 from depdoctor.model.plan import Image, Plan
-from depdoctor.model.project import DeclaredRequirement, Location
+from depdoctor.model.project import DeclaredRequirement, Location, in_groups
 from depdoctor.pipeline.scanning import LockedFleet
 from depdoctor.pipeline.standing import Settings, committed_plan
 

@@ -10,7 +10,6 @@ from packaging.utils import canonicalize_name
 from depdoctor import discover, lock, read
 from depdoctor.adapters.index import RemoteWheels
 from depdoctor.generate.affinity import offers_gpu, serves, ways_on
-from depdoctor.lock.declared import in_groups
 from depdoctor.model.config import Config
 from depdoctor.model.deployment import Deployment
 from depdoctor.model.distribution import WheelFacts
@@ -19,7 +18,7 @@ from depdoctor.model.finding import Cause
 from depdoctor.model.lock import Lock, Unknown
 from depdoctor.model.page import Machine, Owned, Page
 from depdoctor.model.plan import Image, Plan
-from depdoctor.model.project import Reading
+from depdoctor.model.project import Reading, in_groups
 from depdoctor.model.target import Target, numbered
 from depdoctor.pipeline import index_names, references
 from depdoctor.pipeline.contents import purposes

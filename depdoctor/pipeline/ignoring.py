@@ -11,16 +11,16 @@ from depdoctor.model.plan import Plan
 
 
 def ignored_by_projects(plan: Plan, root: Path) -> Mapping[str, tuple[str, ...]]:
-    """The lines of the `.dockerignore` of each project that has one, by its folder.
+    """The lines of the `.dockerignore` of each folder of code that has one.
 
-    Raises `BuildError` where one cannot be read, and where what is left of a project holds credentials.
+    Raises `BuildError` where one cannot be read, and where what is left of a folder holds credentials.
     """
     found = {}
-    for image in plan.images:
-        refuse_secrets(root / image.code)
-        path = root / image.code / ".dockerignore"
+    for folder in dict.fromkeys(folder for image in plan.images for folder in image.folders):
+        refuse_secrets(root / folder)
+        path = root / folder / ".dockerignore"
         try:
-            found[image.code] = tuple(path.read_text("utf-8-sig").splitlines())
+            found[folder] = tuple(path.read_text("utf-8-sig").splitlines())
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:

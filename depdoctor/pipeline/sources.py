@@ -18,13 +18,16 @@ def source_of(repository: Repository, root: Path, store: Store) -> Callable[[Ima
     def told(image: Image) -> Source:
         if not repository.key:
             return NO_SOURCE
-        key = f"revision 1 {root.resolve()} {repository.key} {image.code}"
+        key = f"revision 1 {root.resolve()} {repository.key} {' '.join(image.folders)}"
         revision = store.recall(key)
         if revision is None:
-            revision = repository.last_touched(image.code)
+            revision = repository.last_touched(*image.folders)
             store.remember(key, revision)
-        changed = repository.changed(image.code)
-        dirty = bool(changed) and any(map(kept_by(root / image.code), changed))
+        dirty = any(
+            any(map(kept_by(root / folder), changed))
+            for folder in image.folders
+            if (changed := repository.changed(folder))
+        )
         return Source(revision=revision, dirty=bool(revision) and dirty)
 
     return told

@@ -13,12 +13,11 @@ from packaging.version import Version
 from depdoctor.adapters import advisories as source
 from depdoctor.adapters import files
 from depdoctor.errors import UsageError
-from depdoctor.lock.declared import in_groups
 from depdoctor.model.graph import holds
 from depdoctor.model.image import Bundle
 from depdoctor.model.inventory import Entry
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DeclaredRequirement, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, Project, Reading, in_groups
 from depdoctor.model.seams import Progress
 from depdoctor.model.update import Advisory, Update
 from depdoctor.pipeline.editing import Edited, edited

@@ -13,11 +13,11 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor import lock
-from depdoctor.lock.declared import in_groups
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, Question, Resolved, Unresolvable
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
+from depdoctor.model.project import in_groups
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.pipeline.aligning import LEAST_S, Judge, locking_with

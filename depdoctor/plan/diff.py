@@ -80,6 +80,8 @@ def _besides(old: Image, new: Image) -> Iterator[str]:
         yield "how it is started"
     if old.code != new.code:
         yield f"code {old.code} → {new.code}"
+    if old.local != new.local:
+        yield f"folders {_folders(old)} → {_folders(new)}"
 
 
 def _versions(plan: Plan, image: Image) -> dict[NormalizedName, str]:
@@ -93,3 +95,7 @@ def _moves(before: Mapping[NormalizedName, str], after: Mapping[NormalizedName, 
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     )
+
+
+def _folders(image: Image) -> str:
+    return ", ".join(f"{one.folder} ({one.name} {one.version}, {one.source})" for one in image.local) or "none"

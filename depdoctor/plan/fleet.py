@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import shlex
 from collections import defaultdict
@@ -15,6 +14,7 @@ from depdoctor.errors import ConfigError
 from depdoctor.model.config import DEFAULT_BASE, Config
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.naming import image_names
 from depdoctor.model.noun import dataclass
@@ -28,7 +28,7 @@ from depdoctor.model.plan import (
     Plan,
     Skipped,
 )
-from depdoctor.model.project import DEFAULT_GROUP, Include, Reading
+from depdoctor.model.project import DEFAULT_GROUP, LocalUse, in_groups
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.plan.bases import base_of
@@ -76,9 +76,8 @@ def plan(
     drafts: list[_Draft] = []
     skipped: list[Skipped] = []
     pins: list[Pin] = []
-    roots = {entry.project.root for entry in inventory.entries}
     for entry in inventory.entries:
-        locks, reason = _chosen(entry, config, roots)
+        locks, reason = _chosen(entry, config)
         more = (others or {}).get(entry.project.name, ())
         if reason and not more:
             skipped.append(Skipped(project=entry.project.name, reason=reason))
@@ -171,8 +170,8 @@ def _apart(drafts: Sequence[_Draft]) -> tuple[list[_Draft], list[Skipped]]:
     return [draft for draft in drafts if draft.image.project not in skipped], list(skipped.values())
 
 
-def _chosen(entry: Entry, config: Config, roots: Collection[str]) -> tuple[tuple[Lock, ...], str]:
-    """The locks that become images, or the reason why none does. `roots` are the folders of all projects."""
+def _chosen(entry: Entry, config: Config) -> tuple[tuple[Lock, ...], str]:
+    """The locks that become images, or the reason why none does."""
     if UNFIT.search(entry.project.name):
         return (), "the path of its folder holds a backslash, a control character, or bytes that are no UTF-8"
     groups = _named(config.project(entry.project.root).groups)
@@ -188,32 +187,19 @@ def _chosen(entry: Entry, config: Config, roots: Collection[str]) -> tuple[tuple
             if pin.file is None or not pin.file.sha256:
                 origin = pin.source or pin.index or "no known place"
                 return (), f"{pin} comes from {origin}, which gives no file with a hash"
-    for include, folder in _folders(entry.reading, groups):
-        if _nearest(folder, roots) != entry.project.root:
-            return (), (
-                f"{include.location}: `{folder}` is a folder of its own, which the image would lack: to have it there, "
-                f"build it (`uv build --wheel --out-dir wheels {shlex.quote(folder)}`) and name the wheel in its place"
-            )
+        for use in _uses(entry, lock):
+            if use.obstacle and use.package.folder != entry.project.root:
+                folder = shlex.quote(use.package.folder)
+                return (), (
+                    f"{use.location}: the folder `{use.package.folder}` {use.obstacle}, so that a copy of it does not "
+                    f"do: build it (`uv build --wheel --out-dir wheels {folder}`) and name the wheel in its place"
+                )
     return locks, ""
 
 
-def _folders(reading: Reading, groups: Collection[str]) -> Iterator[tuple[Include, str]]:
-    """The folders that are installed by their paths in the default group or one of these, and what asks for each."""
-    members = {canonicalize_name(one.name): posixpath.dirname(one.path) or "." for one in reading.manifests if one.name}
-    for manifest in reading.manifests:
-        for include in manifest.includes:
-            folder = members.get(canonicalize_name(include.path)) if include.role == "member" else include.path
-            wanted = include.group in {DEFAULT_GROUP, *groups} or include.group.partition(":")[2] in groups
-            if include.role in {"project", "member"} and folder and wanted:
-                yield include, folder
-
-
-def _nearest(folder: str, roots: Collection[str]) -> str:
-    """The project that a folder lies in, whose image has its files; "" for none."""
-    folder = posixpath.normpath(folder)
-    while folder not in roots and folder not in {"", "."}:
-        folder = posixpath.dirname(folder) or "."
-    return folder if folder in roots else ""
+def _uses(entry: Entry, lock: Lock) -> Iterator[LocalUse]:
+    """The folders that a project installs by their paths in the groups of a lock, and its own."""
+    return (use for use in entry.reading.local if in_groups(use.group, lock.groups))
 
 
 def _unserved(entry: Entry, inventory: Inventory, served: Collection[str]) -> Iterator[Skipped]:
@@ -277,11 +263,20 @@ def _draft(
         model_version=(settings.model_version or _stated_version(entry, weights)) if weights else "",
         provided=lock.provided,
         packing=config.image.packing,
+        local=_local(entry, lock),
         targets=variant.targets,
         variant=lock.variant,
         why=variant.why,
     )
     return _Draft(image=image, wheels=frozenset(pin.file.sha256 for pin in lock.pins if pin.file))
+
+
+def _local(entry: Entry, lock: Lock) -> tuple[LocalPackage, ...]:
+    """The packages that are folders and that an image needs besides its pins, and its own where a copy of it does."""
+    uses = sorted((use for use in _uses(entry, lock) if not use.obstacle), key=lambda use: use.package)
+    by_name = {use.package.name: use.package for use in uses}
+    by_name |= {use.package.name: use.package for use in uses if use.package.folder == entry.project.root}
+    return tuple(by_name[name] for name in sorted(by_name) if canonicalize_name(name) not in lock.by_name)
 
 
 def _stated_version(entry: Entry, weights: Sequence[WeightFile]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -16,11 +16,12 @@ from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.git_source import PREFIX, fixed
-from depdoctor.model.noun import dataclass
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,
     LAYER_FORMAT,
+    PACKAGE_NAME,
     REFERENCE,
     SCHEMA_VERSION,
     SYSTEM_PACKAGE,
@@ -35,6 +36,7 @@ from depdoctor.model.plan import (
 )
 from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.model.weights import Keep, WeightFile
+from depdoctor.planfile.value import Value, fail
 
 KEEP = re.compile("|".join(Keep))
 
@@ -43,7 +45,6 @@ VARIANT = re.compile("cpu")
 
 MAX_BYTES = 64 << 20
 MAX_FILE_BYTES = 1 << 50
-MAX_TEXT = 8192
 MOST_PARTS = 100
 HEX = re.compile(r"[0-9a-f]{64}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -53,21 +54,18 @@ PYTHON = re.compile(r"3\.\d{1,2}")
 PLATFORM = re.compile(r"linux-(?P<machine>[a-z0-9_]+)-(?P<libc>glibc|musl)(?P<major>\d{1,2})\.(?P<minor>\d{1,3})")
 ANY_PLATFORM = re.compile(rf"{PLATFORM.pattern}|(windows|macos)-[a-z0-9_]+")
 CODE = re.compile(r"DD\d{3}")
-PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 ANY = re.compile(r"[^\x00]*")
 PROVIDED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(==[0-9A-Za-z.+!]+)?")
 MODULE = re.compile(r"\w+(\.\w+)*")
 CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
-T = TypeVar("T")
-
 
 @lru_cache(maxsize=2)
 def loads(text: str, path: str = PLAN_NAME) -> Plan:
     """The plan in a text. Raises `PlanFileError` with `path` and the key that is wrong."""
     if len(text) > MAX_BYTES:
-        _fail(path, "", f"is over {MAX_BYTES >> 20} MiB")
+        fail(path, "", f"is over {MAX_BYTES >> 20} MiB")
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -84,7 +82,7 @@ def loads(text: str, path: str = PLAN_NAME) -> Plan:
             where=f"{path}:{line}" if line else path,
             hint="restore it from version control, or plan with `--fresh`",
         ) from error
-    return _plan(_Value(document, path, ""))
+    return _plan(Value(document, path, ""))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -98,72 +96,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _fail(path: str, key: str, problem: str) -> NoReturn:
-    raise PlanFileError(
-        f"`{key or 'the document'}` {problem}",
-        where=path,
-        hint="restore it from version control, or plan with `--fresh`",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A piece of the document, and the key that leads to it."""
-
-    content: Any
-    path: str
-    key: str
-
-    def fail(self, problem: str) -> NoReturn:
-        _fail(self.path, self.key, problem)
-
-    def fields(self, required: str, optional: str = "") -> dict[str, _Value]:
-        """The members of an object that has all of `required`, and none that is not in either."""
-        if not isinstance(self.content, dict):
-            self.fail("must be an object")
-        names, wanted = set(self.content), set(required.split())
-        for name in sorted(wanted - names):
-            self.fail(f"lacks `{name}`")
-        for name in sorted(names - wanted - set(optional.split())):
-            self.fail(f"has an unknown key `{name[:80]}`")
-        return {name: self._at(name, f".{name}") for name in names}
-
-    def members(self) -> dict[str, _Value]:
-        """The members of an object with keys of any name."""
-        if not isinstance(self.content, dict):
-            self.fail("must be an object")
-        return {name: self._at(name, f".{name[:80]}") for name in self.content}
-
-    def each(self, read: Callable[[_Value], T]) -> tuple[T, ...]:
-        """The items of a list."""
-        if not isinstance(self.content, list):
-            self.fail("must be a list")
-        return tuple(read(self._at(number, f"[{number}]")) for number in range(len(self.content)))
-
-    def _at(self, step: str | int, suffix: str) -> _Value:
-        return _Value(self.content[step], self.path, f"{self.key}{suffix}".lstrip("."))
-
-    def text(self, pattern: re.Pattern[str] = PLAIN) -> str:
-        """A string that matches a pattern as a whole."""
-        if not isinstance(self.content, str) or len(self.content) > MAX_TEXT or not pattern.fullmatch(self.content):
-            self.fail(f"must be a string like {pattern.pattern}")
-        return self.content
-
-    def whole(self, low: int, high: int) -> int:
-        """A whole number within bounds."""
-        if type(self.content) is not int or not low <= self.content <= high:
-            self.fail(f"must be a whole number from {low} to {high}")
-        return self.content
-
-    def inside(self) -> str:
-        """A POSIX path that stays within the folder it is relative to."""
-        path = self.text()
-        if not path or path.startswith("/") or "\\" in path or ".." in path.split("/"):
-            self.fail("must be a relative path without `..`")
-        return path
-
-
-def _plan(document: _Value) -> Plan:
+def _plan(document: Value) -> Plan:
     fields = document.fields("schema_version packages nodes images", "skipped moves targets accepted")
     if fields["schema_version"].whole(0, 1 << 30) != SCHEMA_VERSION:
         fields["schema_version"].fail(f"must be {SCHEMA_VERSION}; this plan was made by another version of depdoctor")
@@ -184,7 +117,7 @@ def _plan(document: _Value) -> Plan:
     return plan
 
 
-def _read_package(value: _Value) -> Pin:
+def _read_package(value: Value) -> Pin:
     fields = value.fields("name version filename url sha256", "size_bytes unpacked_bytes index source")
     for key in {"url", "index", "source"} & set(fields):
         if fields[key].text().startswith(PREFIX):
@@ -206,7 +139,7 @@ def _read_package(value: _Value) -> Pin:
     )
 
 
-def _check_repository(value: _Value, sha256: _Value) -> None:
+def _check_repository(value: Value, sha256: Value) -> None:
     """That an address of git is one that may be fetched, at a commit, and that the hash is that of the address."""
     try:
         source = fixed(value.text())
@@ -218,21 +151,21 @@ def _check_repository(value: _Value, sha256: _Value) -> None:
         sha256.fail("is not that of the address")
 
 
-def _package_name(value: _Value) -> NormalizedName:
+def _package_name(value: Value) -> NormalizedName:
     name = value.text()
     if not name or canonicalize_name(name) != name or not IMAGE_NAME.fullmatch(name):
         value.fail("must be a normalized package name")
     return canonicalize_name(name)
 
 
-def _version(value: _Value) -> Version:
+def _version(value: Value) -> Version:
     try:
         return Version(value.text())
     except InvalidVersion as error:
         value.fail(str(error))
 
 
-def _read_node(value: _Value, files: Mapping[str, str]) -> Node:
+def _read_node(value: Value, files: Mapping[str, str]) -> Node:
     fields = value.fields("key layers", "parent")
     return Node(
         key=fields["key"].text(HEX),
@@ -241,7 +174,7 @@ def _read_node(value: _Value, files: Mapping[str, str]) -> Node:
     )
 
 
-def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
+def _read_layer(value: Value, files: Mapping[str, str]) -> Layer:
     fields = value.fields("key wheels", "parts")
     wheels = fields["wheels"].members()
     for filename, wheel in wheels.items():
@@ -257,9 +190,9 @@ def _read_layer(value: _Value, files: Mapping[str, str]) -> Layer:
     )
 
 
-def _read_image(value: _Value) -> Image:
+def _read_image(value: Value) -> Image:
     optional = "node command port health imports targets system_packages from_base weights keep "
-    optional += "model_version packing variant why"
+    optional += "model_version packing local variant why"
     fields = value.fields("name project python platform base code", optional)
     base = fields["base"].fields("reference", "digest")
     platform = PLATFORM.fullmatch(fields["platform"].text())
@@ -295,12 +228,13 @@ def _read_image(value: _Value) -> Image:
         keep=Keep(fields["keep"].text(KEEP)) if "keep" in fields else Keep.LAYER,
         model_version=fields["model_version"].text() if "model_version" in fields else "",
         packing=Packing.of(fields["packing"].each(lambda item: item.text(PACKING))) if "packing" in fields else USUAL,
+        local=fields["local"].each(_read_local) if "local" in fields else (),
         variant=fields["variant"].text(VARIANT) if "variant" in fields else "",
         why=fields["why"].text() if "why" in fields else "",
     )
 
 
-def _read_target(value: _Value) -> Target:
+def _read_target(value: Value) -> Target:
     numbers = ("max_image_bytes", "gpu_memory_bytes")
     versions = ("driver", "driver_cuda", "cuda", "cudnn")
     fields = value.fields("name platform", " ".join(("gpus", *numbers, *versions)))
@@ -313,7 +247,7 @@ def _read_target(value: _Value) -> Target:
     )
 
 
-def _platform(value: _Value) -> Platform:
+def _platform(value: Value) -> Platform:
     """Any platform, as it is written."""
     text = value.text(ANY_PLATFORM)
     if linux := PLATFORM.fullmatch(text):
@@ -323,7 +257,7 @@ def _platform(value: _Value) -> Platform:
     return Platform(system=system, machine=machine)
 
 
-def _read_weights(value: _Value) -> WeightFile:
+def _read_weights(value: Value) -> WeightFile:
     fields = value.fields("path sha256 size_bytes")
     return WeightFile(
         path=fields["path"].inside(),
@@ -332,11 +266,21 @@ def _read_weights(value: _Value) -> WeightFile:
     )
 
 
-def _read_argument(value: _Value) -> str:
+def _read_local(value: Value) -> LocalPackage:
+    fields = value.fields("name version folder source")
+    return LocalPackage(
+        name=fields["name"].text(PACKAGE_NAME),
+        version=str(_version(fields["version"])),
+        folder=fields["folder"].inside(),
+        source=fields["source"].inside(),
+    )
+
+
+def _read_argument(value: Value) -> str:
     return value.text(ANY)
 
 
-def _read_skipped(value: _Value) -> Skipped:
+def _read_skipped(value: Value) -> Skipped:
     fields = value.fields("project reason", "targets")
     return Skipped(
         project=fields["project"].text(ANY),
@@ -345,7 +289,7 @@ def _read_skipped(value: _Value) -> Skipped:
     )
 
 
-def _read_move(value: _Value) -> Moved:
+def _read_move(value: Value) -> Moved:
     fields = value.fields("package projects reason saved_bytes", "before after")
     return Moved(
         package=_package_name(fields["package"]),
@@ -357,7 +301,7 @@ def _read_move(value: _Value) -> Moved:
     )
 
 
-def _check_tree(plan: Plan, nodes: _Value, images: _Value) -> None:
+def _check_tree(plan: Plan, nodes: Value, images: Value) -> None:
     """That nodes form trees, parents first, that keys are what they stand for, and that no wheel comes twice."""
     known: dict[str, Node] = {}
     for node in plan.nodes:
@@ -366,7 +310,7 @@ def _check_tree(plan: Plan, nodes: _Value, images: _Value) -> None:
         known[node.key] = node
     checked: set[str] = set()
     for number, image in enumerate(plan.images):
-        here = _Value(image, images.path, f"images[{number}]")
+        here = Value(image, images.path, f"images[{number}]")
         if image.node and image.node not in known:
             here.fail("stands on a node that is not there")
         pins = plan.pins(image)

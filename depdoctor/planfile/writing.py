@@ -10,6 +10,7 @@ from depdoctor.model.address import redact
 from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import Pin
 from depdoctor.model.git_source import PREFIX
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.plan import Image, Node, Plan
 from depdoctor.model.target import Target
 from depdoctor.model.weights import Keep
@@ -100,6 +101,10 @@ def _move(move: Moved) -> dict[str, object]:
     }
 
 
+def _local(one: LocalPackage) -> dict[str, object]:
+    return {"name": one.name, "version": one.version, "folder": one.folder, "source": one.source}
+
+
 def _target(target: Target) -> dict[str, object]:
     versions = {"driver": target.driver, "driver_cuda": target.driver_cuda, "cuda": target.cuda, "cudnn": target.cudnn}
     return _filled(
@@ -134,4 +139,5 @@ def _image(image: Image) -> dict[str, object]:
         system_packages=list(image.system_packages),
         from_base=list(image.provided),
         packing=list(image.packing.words()),
+        local=[_local(one) for one in image.local],
     )

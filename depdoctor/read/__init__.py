@@ -13,7 +13,7 @@ from pathlib import Path
 from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.project import Project, Reading, Weights
-from depdoctor.read import imports, model_card, python_version, same_weights, serving
+from depdoctor.read import imports, local_packages, model_card, python_version, same_weights, serving
 from depdoctor.read.assembly import Assembly
 from depdoctor.read.files import ScanFiles
 from depdoctor.read.readers import Parse, Readers
@@ -71,6 +71,7 @@ def read(
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
         serving=serving.serving(project, files.text_or_none),
+        local=tuple(local_packages.local_uses(project, assembly.asked, assembly.facts, files.entries)),
     )
 
 

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from depdoctor.model.distribution import LockedPackage
 from depdoctor.model.formats import CONDA_GROUP, DOCKERFILE, ENVIRONMENT, POETRY_LOCK, REQUIREMENTS, format_of
+from depdoctor.model.local_package import PackageFacts
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import (
     DEFAULT_GROUP,
@@ -25,6 +26,7 @@ from depdoctor.model.project import (
 from depdoctor.read.encoding import LEGACY
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.groups import groups_of
+from depdoctor.read.local_packages import Asked
 
 FOLDER_MANIFESTS = ("pyproject.toml", "setup.cfg", "setup.py")
 """Where a folder that is required by its path says what it requires itself."""
@@ -73,6 +75,8 @@ class Assembly:
     _failed: dict[str, UnreadableManifest] = field(default_factory=dict)
     _uses: dict[str, dict[_Use, None]] = field(default_factory=dict)
     _problems: dict[str, dict[Problem, None]] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    """The folders that are installed by their paths, as they are come upon."""
 
     def run(self) -> None:
         """Read everything, the default group first, so that what it holds is not repeated for other groups."""
@@ -105,6 +109,12 @@ class Assembly:
                 continue
             compiled = _is_compiled(manifest, placed) or _is_overruled(manifest, placed)
             yield replace(manifest, requirements=()) if compiled else _without_solved(manifest, placed)
+
+    def facts(self, folder: str) -> list[PackageFacts]:
+        """What the manifests of a folder say of it as a package."""
+        paths = (posixpath.normpath(posixpath.join(folder, name)) for name in FOLDER_MANIFESTS)
+        manifests = [self._parsed[path] for path in paths if path in self._parsed]
+        return [manifest.package for manifest in manifests if manifest.package]
 
     def unreadable(self) -> Iterator[UnreadableManifest]:
         """What could not be read, without includes that are not there: those are problems of the including file."""
@@ -159,13 +169,17 @@ class Assembly:
             self._problem(include, f"no member of the workspace is called `{include.path}`", "missing")
             return
         own = folder == self.project.root
+        asked = Asked(folder=folder, group=group, location=include.location)
         if own and not include.extras:
+            self.asked.append(asked)
             return  # read anyway
         use = _Use(group=group, whole=False, with_default=not own, extras=include.extras)
         paths = [posixpath.normpath(posixpath.join(folder, name)) for name in FOLDER_MANIFESTS]
         listed = ", ".join(FOLDER_MANIFESTS)
         read = [path for path in paths if path in above or self._reach(path, use, above) is not None]
-        if not read and not own:
+        if read or own:
+            self.asked.append(asked)
+        else:
             self._problem(include, f"the folder `{folder}` has no {listed}, or is not there", "missing")
 
     def _member(self, name: str) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, IndexOptions, Manifest
-from depdoctor.read import address, content_hash, pixi_toml, poetry, toml, uv_settings
+from depdoctor.read import address, content_hash, packaged, pixi_toml, poetry, toml, uv_settings
 from depdoctor.read.declarations import Declarations, text_of
 from depdoctor.read.document import Document, Path
 
@@ -51,6 +51,7 @@ def parse(text: str, path: str) -> Manifest:
         indexes=_indexes(document, declarations).joined(uv_settings.indexes(document, declarations)),
         includes=tuple(declarations.includes),
         problems=tuple(declarations.problems),
+        package=packaged.of_pyproject(document),
         digests=(*content_hash.poetry(document), *content_hash.pdm(document)),
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from depdoctor.model.local_package import PackageFacts
 from depdoctor.model.noun import dataclass, field
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
+from depdoctor.read import packaged
 from depdoctor.read.declarations import Declarations
 from depdoctor.read.document import Document
 from depdoctor.read.errors import ManifestError
@@ -56,7 +58,20 @@ def parse(text: str, path: str) -> Manifest:
         requirements=tuple(declarations.requirements),
         includes=tuple(declarations.includes),
         problems=tuple(declarations.problems),
+        package=_package(sections, name.text.strip()),
     )
+
+
+def _package(sections: Mapping[str, Mapping[str, _Option]], name: str) -> PackageFacts | None:
+    """What it says of its folder as a package; None for a file of settings of other tools alone."""
+    metadata, options = sections.get("metadata", {}), sections.get("options", {})
+    if not (metadata or options):
+        return None
+    version = metadata.get("version", _Option()).text.strip()
+    found = re.search(r"^\s*=\s*(\S+)", options.get("package_dir", _Option()).text, re.MULTILINE)
+    where = sections.get("options.packages.find", {}).get("where", _Option()).text.strip()
+    source = found[1] if found else where
+    return packaged.facts(name=name, version=version, source=source, installed=True)
 
 
 def _requirements(option: _Option | None, group: str, declarations: Declarations) -> None:

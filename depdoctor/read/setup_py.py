@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import DEFAULT_GROUP, Manifest
+from depdoctor.read import packaged
 from depdoctor.read.declarations import Declarations
 from depdoctor.read.document import Document
 from depdoctor.read.errors import ManifestError
@@ -27,6 +28,9 @@ _DEEPEST = 20
 
 _CHANGES = frozenset({"append", "extend", "insert", "remove", "pop", "update", "setdefault"})
 """Methods that change a list or a dictionary in place."""
+
+_COMPILED = frozenset({"ext_modules", "rust_extensions", "cffi_modules", "cmake_source_dir"})
+"""Arguments of `setup()` that tell what is to be compiled (setuptools, setuptools-rust, cffi, scikit-build)."""
 
 _FILE_ENDINGS = (".txt", ".in", ".pip")
 
@@ -51,15 +55,24 @@ def parse(text: str, path: str) -> Manifest:
     script.extras(arguments.get("extras_require"))
     script.python(arguments.get("python_requires"))
     name = arguments.get("name")
+    folders = arguments.get("package_dir")
+    parts = dict(script.entries(table)) if folders and isinstance(table := script.resolved(folders), ast.Dict) else {}
     return Manifest(
         path=path,
         format=FORMAT,
-        name=script.string(name) or "" if name else "",
+        name=script.text(name),
         requires_python=script.declarations.requires_python,
         python_line=script.declarations.python_line,
         requirements=tuple(script.declarations.requirements),
         includes=tuple(script.declarations.includes),
         problems=tuple(script.declarations.problems),
+        package=packaged.facts(
+            name=script.text(name),
+            version=script.text(arguments.get("version")),
+            source=script.text(parts.get("")),
+            compiled=bool(arguments.keys() & _COMPILED),
+            installed=True,
+        ),
     )
 
 
@@ -135,6 +148,10 @@ class _Script:
         """A text, if it is certain: a literal, or literals put together."""
         node = self.resolved(node)
         return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+    def text(self, node: ast.expr | None) -> str:
+        """A text, "" where there is none or it is not certain."""
+        return self.string(node) or "" if node else ""
 
     def entries(self, node: ast.Dict) -> Iterator[tuple[str, ast.expr]]:
         """The entries of a dictionary literal; what is spread into it as well."""

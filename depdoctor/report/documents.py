@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from depdoctor.model.page import Machine, Owned, Page
-from depdoctor.model.plan import SCRATCH, Image, Plan
+from depdoctor.model.plan import SCRATCH, Image, Plan, place_in
 from depdoctor.model.target import numbered
 from depdoctor.model.weights import Keep
 from depdoctor.report.amounts import many, size
@@ -79,12 +79,16 @@ def _page(plan: Plan, page: Page, registry: str, tag: str) -> Iterator[str]:
     yield from _back(page, registry)
     yield "## What is in it, and what for"
     yield from _packages(plan, page)
+    if image.local:
+        yield "## Folders that are packages"
+        rows = [(one.name, one.version, one.folder, place_in(image, one)) for one in image.local]
+        yield table(("package", "version", "folder", "in the image"), rows)
     if page.image.weights:
         yield "## Weights"
         version = f" Version: {text(image.model_version)}." if image.model_version else ""
         yield f"{_kept(image)}{version}"
-        rows = [(one.path, size(one.size_bytes), one.sha256) for one in image.weights]
-        yield table(("file", "size", "SHA-256"), rows)
+        files = [(one.path, size(one.size_bytes), one.sha256) for one in image.weights]
+        yield table(("file", "size", "SHA-256"), files)
     yield "[All images](../README.md)"
 
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from depdoctor import __version__
 from depdoctor.model.distribution import Pin
 from depdoctor.model.label import section_digest
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.plan import SCRATCH, Image, Plan
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def bill(plan: Plan, image: Image, metadata: Mapping[str, str]) -> dict[str, Any
 
     pins = plan.pins(image)
     read = {pin.name: parse_email(metadata.get(pin.file.sha256, "") if pin.file else "")[0] for pin in pins}
-    components = [_component(pin, read[pin.name]) for pin in pins]
+    components = [_component(pin, read[pin.name]) for pin in pins] + [_folder(one) for one in image.local]
     return _document(plan, image, components, {purl(pin): _needed(read[pin.name], image, pins) for pin in pins})
 
 
@@ -96,6 +97,11 @@ def _component(pin: Pin, metadata: RawMetadata) -> dict[str, Any]:
     if links := list(_links(metadata)):
         found["externalReferences"] = links
     return found
+
+
+def _folder(package: LocalPackage) -> dict[str, Any]:
+    """A package that is a folder, and no release that a package URL could name."""
+    return {"type": "library", "bom-ref": f"local:{package.name}", "name": package.name, "version": package.version}
 
 
 def _base(image: Image) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from depdoctor.errors import ConfigError
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Kind
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unknown, Unresolvable, Why
 from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Base, layer_key, node_key
-from depdoctor.model.project import Include, Location, Manifest
+from depdoctor.model.project import LocalUse, Location
 from depdoctor.model.target import Environment, Platform, Target
 from depdoctor.plan import base_references, plan
 from depdoctor.plan.bases import base_reference
@@ -140,31 +141,33 @@ def test_configuration_that_fits_no_image_is_refused(config: Config, key: str) -
 
 
 LINE = Location(path="app/requirements.txt", line=1)
+LIB = LocalPackage(name="lib", folder="lib", version="1", source="src")
+OWN = LocalPackage(name="app", folder="app")
 
 
 @pytest.mark.parametrize(
-    ("include", "planned"),
+    ("use", "held"),
     [
-        (Include(path="lib", role="project", location=LINE), False),
-        (Include(path="app/lib", role="project", location=LINE), True),
-        (Include(path="app/inner", role="project", location=LINE), False),
-        (Include(path="app", role="project", location=LINE), True),
-        (Include(path="lib", role="project", location=LINE, group="dev"), True),
-        (Include(path="lib", role="project", location=LINE, group="group:gpu"), False),
-        (Include(path="Left_Lib", role="member", location=LINE), False),
-        (Include(path="lib/more.txt", role="requirements", location=LINE), True),
+        (LocalUse(package=LIB, location=LINE), (LIB,)),
+        (LocalUse(package=LIB, location=LINE, group="dev"), ()),
+        (LocalUse(package=LIB, location=LINE, group="group:gpu"), (LIB,)),
+        (LocalUse(package=OWN, location=LINE), (OWN,)),
+        (LocalUse(package=OWN, location=LINE, obstacle="has parts that are compiled"), ()),
+        (LocalUse(package=LIB, location=LINE, group="dev", obstacle="has parts that are compiled"), ()),
+        (LocalUse(package=LIB, location=LINE, obstacle="has parts that are compiled"), None),
+        (LocalUse(package=replace(LIB, name="x"), location=LINE), ()),  # a wheel brings it
     ],
 )
-def test_project_that_installs_another_folder_gets_no_image_without_it(include: Include, planned: bool) -> None:
-    own = Manifest(path="app/requirements.txt", format="requirements.txt", includes=(include,))
-    member = Manifest(path="libs/left/pyproject.toml", format="pyproject.toml", name="left-lib")
+def test_an_image_holds_the_folders_that_its_groups_install(
+    use: LocalUse, held: tuple[LocalPackage, ...] | None
+) -> None:
     app = entry("app", replace(lock("app", [pin("x")]), groups=("", "gpu")))
-    app = replace(app, reading=replace(app.reading, manifests=(own, member)))
-    inner = entry("app/inner", lock("app/inner", [pin("x")]))
+    app = replace(app, reading=replace(app.reading, local=(use,)))
     config = Config(projects=(ProjectConfig(path="app", groups=("gpu",)),))
-    made = plan(inventory([app, inner, entry("lib", lock("lib", [pin("x")]))]), config, {})
-    assert ("app" in {image.project for image in made.images}) == planned
+    made = plan(inventory([app]), config, {})
+    assert [image.local for image in made.images] == ([] if held is None else [held])
     assert all(str(LINE) in skip.reason and "uv build --wheel" in skip.reason for skip in made.skipped)
+    assert planfile.loads(planfile.dumps(made)) == made
 
 
 IMPOSSIBLE = Impossible(kind=Kind.SELF_CONFLICT, message="a==1 and a==2 " + "x" * 9000 + "\nmore")

@@ -18,6 +18,7 @@ from depdoctor import planfile
 from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ProjectConfig
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.plan import Skipped
 from depdoctor.model.target import Gpu, Platform, Target
 from depdoctor.plan import plan
@@ -42,6 +43,8 @@ def small() -> dict[str, Any]:
     config = Config(projects=(FULL,), ignored_rules=("DD511",))
     made = plan(found, config, {}, others={"b": (replace(without, pins=(pin("z"),)),)})
     skipped = Skipped(project="a", reason="nothing resolves", targets=("board",))
+    local = LocalPackage(name="common", folder="libs/common", version="1.5", source="src")
+    made = replace(made, images=tuple(replace(image, local=(local,)) for image in made.images))
     made = replace(made, moves=(MOVED,), skipped=(*made.skipped, skipped))
     assert planfile.loads(planfile.dumps(made)) == made
     document: dict[str, Any] = json.loads(planfile.dumps(made))

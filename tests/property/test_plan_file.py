@@ -15,6 +15,7 @@ from depdoctor import planfile
 from depdoctor.errors import PlanFileError
 from depdoctor.model.alignment import Moved
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.packing import Compression, Packing
 from depdoctor.plan import plan
 
@@ -30,7 +31,10 @@ PLAN = plan(
     Config(projects=(SETTINGS,), image=ImageConfig(packing=PACKING)),
     {},
 )
-TEXT = planfile.dumps(replace(PLAN, moves=(MOVED,)))
+LOCAL = LocalPackage(name="common", folder="libs/common", source="src")
+TEXT = planfile.dumps(
+    replace(PLAN, moves=(MOVED,), images=tuple(replace(image, local=(LOCAL,)) for image in PLAN.images))
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()

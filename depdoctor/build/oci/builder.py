@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from depdoctor.build.oci.base import BaseImage, look_at
-from depdoctor.build.oci.code import write_code
+from depdoctor.build.oci.code import write_code, write_site_files
 from depdoctor.build.oci.environment import write_environment
 from depdoctor.build.oci.image import Step, config, manifest
 from depdoctor.build.oci.layout import write_layout
@@ -20,8 +20,9 @@ from depdoctor.build.oci.stream import LayerStream
 from depdoctor.build.oci.tar import MTIME
 from depdoctor.errors import BuildError
 from depdoctor.model.distribution import DistributionFile, Pin
-from depdoctor.model.image import Blob, BuiltImage
+from depdoctor.model.image import APP_ROOT, Blob, BuiltImage
 from depdoctor.model.label import NO_SOURCE, Source, labels
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.plan import Base, Image, Layer, Plan
 from depdoctor.model.seams import Compiler, Fetcher, Progress, Registry, Store, WheelMaker
 from depdoctor.model.target import Environment
@@ -273,6 +274,9 @@ class OciBuilder:
         ]
         steps += self._records(plan, image, layers)
         steps += self._weights(image)
+        steps += [
+            Step(blob=self._beside(plan, image, one), title=f"{one.name} from {one.folder}") for one in image.beside
+        ]
         steps.append(Step(blob=self._code(plan, image), title=f"code of {image.project}"))
         configuration, text = config(image, base, steps, labels(plan, image, self._source(image)), _created())
         blobs = (*base.layers, *(step.blob for step in steps))
@@ -324,16 +328,36 @@ class OciBuilder:
             for files in (layered(image.weights) if image.keep is Keep.LAYER else ())
         ]
 
+    def _beside(self, plan: Plan, image: Image, package: LocalPackage) -> Blob:
+        """A layer of a package that is a folder; all images for one Python that need it share it."""
+        skipped = self._inside(plan, package.folder)
+
+        def write(stream: LayerStream) -> None:
+            write_code(stream, self._root / package.folder, skipped, package.place)
+            write_site_files(stream, package, image.environment.python, package.place)
+
+        return self._kept(write, image)
+
     def _code(self, plan: Plan, image: Image) -> Blob:
-        folder = PurePosixPath(image.code)
-        others = {PurePosixPath(other.code) for other in plan.images} - {folder}
-        inside = [other.relative_to(folder).as_posix() for other in others if other.is_relative_to(folder)]
-        inside += [one.path for one in image.weights]
-        project = self._root / image.code
+        skipped = sorted([*self._inside(plan, image.code), *(one.path for one in image.weights)])
+
+        def write(stream: LayerStream) -> None:
+            write_code(stream, self._root / image.code, skipped)
+            if image.own:
+                write_site_files(stream, image.own, image.environment.python, APP_ROOT)
+
+        return self._kept(write, image)
+
+    def _inside(self, plan: Plan, folder: str) -> list[str]:
+        """What lies in a folder and belongs to other projects, or is what is being made."""
+        above = PurePosixPath(folder)
+        others = {PurePosixPath(other.code) for other in plan.images} - {above}
+        inside = [other.relative_to(above).as_posix() for other in others if other.is_relative_to(above)]
+        place = (self._root / folder).resolve()
         output = self._output.resolve() if self._output else None
-        if output and output != project.resolve() and output.is_relative_to(project.resolve()):
-            inside.append(output.relative_to(project.resolve()).as_posix())
-        return self._kept(lambda stream: write_code(stream, project, sorted(inside)), image)
+        if output and output != place and output.is_relative_to(place):
+            inside.append(output.relative_to(place).as_posix())
+        return sorted(inside)
 
     def _kept(self, write: Callable[[LayerStream], None], image: Image) -> Blob:
         """A small layer, written to the store unless it is there."""

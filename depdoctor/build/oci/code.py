@@ -17,8 +17,8 @@ from depdoctor.model.address import secret_line
 from depdoctor.model.context import IGNORED
 from depdoctor.model.formats import format_of
 from depdoctor.model.image import APP_ROOT
+from depdoctor.model.local_package import LocalPackage, site_files, site_packages
 
-_ROOT = APP_ROOT.removeprefix("/")
 _IGNORE_FILE = ".dockerignore"
 _LARGEST_MANIFEST = 16 * 1024 * 1024
 _MARKS = ("oci-layout", "pyvenv.cfg")
@@ -33,23 +33,32 @@ class Found(NamedTuple):
     link: str
 
 
-def write_code(stream: LayerStream, project: Path, skipped: Sequence[str] = ()) -> None:
-    """Write a project's folder, sorted by path, without what is `skipped`: paths relative to it.
+def write_code(stream: LayerStream, project: Path, skipped: Sequence[str] = (), place: str = APP_ROOT) -> None:
+    """Write a project's folder to a `place`, sorted by path, without what is `skipped`: paths relative to it.
 
     These are folders of other projects, and files that are layers of their own or stay out of the image.
 
     Raises `BuildError` for a link that leaves the folder, and for a file that changes while it is read.
     """
-    stream.folder(_ROOT)
+    root = place.removeprefix("/")
+    stream.enter(f"{root}/")
     walk = _Walk(project, frozenset(skipped))
     for found in sorted(walk.below(project) or (), key=lambda found: found.path):
-        path = f"{_ROOT}/{found.path}"
+        path = f"{root}/{found.path}"
         if found.link:
             stream.link(path, found.link)
         elif stat.S_ISDIR(found.status.st_mode):
             stream.folder(path)
         else:
             _write_file(stream, path, project / found.path, found.status)
+
+
+def write_site_files(stream: LayerStream, package: LocalPackage, python: str, place: str) -> None:
+    """Write what makes a package importable whose folder lies at a `place`."""
+    for path, text in site_files(package, place).items():
+        inside = f"{site_packages(python)}/{path}".removeprefix("/")
+        stream.enter(inside)
+        stream.file(inside, text.encode())
 
 
 def _write_file(stream: LayerStream, path: str, file: Path, status: os.stat_result) -> None:

@@ -1,0 +1,64 @@
+"""Packages that are folders, as stages of the Dockerfile: their code, and what makes it importable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from hashlib import sha256
+
+from depdoctor.generate.quoting import copy_form, exec_form
+from depdoctor.generate.stages import SHORT, buildable, root_name
+from depdoctor.model.local_package import PACKAGES_ROOT, LocalPackage, site_files, site_packages
+from depdoctor.model.plan import Image, Plan, place_in
+
+SITE = "/site"
+"""Where what makes it importable stands in its stage."""
+
+
+def stage_name(image: Image, package: LocalPackage) -> str:
+    """The stage that a package is copied and settled in, which images on the same empty environment share."""
+    return f"local_{_key(image, package)}"
+
+
+def local_files(plan: Plan) -> dict[str, str]:
+    """What the stages copy from the bundle, by path."""
+    return {
+        f"{_folder(image, package)}/{path}": text
+        for image in buildable(plan)
+        for package in image.local
+        for path, text in site_files(package, place_in(image, package)).items()
+    }
+
+
+def stage(image: Image, package: LocalPackage, folders: Collection[str], settle: tuple[str, str]) -> str:
+    """The stage of a package. `folders` are those of all projects; `settle` is the mount and the command to settle."""
+    mount, command = settle
+    lines = [f"FROM {root_name(image)} AS {stage_name(image, package)}", "USER 0:0"]
+    if package.folder != image.code:
+        inside = "" if package.folder == "." else f"{package.folder}/"
+        others = sorted(one.removeprefix(inside) for one in folders if one.startswith(inside) and one != package.folder)
+        lines.insert(0, f"# {package.name}, which is a folder")
+        lines.append(f"COPY --link {copy_form(f'{package.folder}/', f'{package.place}/')}")
+        lines.append(f"RUN {mount} {exec_form([*command.split(), package.place, *others])}")
+    lines.append(f"COPY --link --from=bundle {_folder(image, package)}/ {SITE}/")
+    lines.append(f"RUN {mount} {exec_form([*command.split(), SITE])}")
+    return "\n".join(lines)
+
+
+def copies(image: Image) -> Iterator[str]:
+    """The instructions by which an image takes its packages."""
+    for package in (*image.beside, *filter(None, [image.own])):
+        name = stage_name(image, package)
+        if package.folder != image.code:
+            yield f"COPY --link --from={name} {PACKAGES_ROOT}/ {PACKAGES_ROOT}/"
+        yield f"COPY --link --from={name} {SITE}/ {site_packages(image.environment.python)}/"
+
+
+def _folder(image: Image, package: LocalPackage) -> str:
+    """Where what makes a package importable lies in the bundle."""
+    return f"local/{_key(image, package)}"
+
+
+def _key(image: Image, package: LocalPackage) -> str:
+    parts = [root_name(image), package.name, package.version, package.folder, package.source, place_in(image, package)]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:SHORT]

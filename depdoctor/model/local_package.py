@@ -1,0 +1,72 @@
+"""Packages that are a folder of the fleet and no release: their code is put into images as an editable install has it.
+
+Nothing of them is run or built. An image has a copy of the folder, a `.pth` file that puts what is imported of it on
+the path (https://docs.python.org/3/library/site.html), and the metadata by which a program learns its own version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.noun import dataclass
+
+PACKAGES_ROOT = "/packages"
+"""Where the folders lie in an image, each under the name of its package."""
+
+UNSAID_VERSION = "0+unknown"
+"""The version of a package whose manifest leaves it to a tool (PEP 440; versioneer calls it so, too)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PackageFacts:
+    """What a manifest says of the package that its own folder is; "" where it leaves something open.
+
+    `source` is the folder of its modules, relative to the manifest's. What is `compiled` cannot be used as it stands.
+    `installed` tells whether tools install it for its own sake, as they do what has a build system.
+    """
+
+    name: str = ""
+    version: str = ""
+    source: str = ""
+    compiled: bool = False
+    installed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LocalPackage:
+    """A package that is a folder: its normalized name, its version, and its folder relative to the scan root.
+
+    `source` is where its modules lie in the folder: "." or a path such as "src".
+    """
+
+    name: str
+    folder: str
+    version: str = UNSAID_VERSION
+    source: str = "."
+
+    @property
+    def place(self) -> str:
+        """Where a copy of the folder lies in an image."""
+        return f"{PACKAGES_ROOT}/{self.name}"
+
+
+def site_packages(python: str) -> str:
+    """The folder of the environment of an image in which packages lie, for a Python minor version."""
+    return f"{ENVIRONMENT_ROOT}/lib/python{python}/site-packages"
+
+
+def site_files(package: LocalPackage, place: str) -> Mapping[str, str]:
+    """What lies in site-packages of a package whose folder lies at `place`: texts by paths, sorted.
+
+    The metadata are those of the core metadata specification 2.1, and RECORD names them without hashes (PEP 376).
+    """
+    info = f"{package.name.replace('-', '_')}-{package.version}.dist-info"
+    files = {
+        f"{info}/INSTALLER": "depdoctor\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package.name}\nVersion: {package.version}\n",
+        f"__local__.{package.name}.pth": f"{place}/{package.source}\n" if package.source != "." else f"{place}\n",
+    }
+    record = f"{info}/RECORD"
+    files[record] = "".join(f"{path},,\n" for path in sorted([*files, record]))
+    return dict(sorted(files.items()))
