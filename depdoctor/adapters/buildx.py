@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path, PurePosixPath
+from textwrap import shorten
 from urllib.parse import urlsplit
 
 from depdoctor.errors import BuildError, EngineError
@@ -33,6 +34,7 @@ EPOCH_S = 315532800
 """1980-01-01 00:00 UTC, what images say when they were made unless SOURCE_DATE_EPOCH is set; the earliest of a ZIP."""
 
 TAIL_LINES = 40
+STEP_LETTERS = 140
 GRACE_S = 10
 
 HINTS = (
@@ -41,6 +43,7 @@ HINTS = (
     ("no space left on device", "free disk space of the engine, for instance with `docker buildx prune`"),
     ("failed to resolve source metadata", "check the name of the base image, and `docker login` for its registry"),
     ("pull access denied", "check the name of the base image, and `docker login` for its registry"),
+    ("Unable to locate package", "no such package for this base: correct `system-packages` or `build-packages`"),
     ("Hash mismatch", "a file is not the one that was locked; make the plan again"),
     ("is not a docker command", "install the buildx plugin of the Docker command line"),
     ("Cache export is not supported", "leave the cache out, use the containerd image store, or name a builder"),
@@ -202,6 +205,7 @@ def _run(
 ) -> tuple[int, list[str]]:
     """Run to the end while telling each step; the exit status and the last lines. Ctrl-C ends the child first."""
     tail: deque[str] = deque(maxlen=TAIL_LINES)
+    told: set[str] = set()
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -215,12 +219,19 @@ def _run(
         try:
             for line in process.stdout or ():
                 tail.append(_CREDENTIALS.sub("***@", line.rstrip()))
-                if step := _STEP.match(line):
-                    progress.say(step[1])
+                if (step := _STEP.match(line)) and line not in told:  # BuildKit repeats those that it comes back to
+                    told.add(line)
+                    progress.say(_in_short(step[1]))
             return process.wait(), list(tail)
         except BaseException:
             _end(process)
             raise
+
+
+def _in_short(step: str) -> str:
+    """A step without what a RUN mounts, on one line."""
+    words = [word for word in step.split() if not word.startswith("--mount=") and word != "\\"]
+    return shorten(" ".join(words), STEP_LETTERS, placeholder=" …")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -38,7 +38,7 @@ def parse(reference: str) -> Reference:
     """Read a reference as Docker does. Raises `RegistryError` if it is none."""
     match = _REFERENCE.fullmatch(reference)
     host, rest = _split(match["repository"]) if match else ("", "")
-    if not match or not _REPOSITORY.fullmatch(rest):
+    if not match or not _REPOSITORY.fullmatch(rest) or not _has_port(host):
         raise RegistryError(
             f"`{reference}` is not an image reference", hint="It looks like registry.example/team/name:tag"
         )
@@ -52,6 +52,14 @@ def _split(name: str) -> tuple[str, str]:
     if not rest or not ("." in host or ":" in host or host == "localhost"):
         host, rest = HUB, name
     return (HUB_HOST, rest if "/" in rest else f"library/{rest}") if host == HUB else (host, rest)
+
+
+def _has_port(host: str) -> bool:
+    """Whether the port of a host, if it has one, is one that there can be."""
+    try:
+        return urlsplit(f"//{host}").port != 0
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

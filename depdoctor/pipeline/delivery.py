@@ -113,24 +113,24 @@ def _divided(
     if not reasons:
         return tuple(images), ()
     told = "; ".join(f"`{name}` {why}" for name, why in reasons.items())
+    alone = [
+        image for image in images if image.name in reasons and not needs_engine(standing, image, builds_sdists=True)
+    ]
+    here = "; or --build-sdists, which builds source distributions here" if alone else ""
     if wish.builder == "oci":
         raise UsageError(
             f"the native builder runs no commands, and {told}",
-            hint="use `--builder docker`; or `--build-sdists`, which builds source distributions here, and a base that "
-            "has what `system-packages` add",
+            hint=f"use --builder docker{here}",
         )
     natively = tuple(image for image in images if image.name not in reasons)
     if wish.output:
         if wish.images or not natively:
             raise UsageError(
                 f"{told}: only an engine can build that, and it writes no layouts",
-                hint="give --load or --push REGISTRY/PREFIX; or --build-sdists, which builds source distributions here",
+                hint=f"give --load or --push REGISTRY/PREFIX{here}",
             )
         for name, why in reasons.items():
-            progress.say(
-                f"no layout for {name}, since it {why}: an engine builds it, with --load or --push; "
-                "and source distributions are built here with --build-sdists"
-            )
+            progress.say(f"no layout for {name}, since it {why}: an engine builds it, with --load or --push{here}")
         return natively, ()
     for name, why in reasons.items():
         progress.say(f"{name} is built with docker, since it {why}")

@@ -18,7 +18,7 @@ from depdoctor.adapters.store import BlobStore
 from depdoctor.build.buildx import BuildxBuilder
 from depdoctor.build.docker import DockerBuilder
 from depdoctor.build.oci.weights import check
-from depdoctor.errors import UsageError
+from depdoctor.errors import ConfigError, UsageError
 from depdoctor.generate import generate
 from depdoctor.model.git_source import GitSource
 from depdoctor.model.image import Bundle
@@ -113,6 +113,12 @@ def _baker(
 ) -> buildx.Buildx:
     config, _ = configured(settings)
     ca_bundle = settings.root / config.image.ca_bundle if config.image.ca_bundle else None
+    if ca_bundle and not ca_bundle.is_file():
+        raise ConfigError(
+            f"`image.ca-bundle` names {config.image.ca_bundle}, and there is no such file",
+            where=config.source,
+            hint="its path is relative to the folder that is scanned",
+        )
     return buildx.Buildx(
         uv=Path(os.fsdecode(uv.find_uv_bin())),
         secrets=buildx.secrets(os.environ, ca_bundle),

@@ -40,6 +40,7 @@ from depdoctor.pipeline.inspecting import asking_bases, inspected
 from depdoctor.pipeline.locking import PARALLEL_ELSEWHERE, PARALLEL_LOCKS, Locking, shared_of
 from depdoctor.pipeline.recalling import is_whole, projects
 from depdoctor.pipeline.standing import Settings, committed_plan
+from depdoctor.pipeline.unmatched import unmatched
 from depdoctor.rules import Rules
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def undiagnosed(settings: Settings, progress: Progress, *, addresses: bool = Fal
     with surveying(settings, progress, addresses=addresses) as fleet:
         conflicts = fleet.conflicts()
     dated = bool(settings.exclude_newer or fleet.config.exclude_newer)
-    unknown = (*_unknown(fleet.inventory, past=dated), *_strangers(fleet.inventory, fleet.rules))
+    unknown = (*_unknown(fleet.inventory, past=dated), *unmatched(fleet.inventory, fleet.config, fleet.rules))
     incomplete = (*fleet.inventory.incomplete, *unknown, *conflicts.incomplete)
     inventory = replace(fleet.inventory, incomplete=incomplete)
     committed: Plan | None = None
@@ -350,16 +351,6 @@ def _unknown(inventory: Inventory, *, past: bool) -> tuple[str, ...]:
         f"{entry.project.name}: {text}"
         for entry in inventory.entries
         for text in dict.fromkeys(text for outcome in entry.outcomes for text in _unknown_of(entry, outcome, day))
-    )
-
-
-def _strangers(inventory: Inventory, facts: rules.Rules) -> tuple[str, ...]:
-    """The GPUs of targets of which nothing is known, so that nothing is judged for them."""
-    return tuple(
-        f"{target.name}: nothing is known of the GPU `{gpu}`: add its compute capability, as in `{gpu} (8.6)`"
-        for target in inventory.targets
-        for gpu in target.gpus
-        if gpu.capability is None and facts.gpu(gpu.name) is None
     )
 
 

@@ -127,6 +127,30 @@ def test_another_context_and_a_cache_are_passed_on(
     assert "--set=asr.cache-to=type=registry,ref=registry.example/cache:asr,mode=max" in told["argv"]
 
 
+STEPS = r"""
+#8 [layer_3f 1/1] RUN --mount=type=bind,from=uv,source=uv     --mount=type=secret,id=ca \     if x; fi;     y
+#9 [node_1 1/1] COPY --link --from=layer_3f /layer/ /venv/
+#8 [layer_3f 1/1] RUN --mount=type=bind,from=uv,source=uv     --mount=type=secret,id=ca \     if x; fi;     y
+#9 CACHED
+"""
+
+
+def test_a_step_is_told_once_and_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv_binary: Path) -> None:
+    command(tmp_path, monkeypatch, f"print({STEPS!r})\n{SUCCEEDS}")
+    told: list[str] = []
+
+    class Tells(NoProgress):
+        def say(self, text: str) -> None:
+            told.append(text)
+
+    Buildx(uv=uv_binary).build(Bundle(files=FILES), tmp_path, ["asr"], Tells())
+    assert told[:2] == [
+        "[layer_3f 1/1] RUN if x; fi; y",
+        "[node_1 1/1] COPY --link --from=layer_3f /layer/ /venv/",
+    ]
+    assert len(set(told)) == len(told)
+
+
 def test_an_interrupt_ends_the_child_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv_binary: Path
 ) -> None:

@@ -195,7 +195,7 @@ def test_a_token_for_another_host_is_not_sent_there(fake: Fake, registry: OciReg
         assert registry.has_blob(f"{other.host}/api", blob(CONTENT).digest)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:1000000", "[::1]:1"])
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "[::1]:1"])
 def test_a_registry_that_is_not_there_is_asked_once(
     host: str, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["build", "--push", "http://registry.example/team"], "leave the `http://` out"),
         (["build", "--push", "registry.example/Team"], "`registry.example/team`"),
         (["build", "--push", "registry.example/team:v1"], "without a tag"),
+        (["build", "--push", "registry.example:99999/team"], "write it like"),
         (["push", "--to", "https://registry.example/team"], "leave the `https://` out"),
         (["verify", "--from", "registry.example/TEAM"], "`registry.example/team`"),
     ],
@@ -66,6 +67,13 @@ def test_native_builder_refuses_what_needs_system_packages(fleet: Path, capsys: 
     assert "`two` needs packages of the system: libgomp1" in said
     assert "--builder docker" in said
     assert not (fleet / "out").exists()
+
+
+def test_certificates_that_are_not_there_are_told(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = fleet / "depdoctor.toml"
+    config.write_text(config.read_text().replace('"scratch"', '"scratch"\nca-bundle = "gone.pem"'))
+    assert cli.run(["build", str(fleet), "--builder", "docker", "--load"]) == 2
+    assert "`image.ca-bundle` names gone.pem, and there is no such file" in capsys.readouterr().err
 
 
 def test_layouts_of_the_others_can_be_had(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:

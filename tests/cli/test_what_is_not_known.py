@@ -132,3 +132,20 @@ def test_a_gpu_that_nobody_knows_is_told(root: Path, capsys: pytest.CaptureFixtu
     (said,) = report["summary"]["incomplete"]
     assert said.startswith("new: nothing is known of the GPU `GTX 9999`")
     assert run(capsys, "scan", str(root), "--strict")[0] == 3
+
+
+def test_a_project_and_a_group_that_are_not_there_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "one" / "requirements.txt").write_text("numlib\n")
+    (root / "one" / "requirements-gpu.txt").write_text("tensorlib\n")
+    told = '[[project]]\npath = "one/"\ngroups = ["{group}"]\n[[project]]\npath = "{path}"\n'
+    (root / "depdoctor.toml").write_text(told.format(group="gqu", path="./onee"))
+    _, report = run(capsys, "scan", str(root))
+    assert report["summary"]["incomplete"] == [
+        "depdoctor.toml: no project lies in `onee`, which a [[project]] names: did you mean `one`?",
+        "one: nothing that it declares is of the group `gqu`: it has `gpu`",
+    ]
+    (root / "two").mkdir()
+    (root / "two" / "requirements.txt").write_text("numlib\n")
+    (root / "depdoctor.toml").write_text(told.format(group="gpu", path="two"))
+    _, report = run(capsys, "scan", str(root))
+    assert report["summary"]["incomplete"] == []

@@ -125,6 +125,11 @@ def test_broken_pyproject_is_left_to_the_scan(tmp_path: Path) -> None:
         ("[image]\ndebian-snapshot = 'http://a/{other}'", "`image.debian-snapshot` must be the address", ""),
         ("[[project]]\npath = 'a'\nreplicas = [3, 2]", "`project[0].replicas` must be a number", ""),
         ("[[project]]\npath = 'a'\nreplicas = true", "`project[0].replicas` must be a number", ""),
+        ("[[project]]\npath = 'a'\n[[project]]\npath = 'a/'", "`project[1].path` names `a` once more", "one table"),
+        ("[[project]]\npath = 'a'\ncommand = ['']", "`project[0].command` must begin with a program", ""),
+        ("[[target]]\nname = 'a'\n[[target]]\nname = 'a'", "`target[1].name` names `a` once more", "of its own"),
+        ("[image]\nbase = 'Not One'", "`image.base` must be the reference of an image", ""),
+        ("[image]\nbuilder = 'Not One'", "`image.builder` must be the reference of an image", ""),
         ("[[project]]\npath = 'a'\nmetrics = 'metrics'", "`project[0].metrics` must be a path", ""),
     ],
 )
@@ -135,3 +140,19 @@ def test_wrong_configuration(tmp_path: Path, text: str, message: str, hint: str)
     assert error.value.where == "depdoctor.toml"
     assert hint in error.value.hint
     assert "secret" not in str(error.value)
+
+
+def test_targets_without_a_name_are_told_apart(tmp_path: Path) -> None:
+    text = '[[target]]\n[[target]]\nname = ""\n[[target]]\nplatform = "macos-arm64"\n[[target]]\nname = "a"\n'
+    names = [target.name for target in load(tmp_path, text).targets]
+    assert names == ["linux-x86_64", "linux-x86_64-2", "macos-arm64", "a"]
+
+
+@pytest.mark.parametrize("path", ["a/b", "a/b/", "./a/b", "a//b"])
+def test_the_folder_of_a_project_is_written_in_any_way(tmp_path: Path, path: str) -> None:
+    assert load(tmp_path, f'[[project]]\npath = "{path}"\nport = 81\n').project("a/b").port == 81
+
+
+def test_a_base_of_the_command_line_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`--base` must be the reference of an image"):
+        config.load(tmp_path, libc, "Not An Image")
