@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.adapters.uv_places import below, placed
-from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, uv_platform
+from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, patch_release, uv_platform
 from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, joined, lines, names
 from depdoctor.adapters.uv_process import DATED, Outcome, Undated, UvProcess
 from depdoctor.adapters.uv_pylock import UnusableLockError, read_pins
@@ -141,6 +141,8 @@ class UvResolver:
         if blocked := self._blocked(probe, found) or frozenset(found.unusable) - probe.blocked:
             why = Why.NOT_UNDERSTOOD if blocked.issubset(found.unusable) else Why.NEEDS_BUILD
             return self._without(probe, blocked, rounds - 1, why)
+        if found.wrong_python and (patch := patch_release(found.message, probe.python)) > probe.patch:
+            return self._on_a_later_patch(replace(probe, patch=patch))
         return self._impossible(probe, found)
 
     def _unknown(self, probe: Probe, found: Failure, rounds: int) -> Unknown | None:
@@ -282,12 +284,20 @@ class UvResolver:
             return answer
         return self._refusal(Kind.GLIBC, probe, found, f"It resolves for {newer}.")
 
+    def _on_a_later_patch(self, probe: Probe) -> Answer:
+        """The verdict where a package wants a later patch release than the first: bases hold one of the last."""
+        answer = self._answer(probe, ROUNDS)
+        if not isinstance(answer, Resolved):
+            return answer
+        said = f"needs Python {probe.python}.{probe.patch} or a later {probe.python}"
+        return replace(answer, warnings=(*answer.warnings, said))
+
     def _on_another_python(self, probe: Probe, found: Failure) -> Impossible | None:
         """The verdict where another Python would do. A package that is itself required is tried by itself."""
         stated = lines(probe.question)
         alone = {name: f"{name}{joined(stated[name])}" for name in found.wrong_python if name in stated}
         for python in other_pythons(found.message, found.wheel_tags, probe.python)[:2]:
-            there = replace(probe, python=python)
+            there = replace(probe, python=python, patch=0)
             if self._releases.newest(there, alone, sdists=True) if alone else self._resolves(there):
                 refusal = self._refusal(Kind.PYTHON_UNSUPPORTED, probe, found, f"It resolves for Python {python}.")
                 return replace(refusal, hint=f"take Python {python}, or a release that supports {probe.python}")
@@ -364,7 +374,7 @@ class UvResolver:
         if probe.platform != uv_platform(environment.platform):
             environment = replace(environment, platform=glibc_platform(probe.platform))
         try:
-            pins = read_pins(outcome.stdout, environment, probe.question.hashes)
+            pins = read_pins(outcome.stdout, environment, probe.question.hashes, patch=probe.patch)
         except UnusableLockError as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=str(error))
         given = {name for text in probe.question.provided for name in names_in(text)}

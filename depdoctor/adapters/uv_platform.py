@@ -63,6 +63,12 @@ def other_pythons(text: str, wheel_tags: Iterable[str], python: str) -> tuple[st
     return tuple(f"3.{minor}" for minor in sorted(minors - {asked}, key=lambda minor: (abs(minor - asked), -minor)))
 
 
+def patch_release(text: str, python: str) -> int:
+    """The first patch release of a Python minor that satisfies all lower bounds of it in uv's words, 0 for any."""
+    bounds = re.findall(rf"(>=?) ?{re.escape(python)}\.(\d{{1,3}})(?![\d.])", text)
+    return max((int(patch) + (sign == ">") for sign, patch in bounds), default=0)
+
+
 def _glibc_minors(wheel_tags: Iterable[str], machine: str) -> Iterable[int]:
     for tag in wheel_tags:
         if (match := _MANYLINUX.fullmatch(tag)) and match.group(2) == machine:

@@ -25,13 +25,15 @@ class Probe:
     """A question, the platform and Python that stand in for its own, and whether source distributions will do.
 
     `excludes` are packages taken out of the universe, `stand_ins` releases put into it with nothing inside, and
-    `blocked` the packages that stood in the way of this very question.
+    `blocked` the packages that stood in the way of this very question. `patch` is the first patch release of the Python
+    that counts: what is asked for runs on the newest, whatever `Requires-Python` names.
     """
 
     question: Question
     platform: str
     python: str
     sdists: bool
+    patch: int = 0
     excludes: frozenset[NormalizedName] = frozenset()
     stand_ins: frozenset[StandIn] = frozenset()
     blocked: frozenset[NormalizedName] = frozenset()
@@ -47,7 +49,8 @@ class Probe:
         question = self.question
         arguments = ["--format", "pylock.toml", "--no-header", "--no-annotate"]
         arguments += [] if question.indexes.tied else ["--no-sources"]
-        arguments += ["--resolution", "highest", "--python-version", self.python, "--python-platform", self.platform]
+        python = f"{self.python}.{self.patch}" if self.patch else self.python
+        arguments += ["--resolution", "highest", "--python-version", python, "--python-platform", self.platform]
         arguments += ["--exclude-newer", question.exclude_newer.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")]
         arguments += ["--preview-features", "index-exclude-newer"]
         arguments += [] if question.with_dependencies else ["--no-deps"]

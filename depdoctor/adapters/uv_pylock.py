@@ -37,13 +37,15 @@ class UnusableLockError(Exception):
     """A lock that does not fit its environment, or that breaks the specification."""
 
 
-def read_pins(text: str, environment: Environment, hashes: Collection[str] = ()) -> tuple[Pin, ...]:
+def read_pins(text: str, environment: Environment, hashes: Collection[str] = (), *, patch: int = 0) -> tuple[Pin, ...]:
     """The packages that a lock holds for an environment, each with its best file there, sorted by name.
 
-    Of a package that has a file with one of these hashes, which serves the environment, only such files count. Raises
-    `UnusableLockError` where a package has neither a wheel for the environment nor a source distribution.
+    Of a package that has a file with one of these hashes, which serves the environment, only such files count. `patch`
+    is the patch release of its Python. Raises `UnusableLockError` where a package has neither a wheel for the
+    environment nor a source distribution.
     """
-    markers = cast("Markers", environment.markers())
+    full = f"{environment.python}.{patch}"
+    markers = cast("Markers", {**environment.markers(), "python_full_version": full, "implementation_version": full})
     try:
         lock = Pylock.from_dict(tomllib.loads(text))
         lock = replace(lock, packages=[_of_hashes(package, set(hashes), environment) for package in lock.packages])

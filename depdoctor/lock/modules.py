@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 _COMPILED = (".so", ".pyd")
 _LIBRARIES = frozenset({"purelib", "platlib"})
@@ -20,4 +20,16 @@ def modules_of(paths: Iterable[str]) -> tuple[str, ...]:
         name = parts[0] if len(parts) > 1 else parts[0].partition(".")[0]
         if parts[-1].endswith((".py", *_COMPILED)) and name.isidentifier():
             found.add(name)
+    return tuple(sorted(found))
+
+
+def inner_modules(within: Container[str], paths: Iterable[str]) -> tuple[str, ...]:
+    """The dotted names of the modules and packages inside of some top-level ones, sorted."""
+    found = set()
+    for path in paths:
+        *folders, file = path.split("/")
+        stem = file.partition(".")[0]
+        parts = folders if stem == "__init__" else [*folders, stem]
+        if len(parts) > 1 and parts[0] in within and file.endswith((".py", *_COMPILED)):
+            found |= {".".join(parts[:length]) for length in range(2, len(parts) + 1)}
     return tuple(sorted(found))

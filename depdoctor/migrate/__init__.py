@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,16 +12,30 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from depdoctor.migrate.imported import Modules, by_module, left_out, specified
+from depdoctor.migrate.standing import disregarded, edits
 from depdoctor.model.finding import Finding
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.lock import Answer, Impossible, Resolved
-from depdoctor.model.migration import Contested, Migration, Move, Moved, Need
+from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Contested, Migration, Move, Moved, Need
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Import, Reading
 from depdoctor.model.target import Environment
 
-Modules = Mapping[str, tuple[NormalizedName, ...]]
-"""The distributions that install a module, by its top-level name."""
+__all__ = [
+    "Modules",
+    "by_module",
+    "constraints",
+    "fitting",
+    "joined",
+    "lacking",
+    "migration",
+    "move",
+    "needs",
+    "refused",
+    "remarked",
+    "specified",
+]
 
 
 def needs(
@@ -36,17 +51,20 @@ def needs(
     """
     there = {one.name: one for one in installed.distributions}
     own = {canonicalize_name(manifest.name) for manifest in reading.manifests if manifest.name}
-    found: dict[NormalizedName, Need] = {}
+    stated: defaultdict[NormalizedName, list[DeclaredRequirement]] = defaultdict(list)
     for manifest in reading.manifests:
         for line in manifest.requirements:
             counts = line.group == DEFAULT_GROUP and holds(line.requirement.marker, environment)
             if counts and line.name not in own:
-                need = _declared(line, there.get(line.name), is_refused=line.name in loose)
-                found[line.name] = _stricter(found.get(line.name), need)
+                stated[line.name].append(line)
+    found = {
+        name: _declared(lines, there.get(name), is_refused=name in loose) for name, lines in sorted(stated.items())
+    }
     for one in reading.imported:
         if not one.guarded and not one.testing:
             providers = modules.get(one.module, ())
-            if providers and not any(name in found or name in own for name in providers):
+            known = any(name in found or name in own for name in providers)
+            if providers and not known and not there[providers[0]].source.startswith("file:"):
                 found[providers[0]] = _imported(there[providers[0]], one, providers)
     return tuple(found[name] for name in sorted(found))
 
@@ -75,22 +93,39 @@ def _versions(installed: InstalledEnvironment) -> dict[NormalizedName, Version]:
     return {one.name: one.version for one in installed.distributions if one.version is not None and not one.source}
 
 
-def move(reading: Reading, wanted: tuple[Need, ...], installed: InstalledEnvironment, answer: Answer) -> Move:
+def move(
+    reading: Reading,
+    wanted: tuple[Need, ...],
+    source: tuple[InstalledEnvironment, Modules, Environment],
+    answer: Answer,
+) -> Move:
     """A project, its needs, and what these resolve to beside what is installed."""
+    installed, modules, environment = source
+    there = {one.name: one for one in installed.distributions}
+    pins = answer.pins if isinstance(answer, Resolved) else ()
+    had = {need.name for need in wanted} | {pin.name for pin in pins}
     remarks = [f"{need.location}: {need.remark}" for need in wanted if need.remark]
+    remarks += left_out(reading, modules, there, had)
+    remarks += disregarded(reading, installed, environment)
     remarks += [f"`{one.path}` could not be read: {one.problem.reason}" for one in reading.unreadable]
-    project, root = reading.project.name, reading.project.root
+    changed, added = edits(reading, wanted, environment)
+    done = Move(
+        project=reading.project.name,
+        root=reading.project.root,
+        needs=wanted,
+        remarks=tuple(remarks),
+        edits=changed,
+        added=added,
+    )
     if not isinstance(answer, Resolved):
-        reason = answer.message if isinstance(answer, Impossible) else answer.detail
-        return Move(project=project, root=root, needs=wanted, unknown=reason, remarks=tuple(remarks))
-    versions = {one.name: one.version for one in installed.distributions}
+        return replace(done, unknown=answer.message if isinstance(answer, Impossible) else answer.detail)
+    versions = {name: one.version for name, one in there.items()}
     moved = tuple(
         Moved(name=pin.name, installed=str(versions.get(pin.name) or ""), resolved=str(pin.version))
-        for pin in answer.pins
+        for pin in pins
         if versions.get(pin.name) != pin.version
     )
-    pins = tuple(sorted(map(str, answer.pins)))
-    return Move(project=project, root=root, needs=wanted, pins=pins, moved=moved, remarks=tuple(remarks))
+    return replace(done, pins=tuple(sorted(map(str, pins))), moved=moved)
 
 
 def migration(
@@ -148,6 +183,19 @@ def joined(parts: Sequence[Migration]) -> Migration:
     )
 
 
+def remarked(done: Migration, unpatched: Mapping[str, str]) -> Migration:
+    """A migration that says of which files there is no patch, and why."""
+
+    def told(move: Move) -> tuple[str, ...]:
+        return tuple(
+            f"{path} {why}, so that the patch leaves it out: take over `{path}.new` by hand"
+            for path, why in sorted(unpatched.items())
+            if path in {posixpath.normpath(posixpath.join(move.root, name)) for name in (MANIFEST, CONSTRAINTS)}
+        )
+
+    return replace(done, moves=tuple(replace(one, remarks=(*one.remarks, *told(one))) for one in done.moves))
+
+
 def lacking(done: Migration, findings: Sequence[Finding]) -> Migration:
     """A migration with what the images lack of the operating system, which the shared machine may have had."""
 
@@ -187,19 +235,23 @@ def _admits(line: DeclaredRequirement, version: Version) -> bool:
     return SpecifierSet(str(line.requirement.specifier)).contains(version, prereleases=True)
 
 
-def _declared(line: DeclaredRequirement, there: InstalledDistribution | None, *, is_refused: bool) -> Need:
-    stated = without_marker(line.requirement)
-    if line.requirement.url:
-        return Need(name=line.name, line=line.text, location=line.location, remark=f"`{stated}` stays as it is")
+def _declared(lines: Sequence[DeclaredRequirement], there: InstalledDistribution | None, *, is_refused: bool) -> Need:
+    """One requirement for all lines that name a package: their extras together, pinned as it is installed."""
+    first = next((line for line in lines if line.requirement.url), lines[0])
+    if first.requirement.url:
+        remark = f"`{without_marker(first.requirement)}` stays as it is"
+        return Need(name=first.name, line=first.text, location=first.location, remark=remark)
+    asked = sorted({extra for line in lines for extra in line.requirement.extras})
+    extras = f"[{','.join(asked)}]" if asked else ""
     installed = there.version if there else None
-    if remark := _against(line, there, is_refused=is_refused):
+    against = ((line, _against(line, there, is_refused=is_refused)) for line in lines)
+    if found := next((one for one in against if one[1]), None):
+        line, remark = found
+        limits = SpecifierSet(",".join(filter(None, (str(one.requirement.specifier) for one in lines))))
+        stated = f"{line.requirement.name}{extras}{limits}"
         return Need(name=line.name, line=stated, location=line.location, installed=installed, remark=remark)
-    extras = f"[{','.join(sorted(line.requirement.extras))}]" if line.requirement.extras else ""
     return Need(
-        name=line.name,
-        line=f"{line.name}{extras}=={installed}",
-        location=line.location,
-        installed=installed,
+        name=first.name, line=f"{first.name}{extras}=={installed}", location=first.location, installed=installed
     )
 
 
@@ -228,7 +280,7 @@ def _imported(there: InstalledDistribution, one: Import, providers: Sequence[Nor
     pinned = there.version is not None and not there.source
     return Need(
         name=there.name,
-        line=f"{there.name}=={there.version}" if pinned else there.name,
+        line=f"{there.name}=={there.version}" if pinned else _from(there),
         location=one.location,
         imported=True,
         installed=there.version,
@@ -236,6 +288,6 @@ def _imported(there: InstalledDistribution, one: Import, providers: Sequence[Nor
     )
 
 
-def _stricter(one: Need | None, other: Need) -> Need:
-    """Of two lines on one package the one that has something to check."""
-    return other if one is None or (other.remark and not one.remark) else one
+def _from(there: InstalledDistribution) -> str:
+    """A requirement on what was installed at a version that is not known, or from an address."""
+    return f"{there.name} @ {there.source}" if there.source else there.name

@@ -25,6 +25,10 @@ class Need:
     remark: str = ""
 
 
+MANIFEST, CONSTRAINTS = "requirements.txt", "constraints.installed.txt"
+"""What a project gets: its own requirements, and all that these bring along."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
     """A package that a project gets at another version than is installed, "" for one that is not installed."""
@@ -39,7 +43,8 @@ class Move:
     """One project. `pins` is all that its needs resolve to ("name==version"); `unknown` says why nobody knows.
 
     `moved` is what differs from the environment: nothing, if the project gets what it has. `remarks` are to be checked
-    by hand.
+    by hand. `edits` are lines of the requirements file that stands, by their numbers, and what takes their place, None
+    for nothing: all other lines of it stay, and `added` follow them.
     """
 
     project: str
@@ -49,6 +54,8 @@ class Move:
     moved: tuple[Moved, ...] = ()
     unknown: str = ""
     remarks: tuple[str, ...] = ()
+    edits: tuple[tuple[int, str | None], ...] = ()
+    added: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -21,7 +24,7 @@ from depdoctor.adapters import files
 from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import UsageError
-from depdoctor.lock.modules import modules_of
+from depdoctor.lock.modules import inner_modules, modules_of
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
 from depdoctor.model.finding import Diagnosis, Kind
@@ -29,7 +32,7 @@ from depdoctor.model.image import Bundle
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Answer, Impossible, Lock, Question, Resolved
-from depdoctor.model.migration import Migration, Move
+from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Migration, Move
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions, Reading
 from depdoctor.model.seams import Progress
@@ -38,6 +41,8 @@ from depdoctor.pipeline.scanning import asking, configured
 from depdoctor.pipeline.standing import Settings
 from depdoctor.read import requirements_txt
 from depdoctor.read.address import redact
+from depdoctor.read.encoding import decode
+from depdoctor.read.errors import ManifestError
 from depdoctor.report import migration as report
 from depdoctor.rules import Rules
 
@@ -69,7 +74,7 @@ def migrate(
     found = discover.survey(settings.root, config.exclude).projects
     chosen = [one for one in found if not projects or any(_within(one.root, each) for each in projects)]
     readings = read.read_all(tuple(chosen), settings.root, facts.stdlib_by_name)
-    shared = [_source(path, config, facts) for path in dict.fromkeys(sources)]
+    shared = [_source(path, config, facts, settings.root) for path in dict.fromkeys(sources)]
     if not readings:
         raise UsageError(f"no project under `{settings.root}`", hint="name the folder that holds your projects")
     moment = settings.exclude_newer or config.exclude_newer or datetime.fromisoformat(this_hour())
@@ -86,7 +91,8 @@ def migrate(
             return oracle.resolve(replace(question, indexes=indexes, builds_allowed=settings.builds_allowed))
 
         for source in shared:
-            mine = [one for one in readings if homes[one.project.name] is source[0]]
+            here = (one for one in readings if homes[one.project.name] is source[0])
+            mine = [_told_apart(one, source[1], settings.root) for one in here]
             moves = []
             for reading in mine:
                 move, answer = _move(reading, source, moment, ask)
@@ -108,19 +114,20 @@ def migrate(
     )
     lacking = [one for one in apart.findings if one.kind is Kind.SYSTEM_LIBRARY]
     result = stage.lacking(stage.joined(parts), lacking)
-    texts = {move.root: _standing(settings.root, move.root) for move in result.moves}
-    bundle = Bundle(files=report.files(result, broken, texts, output.as_posix()))
+    texts, unpatched = _standing(settings.root, result)
+    result = stage.remarked(result, unpatched)
+    bundle = Bundle(files=report.files(result, broken, texts, output.as_posix(), unpatched))
     written = files.write(bundle, output)
     return Migrated(migration=result, broken=broken, written=written)
 
 
-def _source(path: Path, config: Config, facts: Rules) -> Source:
+def _source(path: Path, config: Config, facts: Rules, root: Path) -> Source:
     """What is installed in an environment, who installs which modules, and where it runs."""
     installed = _frozen(path) if path.is_file() else read.read_environment(path, name=path.as_posix())
     if not installed.distributions:
         raise UsageError(f"no package is installed in `{path}`", hint="name a virtual environment or a freeze file")
     python = ".".join(installed.python.split(".")[:2]) or config.python
-    return installed, _modules(installed, facts), Environment(python=python, platform=config.targets[0].platform)
+    return installed, _modules(installed, facts, root), Environment(python=python, platform=config.targets[0].platform)
 
 
 def _move(
@@ -143,7 +150,16 @@ def _move(
         )
         if not isinstance(answer, Impossible):
             break
-    return stage.move(reading, needs, installed, answer), answer
+    return stage.move(reading, needs, source, answer), answer
+
+
+def _told_apart(reading: Reading, modules: stage.Modules, root: Path) -> Reading:
+    """A reading whose imports of what several distributions install name the part that they mean."""
+    shared = {one.module for one in reading.imported if len(modules.get(one.module, ())) > 1}
+    if not shared:
+        return reading
+    inner = read.imported_below(reading.project, root, shared)
+    return replace(reading, imported=stage.specified(reading.imported, modules, stage.by_module(inner)))
 
 
 def _indexes(reading: Reading, configured: IndexOptions) -> IndexOptions:
@@ -156,15 +172,25 @@ def _within(root: str, folder: str) -> bool:
     return folder in {".", root} or root.startswith(f"{folder}/")
 
 
-def _standing(root: Path, project: str) -> str | None:
-    """The requirements file that a project has, as it stands; None if it has none."""
-    path = root / project / report.MANIFEST
-    if not os.path.lexists(path):
-        return None
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="a patch of it would not fit") from error
+def _standing(root: Path, done: Migration) -> tuple[dict[str, str], dict[str, str]]:
+    """The files that a migration would change, as they stand; and why of some there can be no patch."""
+    texts: dict[str, str] = {}
+    unpatched: dict[str, str] = {}
+    for move in done.moves:
+        for name in (MANIFEST, CONSTRAINTS):
+            path = posixpath.normpath(posixpath.join(move.root, name))
+            if not os.path.lexists(root / path):
+                continue
+            try:
+                data = (root / path).read_bytes()
+                texts[path] = decode(data)[0]
+                if texts[path].encode() != data:
+                    unpatched[path] = "is not UTF-8"
+                elif (root / path).is_symlink():
+                    unpatched[path] = "is a link"
+            except (OSError, ManifestError) as error:
+                unpatched[path] = f"cannot be read ({error.message if isinstance(error, ManifestError) else error})"
+    return texts, unpatched
 
 
 def _frozen(path: Path) -> InstalledEnvironment:
@@ -201,11 +227,33 @@ def _frozen(path: Path) -> InstalledEnvironment:
     return InstalledEnvironment(path=path.as_posix(), distributions=tuple(distributions))
 
 
-def _modules(installed: InstalledEnvironment, facts: Rules) -> dict[str, tuple[NormalizedName, ...]]:
+def _modules_of_folder(one: InstalledDistribution, root: Path) -> tuple[str, ...]:
+    """The modules in the folder of a distribution that is installed from there, if that is below the root."""
+    if not one.source.startswith("file:"):
+        return ()
+    folder = Path(url2pathname(urlsplit(one.source).path))
+    if not folder.resolve().is_relative_to(root.resolve()):
+        return ()
+    with suppress(OSError):
+        places = [place for place in (folder, folder / "src") if place.is_dir()]
+        return modules_of(
+            path.relative_to(place).as_posix() for place in places for path in place.glob("*/__init__.py")
+        )
+    return ()
+
+
+def _modules(installed: InstalledEnvironment, facts: Rules, root: Path) -> dict[str, tuple[NormalizedName, ...]]:
     """Who installs each module: by the files that are recorded, else by name, as a freeze has no files."""
     owners: defaultdict[str, set[NormalizedName]] = defaultdict(set)
     for one in installed.distributions:
-        by_name = () if one.files else (one.name.replace("-", "_"), *facts.modules_by_package.get(one.name, ()))
+        folder = _modules_of_folder(one, root) if one.editable else ()
+        told = folder or (one.files and not one.editable)
+        by_name = () if told else (one.name.replace("-", "_"), *facts.modules_by_package.get(one.name, ()))
+        owners |= {module: owners[module] | {one.name} for module in folder}
         for module in (*by_name, *modules_of(file.path for file in one.files)):
+            owners[module].add(one.name)
+    several = {module for module, names in owners.items() if len(names) > 1}
+    for one in installed.distributions:
+        for module in inner_modules(several, (file.path for file in one.files)):
             owners[module].add(one.name)
     return {module: tuple(sorted(names)) for module, names in owners.items()}

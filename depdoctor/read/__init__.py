@@ -12,7 +12,7 @@ from pathlib import Path
 
 from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.project import Project, Reading, Weights
+from depdoctor.model.project import Import, Project, Reading, Weights
 from depdoctor.read import imports, local_packages, model_card, python_version, same_weights, serving
 from depdoctor.read.assembly import Assembly
 from depdoctor.read.files import ScanFiles
@@ -73,6 +73,11 @@ def read(
         serving=serving.serving(project, files.text_or_none),
         local=tuple(local_packages.local_uses(project, assembly.asked, assembly.facts, files.entries)),
     )
+
+
+def imported_below(project: Project, root: Path, modules: Container[str]) -> tuple[Import, ...]:
+    """What a project imports from inside of some modules, by dotted names. Never raises for what a file holds."""
+    return imports.below(project.sources, ScanFiles(root=root).text_or_none, modules)
 
 
 def _with_card(one: Weights, project: Project, files: ScanFiles) -> Weights:

@@ -81,6 +81,33 @@ def code(sources: Sequence[str], open_text: Callable[[str], str | None], changed
     return Code(imported=tuple(sorted(first.values())), mentioned=frozenset(mentioned))
 
 
+def below(
+    sources: Sequence[str], open_text: Callable[[str], str | None], modules: Container[str]
+) -> tuple[Import, ...]:
+    """What is imported from inside of some modules, by dotted names as long as they are written, at the first places.
+
+    The last part of a name may be no module but something in one: `from google.cloud import storage` does not tell.
+    """
+    first: dict[tuple[str, bool, bool], Import] = {}
+    for path in sorted(sources):
+        text = open_text(path)
+        if text is not None and path.endswith(NOTEBOOK):
+            from depdoctor.read.notebook import code_of
+
+            text = code_of(text)
+        if text is None or len(text) > LONGEST_FILE:
+            continue
+        testing = is_testing(path)
+        for node, guarded in _imports(text):
+            prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for name in (f"{prefix}{alias.name}" for alias in node.names):
+                if name.partition(".")[0] in modules:
+                    location = Location(path=path, line=0 if path.endswith(NOTEBOOK) else node.lineno)
+                    one = Import(module=name, guarded=guarded, testing=testing, location=location)
+                    first.setdefault((name, guarded, testing), one)
+    return tuple(sorted(first.values()))
+
+
 def needed(imported: Iterable[Import]) -> tuple[str, ...]:
     """The modules that the code cannot run without: imported unguarded outside tests, tooling and notebooks."""
     wanted = (entry for entry in imported if not (entry.guarded or entry.testing or entry.standard))
@@ -99,21 +126,34 @@ def look(text: str) -> tuple[list[_Found], set[str]]:
     """The absolute imports of one file by top-level module, and the first parts of its texts that look like names."""
     mentioned = set(_QUOTED.findall(text))
     try:
-        return list(_walk(tree_of(text))), mentioned
+        return list(_found(tree_of(text))), mentioned
     except SyntaxError:
         return list(_line_by_line(text)), mentioned
 
 
-def _walk(tree: ast.Module) -> Iterator[_Found]:
-    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
-    while pending:
-        node, guarded = pending.pop()
+def _found(tree: ast.Module) -> Iterator[_Found]:
+    for node, guarded in _walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield _Found(alias.name.partition(".")[0], node.lineno, guarded)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level == 0 and node.module:
-                yield _Found(node.module.partition(".")[0], node.lineno, guarded)
+        elif node.module:
+            yield _Found(node.module.partition(".")[0], node.lineno, guarded)
+
+
+def _imports(text: str) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    try:
+        return list(_walk(tree_of(text)))
+    except SyntaxError:
+        return []
+
+
+def _walk(tree: ast.Module) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """The absolute imports of a file, and whether each may fail or never run."""
+    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while pending:
+        node, guarded = pending.pop()
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.level == 0 and node.module):
+            yield node, guarded
         elif isinstance(node, ast.stmt | ast.Module | ast.ExceptHandler | ast.match_case):
             inner = guarded or _guards(node)
             pending += [(child, inner) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]

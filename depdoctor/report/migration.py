@@ -2,51 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 
 from rich.console import Console
 from rich.text import Text
 
 from depdoctor.model.finding import Diagnosis, Severity
-from depdoctor.model.migration import Migration, Move
+from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Migration, Move, Need
 from depdoctor.report import patch as diff
 from depdoctor.report.amounts import many
 from depdoctor.report.markdown import code, table, text
 
-MANIFEST, CONSTRAINTS = "requirements.txt", "constraints.installed.txt"
 PATCH, REPORT = "changes.diff", "report.md"
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_COMMENT = re.compile(r"\s+#.*$")
 
 SUFFIX = ".new"
 """Ends the names of files to review, so that nobody takes them for manifests of projects."""
 
 
-def files(done: Migration, broken: Diagnosis, standing: Mapping[str, str | None], folder: str) -> dict[str, str]:
+def files(
+    done: Migration, broken: Diagnosis, standing: Mapping[str, str], folder: str, unpatched: Collection[str] = ()
+) -> dict[str, str]:
     """The files by path relative to the `folder` that they go to.
 
-    `standing` has the requirements file of each project as it is, by the project's folder.
+    `standing` has the files of the projects as they are, by their paths, where there are any. Of those in `unpatched`
+    there is no patch.
     """
     found: dict[str, str] = {}
     patch: list[str] = []
     for move in done.moves:
         place = "" if move.root == "." else f"{move.root}/"
-        parts = {MANIFEST: (standing.get(move.root), manifest(move))}
+        parts = {}
+        if move.needs or f"{place}{MANIFEST}" in standing:
+            parts[MANIFEST] = manifest(move, standing.get(f"{place}{MANIFEST}"))
         if move.pins:
-            parts[CONSTRAINTS] = (None, constraints(move))
-        for name, (before, after) in parts.items():
-            found[f"{place}{name}{SUFFIX}"] = after
-            patch += diff.lines(f"{place}{name}", before, after)
+            parts[CONSTRAINTS] = constraints(move)
+        for name, after in parts.items():
+            path = f"{place}{name}"
+            found[f"{path}{SUFFIX}"] = after
+            if path not in unpatched:
+                patch += diff.lines(path, standing.get(path), after)
     found[PATCH] = "".join(patch)
     found[REPORT] = report(done, broken, f"{folder}/{PATCH}")
     return found
 
 
-def manifest(move: Move) -> str:
-    """The direct requirements of a project."""
-    lines = [f"# what {move.project} itself needs, pinned as it was installed".replace("\n", " ")]
+def manifest(move: Move, before: str | None = None) -> str:
+    """The direct requirements of a project; of a file that stands all lines that are no requirement stay."""
+    head = [f"# what {move.project} itself needs, pinned as it was installed".replace("\n", " ")]
     if move.pins:
-        lines.append(f"-c {CONSTRAINTS}")
-    lines += [f"{need.line}  # {'imported at ' if need.imported else ''}{need.location}" for need in move.needs]
-    return "\n".join(lines) + "\n"
+        head.append(f"-c {CONSTRAINTS}")
+    if before is None:
+        return "\n".join([*head, *(f"{need.line}  # {_origin(need)}" for need in move.needs)]) + "\n"
+    kept = _edited(before, dict(move.edits))
+    end = "\r\n" if "\r\n" in before else "\n"
+    there = {line.strip() for line in _LINE.findall(before)}
+    if move.added and kept and not kept.endswith("\n"):
+        kept += end
+    top = (f"{line}{end}" for line in head if line not in there)
+    return "".join([*top, kept, *(f"{need.line}  # {_origin(need)}{end}" for need in move.added)])
+
+
+def _origin(need: Need) -> str:
+    return f"{'imported at ' if need.imported else ''}{need.location}"
+
+
+def _edited(before: str, edits: Mapping[int, str | None]) -> str:
+    """A text with lines replaced by their numbers, each with the lines that continue it; comments at its end stay."""
+    kept: list[str] = []
+    pending: list[str] = []
+    numbers: set[int] = set()
+    for number, line in enumerate(_LINE.findall(before), 1):
+        pending.append(line)
+        numbers.add(number)
+        text = line.rstrip("\r\n")
+        if text.endswith("\\") and not text.lstrip().startswith("#"):
+            continue
+        found = numbers & edits.keys()
+        new = edits[found.pop()] if found else None
+        if new is not None:
+            comment = match[0] if (match := _COMMENT.search(text)) else ""
+            kept.append(f"{new}{comment}{line[len(text) :]}")
+        elif not numbers & edits.keys():
+            kept += pending
+        pending, numbers = [], set()
+    return "".join([*kept, *pending])
 
 
 def constraints(move: Move) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import uv
 
-from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, uv_platform
+from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, patch_release, uv_platform
 from depdoctor.model.target import Platform
 
 
@@ -67,3 +67,17 @@ def test_a_newer_c_library_that_the_wheels_want(platform: Platform, tags: tuple[
 def test_other_pythons_nearest_first() -> None:
     text = "Because the requested Python version (>=3.12) does not satisfy Python<3.11 and a depends on Python>=3.9"
     assert other_pythons(text, ("cp37m", "cp38", "cp312", "py3"), "3.12") == ("3.10", "3.9", "3.8", "3.7")
+
+
+@pytest.mark.parametrize(
+    ("text", "patch"),
+    [
+        ("the requested Python version (>=3.11) does not satisfy Python>=3.11.5", 5),
+        ("a depends on Python>=3.9, <3.11.0 | >3.11.0, <3.11.1 | >3.11.1", 2),
+        ("a depends on Python>=3.11.2 and b depends on Python>=3.11.4,<4.0", 4),
+        ("a depends on Python>=3.12.5", 0),
+        ("numlib>=3.11.5.1 and Python<3.11.9", 0),
+    ],
+)
+def test_the_first_patch_release_that_satisfies_all(text: str, patch: int) -> None:
+    assert patch_release(text, "3.11") == patch

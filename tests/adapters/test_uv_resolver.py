@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wheels import make_wheel, wheel_files
 
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.model.finding import Kind
@@ -367,3 +368,17 @@ def test_closing_ends_the_process_that_runs(cache: Path, package_server: str) ->
     asking.join(timeout=30)
     assert not asking.is_alive()
     assert not running
+
+
+def test_a_later_patch_release_of_the_python_will_do(tmp_path: Path) -> None:
+    files = wheel_files("latelib", "1.0", {"latelib.py": b""})
+    files["latelib-1.0.dist-info/METADATA"] += b"Requires-Python: >=3.11.5\n"
+    make_wheel(tmp_path, "latelib", whole=files)
+    indexes = IndexOptions(no_index=True, find_links=(str(tmp_path),))
+    asking = Asking(UvResolver(tmp_path / "cache"), "")
+    answer = asking("latelib==1.0", indexes=indexes)
+    assert pins(answer) == {"latelib": "1.0"}
+    assert isinstance(answer, Resolved)
+    assert answer.warnings == ("needs Python 3.11.5 or a later 3.11",)
+    earlier = asking("latelib==1.0", indexes=indexes, python="3.10")
+    assert refusal(earlier) == (Kind.PYTHON_UNSUPPORTED, ("latelib",))
