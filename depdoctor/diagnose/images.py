@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from depdoctor.diagnose.base import own_images
-from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.installation import Installation, exact_version
 from depdoctor.diagnose.own_demand import VARIABLE, own_demands
 from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
@@ -16,7 +16,7 @@ from depdoctor.model.expression import expression
 from depdoctor.model.finding import Cause, Evidence, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import BaseImage, Location, Manifest
+from depdoctor.model.project import DEFAULT_GROUP, BaseImage, DeclaredRequirement, Location, Manifest
 from depdoctor.model.target import numbered
 from depdoctor.rules import Base
 from depdoctor.rules.lookup import cuda_of_variant, variant_of
@@ -60,6 +60,7 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _floor(context, entry, image, base)
             yield from _python(entry, image, base)
             yield from replaced
+        yield from _twice(entry)
         yield from _index(entry, packages, indexes)
 
 
@@ -223,6 +224,47 @@ def _framework(entry: Entry, image: BaseImage, base: Base, installation: Install
     )
 
 
+def _twice(entry: Entry) -> Iterator[Finding]:
+    """What a Dockerfile installs by itself, and in another version by a file that it draws in."""
+    lines = [one for one in entry.requirements() if one.group == DEFAULT_GROUP]
+    for manifest in _images(entry):
+        if not any(one.role in {"requirements", "project"} for one in manifest.includes):
+            continue
+        for own in manifest.requirements:
+            other = next((one for one in lines if one.name == own.name and _contradict(own, one)), None)
+            if own.group == DEFAULT_GROUP or other is None:
+                continue
+            yield Finding(
+                kind=Kind.IMAGE_DRIFT,
+                severity=Severity.WARNING,
+                subject=own.name,
+                message=(
+                    f"{manifest.path} installs `{own.text}` by itself and `{other.text}` with what it draws in: one "
+                    "replaces the other, which stays in a layer"
+                ),
+                hint=f"name {own.name} in one of them only",
+                packages=(own.name,),
+                projects=(entry.project.name,),
+                causes=tuple(sorted(_cause(entry, one) for one in (own, other))),
+            )
+
+
+def _contradict(one: DeclaredRequirement, other: DeclaredRequirement) -> bool:
+    """Whether they name versions, and neither admits that of the other."""
+    if one.requirement.marker or other.requirement.marker or one.requirement.url or other.requirement.url:
+        return False
+    admitted = [
+        there.requirement.specifier.contains(version, prereleases=True)
+        for version, there in ((exact_version(one.requirement), other), (exact_version(other.requirement), one))
+        if version is not None
+    ]
+    return bool(admitted) and not any(admitted)
+
+
+def _cause(entry: Entry, line: DeclaredRequirement) -> Cause:
+    return Cause(project=entry.project.name, location=line.location, requirement=line.text)
+
+
 def _index(entry: Entry, packages: list[Told], indexes: list[Told]) -> Iterator[Finding]:
     """A lockfile, or exact pins, with builds of another CUDA than that of the only index that names one."""
     is_locked = any(lock.origin for lock in entry.locks)
@@ -276,8 +318,9 @@ RULE = Rule(
 The FROM line of a Dockerfile, the pin of a framework, the address of an index, the lock and the Python are facts about
 one image that stand in several files. A bot that raises one of them alone leaves an image of CUDA 13 with wheels for
 CUDA 11, an index that ends in /cu118 beside a lock for CUDA 12, a PyTorch image whose torch is replaced by an older
-one, an NVIDIA_REQUIRE_CUDA that lets in drivers of the CUDA before, or a Python that the project refuses. Some of it
-fails in the build, some only doubles the image, and some fails on the first machine whose driver is older.
+one, an NVIDIA_REQUIRE_CUDA that lets in drivers of the CUDA before, a Python that the project refuses, or a package
+that the Dockerfile installs in one version and the requirements in another. Some of it fails in the build, some only
+doubles the image, and some fails on the first machine whose driver is older.
 
 Raise them together, or drop CUDA from the image: wheels of torch, tensorflow and jax bring their own.""",
     check=check,
