@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from hashlib import sha256
 
 from depdoctor.generate.quoting import copy_form, exec_form
 from depdoctor.generate.stages import SHORT, buildable, root_name
-from depdoctor.model.local_package import PACKAGES_ROOT, LocalPackage, site_files, site_packages
+from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.local_package import PACKAGES_ROOT, LocalPackage, commands, site_files, site_packages
 from depdoctor.model.plan import Image, Plan, place_in
 
 SITE = "/site"
 """Where what makes it importable stands in its stage."""
+
+COMMANDS = "/commands"
+"""Where its commands stand in its stage."""
 
 
 def stage_name(image: Image, package: LocalPackage) -> str:
@@ -22,12 +27,14 @@ def stage_name(image: Image, package: LocalPackage) -> str:
 
 def local_files(plan: Plan) -> dict[str, str]:
     """What the stages copy from the bundle, by path."""
-    return {
-        f"{_folder(image, package)}/{path}": text
-        for image in buildable(plan)
-        for package in image.local
-        for path, text in site_files(package, place_in(image, package)).items()
-    }
+    files: dict[str, str] = {}
+    for image in buildable(plan):
+        for package in image.local:
+            folder = _folder(image, package)
+            site = site_files(package, place_in(image, package))
+            files |= {f"{folder}{SITE}/{path}": text for path, text in site.items()}
+            files |= {f"{folder}{COMMANDS}/{name}": text for name, text in commands(package).items()}
+    return files
 
 
 def stage(image: Image, package: LocalPackage, folders: Collection[str], settle: tuple[str, str]) -> str:
@@ -40,8 +47,11 @@ def stage(image: Image, package: LocalPackage, folders: Collection[str], settle:
         lines.insert(0, f"# {package.name}, which is a folder")
         lines.append(f"COPY --link {copy_form(f'{package.folder}/', f'{package.place}/')}")
         lines.append(f"RUN {mount} {exec_form([*command.split(), package.place, *others])}")
-    lines.append(f"COPY --link --from=bundle {_folder(image, package)}/ {SITE}/")
+    lines.append(f"COPY --link --from=bundle {_folder(image, package)}{SITE}/ {SITE}/")
     lines.append(f"RUN {mount} {exec_form([*command.split(), SITE])}")
+    if package.scripts:
+        lines.append(f"COPY --link --chmod=755 --from=bundle {_folder(image, package)}{COMMANDS}/ {COMMANDS}/")
+        lines.append(f"RUN {mount} {exec_form([*command.split(), COMMANDS])}")
     return "\n".join(lines)
 
 
@@ -52,6 +62,8 @@ def copies(image: Image) -> Iterator[str]:
         if package.folder != image.code:
             yield f"COPY --link --from={name} {PACKAGES_ROOT}/ {PACKAGES_ROOT}/"
         yield f"COPY --link --from={name} {SITE}/ {site_packages(image.environment.python)}/"
+        if package.scripts:
+            yield f"COPY --link --from={name} {COMMANDS}/ {ENVIRONMENT_ROOT}/bin/"
 
 
 def _folder(image: Image, package: LocalPackage) -> str:
@@ -60,5 +72,5 @@ def _folder(image: Image, package: LocalPackage) -> str:
 
 
 def _key(image: Image, package: LocalPackage) -> str:
-    parts = [root_name(image), package.name, package.version, package.folder, package.source, place_in(image, package)]
+    parts = [root_name(image), asdict(package), place_in(image, package)]
     return sha256(json.dumps(parts).encode()).hexdigest()[:SHORT]

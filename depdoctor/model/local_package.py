@@ -6,13 +6,19 @@ the path (https://docs.python.org/3/library/site.html), and the metadata by whic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.launcher import launcher
 from depdoctor.model.noun import dataclass
 
 PACKAGES_ROOT = "/packages"
 """Where the folders lie in an image, each under the name of its package."""
+
+SCRIPT_NAME = re.compile(r"(?!python)[A-Za-z0-9_][A-Za-z0-9_.-]*")
+SCRIPT_CALL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+"""The name of a command, and what it calls (entry points specification; no extras). None takes the place of Python."""
 
 UNSAID_VERSION = "0+unknown"
 """The version of a package whose manifest leaves it to a tool (PEP 440; versioneer calls it so, too)."""
@@ -23,7 +29,8 @@ class PackageFacts:
     """What a manifest says of the package that its own folder is; "" where it leaves something open.
 
     `source` is the folder of its modules, relative to the manifest's. What is `compiled` cannot be used as it stands.
-    `installed` tells whether tools install it for its own sake, as they do what has a build system.
+    `installed` tells whether tools install it for its own sake, as they do what has a build system. `scripts` are its
+    commands, each with the function that it calls ("module:function").
     """
 
     name: str = ""
@@ -31,19 +38,22 @@ class PackageFacts:
     source: str = ""
     compiled: bool = False
     installed: bool = False
+    scripts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LocalPackage:
     """A package that is a folder: its normalized name, its version, and its folder relative to the scan root.
 
-    `source` is where its modules lie in the folder: "." or a path such as "src".
+    `source` is where its modules lie in the folder: "." or a path such as "src". `scripts` are its commands, each with
+    the function that it calls ("module:function").
     """
 
     name: str
     folder: str
     version: str = UNSAID_VERSION
     source: str = "."
+    scripts: tuple[tuple[str, str], ...] = ()
 
     @property
     def place(self) -> str:
@@ -67,6 +77,15 @@ def site_files(package: LocalPackage, place: str) -> Mapping[str, str]:
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package.name}\nVersion: {package.version}\n",
         f"__local__.{package.name}.pth": f"{place}/{package.source}\n" if package.source != "." else f"{place}\n",
     }
+    if package.scripts:
+        rows = "".join(f"{name} = {called}\n" for name, called in package.scripts)
+        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{rows}"
     record = f"{info}/RECORD"
-    files[record] = "".join(f"{path},,\n" for path in sorted([*files, record]))
+    commands = [f"../../../bin/{name}" for name, _ in package.scripts]
+    files[record] = "".join(f"{path},,\n" for path in sorted([*files, *commands, record]))
     return dict(sorted(files.items()))
+
+
+def commands(package: LocalPackage) -> Mapping[str, str]:
+    """The commands of a package, by the name of the file that lies beside the interpreter: texts."""
+    return {name: launcher(*called.split(":")) for name, called in package.scripts}

@@ -245,7 +245,9 @@ def _draft(
 ) -> _Draft:
     project, lock = entry.project, variant.lock
     settings = config.project(project.root)
-    command, port, health = started(settings, entry.reading.serving, {pin.name for pin in lock.pins})
+    local = _local(entry, lock)
+    programs = {str(pin.name) for pin in lock.pins} | {name for one in local for name, _ in one.scripts}
+    command, port, health = started(settings, entry.reading.serving, programs)
     image = Image(
         name=name,
         project=project.name,
@@ -263,7 +265,7 @@ def _draft(
         model_version=(settings.model_version or _stated_version(entry, weights)) if weights else "",
         provided=lock.provided,
         packing=config.image.packing,
-        local=_local(entry, lock),
+        local=local,
         targets=variant.targets,
         variant=lock.variant,
         why=variant.why,

@@ -14,7 +14,7 @@ Started = tuple[tuple[str, ...], int | None, str]
 
 
 def started(settings: ProjectConfig, found: Serving | None, packages: Collection[str]) -> Started:
-    """How an image is started; `packages` are the names that it installs, since only what is there can serve.
+    """How an image is started; `packages` are the names of what it installs, since only what is there can serve.
 
     What the configuration says goes before what was found, each for itself; a command of its own drops the whole.
     """

@@ -16,7 +16,7 @@ from depdoctor.model.alignment import Moved
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.git_source import PREFIX, fixed
-from depdoctor.model.local_package import LocalPackage
+from depdoctor.model.local_package import SCRIPT_CALL, SCRIPT_NAME, LocalPackage
 from depdoctor.model.packing import USUAL, WORDS, Packing
 from depdoctor.model.plan import (
     HEALTH,
@@ -267,12 +267,17 @@ def _read_weights(value: Value) -> WeightFile:
 
 
 def _read_local(value: Value) -> LocalPackage:
-    fields = value.fields("name version folder source")
+    fields = value.fields("name version folder source", "scripts")
+    scripts = fields["scripts"].members() if "scripts" in fields else {}
+    for name, called in scripts.items():
+        if not SCRIPT_NAME.fullmatch(name):
+            called.fail("is not the name of a command")
     return LocalPackage(
         name=fields["name"].text(PACKAGE_NAME),
         version=str(_version(fields["version"])),
         folder=fields["folder"].inside(),
         source=fields["source"].inside(),
+        scripts=tuple(sorted((name, called.text(SCRIPT_CALL)) for name, called in scripts.items())),
     )
 
 

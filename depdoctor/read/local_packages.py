@@ -41,6 +41,7 @@ def local_uses(
                 folder=folder,
                 version=told.version or UNSAID_VERSION,
                 source=told.source or _usual_source(folder, entries),
+                scripts=told.scripts,
             ),
             location=found[folder, group].location,
             group=group,

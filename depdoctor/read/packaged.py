@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from depdoctor.model.local_package import PackageFacts
+from depdoctor.model.local_package import SCRIPT_CALL, SCRIPT_NAME, PackageFacts
 from depdoctor.read.document import Document
 
 _COMPILING = ("maturin", "mesonpy", "scikit_build_core", "setuptools_rust", "sipbuild", "py_build_cmake")
@@ -17,7 +18,13 @@ _COMPILING = ("maturin", "mesonpy", "scikit_build_core", "setuptools_rust", "sip
 
 
 def facts(
-    *, name: str = "", version: str = "", source: str = "", compiled: bool = False, installed: bool = False
+    *,
+    name: str = "",
+    version: str = "",
+    source: str = "",
+    compiled: bool = False,
+    installed: bool = False,
+    scripts: Mapping[str, str] = MappingProxyType({}),
 ) -> PackageFacts:
     """Facts without what makes no sense: a version that is none, and modules at no plain path inside the folder."""
     try:
@@ -27,7 +34,21 @@ def facts(
     inner = posixpath.normpath(source) if source else ""
     if inner.startswith(("/", "..")) or "\\" in inner or not inner.isprintable():
         inner = ""
-    return PackageFacts(name=name, version=said, source=inner, compiled=compiled, installed=installed)
+    called = {one: "".join(what.partition("[")[0].split()) for one, what in scripts.items()}
+    return PackageFacts(
+        name=name,
+        version=said,
+        source=inner,
+        compiled=compiled,
+        installed=installed,
+        scripts=tuple(
+            sorted(
+                (one, what)
+                for one, what in called.items()
+                if SCRIPT_NAME.fullmatch(one) and SCRIPT_CALL.fullmatch(what)
+            )
+        ),
+    )
 
 
 def of_pyproject(document: Document) -> PackageFacts | None:
@@ -44,6 +65,7 @@ def of_pyproject(document: Document) -> PackageFacts | None:
         source=_source(document, backend),
         compiled=backend.startswith(_COMPILING) or bool(document.table("tool", "setuptools").get("ext-modules")),
         installed=wished if isinstance(wished, bool) else bool(build) and poetry.get("package-mode") is not False,
+        scripts=_texts({**_mapping(poetry.get("scripts")), **_mapping(project.get("scripts"))}),
     )
 
 
@@ -69,6 +91,16 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _texts(value: Mapping[str, Any]) -> Mapping[str, str]:
+    return {key: text for key, text in value.items() if isinstance(text, str)}
+
+
+def listed(rows: Iterable[str]) -> Mapping[str, str]:
+    """Commands as setuptools has them listed: `name = module:function`."""
+    split = (row.partition("=") for row in rows)
+    return {name.strip(): called.strip() for name, _, called in split}
+
+
 def _first(value: Any) -> str:
     return _text(value[0]) if isinstance(value, list) and value else ""
 
@@ -87,4 +119,5 @@ def told(folder_name: str, manifests: list[PackageFacts]) -> PackageFacts:
         source=next((one.source for one in manifests if one.source), ""),
         compiled=any(one.compiled for one in manifests),
         installed=any(one.installed for one in manifests),
+        scripts=next((one.scripts for one in manifests if one.scripts), ()),
     )

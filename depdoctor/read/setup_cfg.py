@@ -71,7 +71,14 @@ def _package(sections: Mapping[str, Mapping[str, _Option]], name: str) -> Packag
     found = re.search(r"^\s*=\s*(\S+)", options.get("package_dir", _Option()).text, re.MULTILINE)
     where = sections.get("options.packages.find", {}).get("where", _Option()).text.strip()
     source = found[1] if found else where
-    return packaged.facts(name=name, version=version, source=source, installed=True)
+    scripts = sections.get("options.entry_points", {}).get("console_scripts", _Option())
+    return packaged.facts(
+        name=name,
+        version=version,
+        source=source,
+        installed=True,
+        scripts=packaged.listed(line for _, line in scripts.lines),
+    )
 
 
 def _requirements(option: _Option | None, group: str, declarations: Declarations) -> None:

@@ -72,6 +72,7 @@ def parse(text: str, path: str) -> Manifest:
             source=script.text(parts.get("")),
             compiled=bool(arguments.keys() & _COMPILED),
             installed=True,
+            scripts=packaged.listed(script.commands(arguments.get("entry_points"))),
         ),
     )
 
@@ -160,6 +161,14 @@ class _Script:
                 yield from self.entries(inner)
             else:
                 yield (self.string(key) if key else None) or "", value
+
+    def commands(self, node: ast.expr | None) -> Iterator[str]:
+        """The rows of `console_scripts`, as far as they are certain."""
+        given = self.resolved(node) if node else None
+        for group, value in self.entries(given) if isinstance(given, ast.Dict) else ():
+            rows = self.resolved(value)
+            if group == "console_scripts" and isinstance(rows, ast.List | ast.Tuple):
+                yield from filter(None, map(self.text, rows.elts))
 
     def python(self, node: ast.expr | None) -> None:
         """Take in `python_requires`."""

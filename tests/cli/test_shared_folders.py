@@ -45,7 +45,8 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "two/requirements.txt": "../libs/common\n",
         "two/requirements-dev.txt": "../libs/testing\n",
         "two/app.py": "import common\n",
-        "libs/common/setup.py": "from setuptools import setup\nsetup(name='common', version='1.5')\n",
+        "libs/common/setup.py": "from setuptools import setup\nsetup(name='common', version='1.5', "
+        "entry_points={'console_scripts': ['tell=common:tell']})\n",
         "libs/common/src/common/__init__.py": "X = 1\n",
         "libs/common/.dockerignore": "notes.txt\n",
         "libs/common/notes.txt": "private\n",
@@ -64,6 +65,7 @@ def test_images_hold_the_folders_that_their_projects_install(fleet: Path, tmp_pa
         assert image["packages/common/src/common/__init__.py"] == b"X = 1\n"
         assert image[f"{SITE}/__local__.common.pth"] == b"/packages/common/src\n"
         assert b"Name: common\nVersion: 1.5\n" in image[f"{SITE}/common-1.5.dist-info/METADATA"]
+        assert b"from common import tell" in image[f"{ENVIRONMENT_ROOT[1:]}/bin/tell"]
         assert "packages/common/notes.txt" not in image
         assert not any("testing" in path for path in image)  # a group that the image is without
     assert common[f"{SITE}/__local__.common.pth"] == b"/app/src\n"
@@ -93,7 +95,8 @@ def test_a_change_in_the_folder_changes_the_images_that_hold_it(fleet: Path, tmp
 def test_the_plan_and_the_generated_files_name_the_folders(fleet: Path, tmp_path: Path) -> None:
     assert cli.run(["plan", str(fleet), "--offline", "--quiet"]) == 0
     images = {one["name"]: one for one in json.loads((fleet / "depdoctor.plan.json").read_text())["images"]}
-    row = {"name": "common", "version": "1.5", "folder": "libs/common", "source": "src"}
+    row: dict[str, object] = {"name": "common", "version": "1.5", "folder": "libs/common", "source": "src"}
+    row["scripts"] = {"tell": "common:tell"}
     assert [images[name].get("local") for name in ("one", "two", "libs-common")] == [[row], [row], [row]]
     assert cli.run(["plan", str(fleet), "--offline", "--quiet", "--check"]) == 0
     assert cli.run(["plan", str(fleet), "--offline", "--quiet", "--base", "base.example/python:3.11"]) == 0
@@ -101,7 +104,9 @@ def test_the_plan_and_the_generated_files_name_the_folders(fleet: Path, tmp_path
     text = (tmp_path / "made" / "Dockerfile").read_text()
     assert text.count('COPY --link ["libs/common/", "/packages/common/"]') == 1  # one stage for both
     assert text.count(" /packages/ /packages/") == 2
-    sources = [line.split()[3] for line in text.splitlines() if line.startswith("COPY --link --from=bundle local/")]
+    sources = [line.split()[-2] for line in text.splitlines() if "--from=bundle local/" in line]
+    scripts = [one for one in sources if one.endswith("/commands/")]
+    assert all("/bin/python\n" in (tmp_path / "made" / one / "tell").read_text() for one in scripts)
     paths = [path for one in sources for path in (tmp_path / "made" / one).glob("*.pth")]
     assert sorted((path.name, path.read_text()) for path in paths) == [
         ("__local__.common.pth", "/app/src\n"),
@@ -113,7 +118,7 @@ def test_the_plan_and_the_generated_files_name_the_folders(fleet: Path, tmp_path
 
 def test_a_folder_that_is_compiled_is_refused_with_the_way_out(fleet: Path) -> None:
     manifest = fleet / "libs/common/setup.py"
-    manifest.write_text(manifest.read_text().replace("version='1.5'", "ext_modules=[native]"))
+    manifest.write_text(manifest.read_text().replace("version='1.5'", "version='1.5', ext_modules=[native]"))
     assert cli.run(["plan", str(fleet), "--offline", "--quiet"]) == 0
     plan = json.loads((fleet / "depdoctor.plan.json").read_text())
     skipped = {one["project"]: one["reason"] for one in plan["skipped"]}

@@ -14,9 +14,10 @@ BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.bu
 FILES = {
     "pyproject.toml": '[tool.uv.workspace]\nmembers = ["services/*", "libs/*"]\n',
     "services/api/pyproject.toml": f'{BUILD}[project]\nname = "api"\nversion = "2"\ndependencies = ["common"]\n'
+    '[project.scripts]\nanswer = "api.main:answer"\n'
     "[tool.uv.sources]\ncommon = { workspace = true }\n",
     "services/api/src/api/main.py": "import importlib.metadata as m\nfrom common import WORD\n"
-    'print(WORD, m.version("common"), m.version("api"))\n',
+    'def answer():\n    print(WORD, m.version("common"), m.version("api"))\n',
     "services/plain/requirements.txt": "-e ../../libs/common\n",
     "services/plain/app.py": "import common\nprint(common.WORD)\n",
     "libs/common/pyproject.toml": f'{BUILD}[project]\nname = "common"\nversion = "1.5"\n',
@@ -59,7 +60,7 @@ def test_services_import_the_folder_that_they_share(
         (root / path).write_text(text)
     (root / "depdoctor.toml").write_text(
         f'python = "3.11"\n[image]\nbase = "{base}"\n'
-        '[[project]]\npath = "services/api"\ncommand = ["python", "-m", "api.main"]\n'
+        '[[project]]\npath = "services/api"\ncommand = ["answer"]\n'
         '[[project]]\npath = "services/plain"\ncommand = ["python", "app.py"]\n'
     )
     assert cli.run(["scan", str(root), "--strict"]) == 0

@@ -43,7 +43,9 @@ def small() -> dict[str, Any]:
     config = Config(projects=(FULL,), ignored_rules=("DD511",))
     made = plan(found, config, {}, others={"b": (replace(without, pins=(pin("z"),)),)})
     skipped = Skipped(project="a", reason="nothing resolves", targets=("board",))
-    local = LocalPackage(name="common", folder="libs/common", version="1.5", source="src")
+    local = LocalPackage(
+        name="common", folder="libs/common", version="1.5", source="src", scripts=(("serve", "common:run"),)
+    )
     made = replace(made, images=tuple(replace(image, local=(local,)) for image in made.images))
     made = replace(made, moves=(MOVED,), skipped=(*made.skipped, skipped))
     assert planfile.loads(planfile.dumps(made)) == made

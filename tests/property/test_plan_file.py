@@ -31,7 +31,7 @@ PLAN = plan(
     Config(projects=(SETTINGS,), image=ImageConfig(packing=PACKING)),
     {},
 )
-LOCAL = LocalPackage(name="common", folder="libs/common", source="src")
+LOCAL = LocalPackage(name="common", folder="libs/common", source="src", scripts=(("a", "b:c"),))
 TEXT = planfile.dumps(
     replace(PLAN, moves=(MOVED,), images=tuple(replace(image, local=(LOCAL,)) for image in PLAN.images))
 )

@@ -137,3 +137,22 @@ def test_what_is_compiled_is_no_folder_to_copy(files: dict[str, str], tmp_path: 
 
 def test_a_folder_that_is_not_there_is_no_package(tmp_path: Path) -> None:
     assert uses(tmp_path, {"app/requirements.txt": "a\n-e ../gone\n"}) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("pyproject.toml", "[project]\nname = 'x'\n[project.scripts]\nserve = 'x.main:run'\n"),
+        ("pyproject.toml", "[tool.poetry.scripts]\nserve = 'x.main:run'\nb = {callable = 'y'}\n"),
+        (
+            "setup.cfg",
+            "[metadata]\nname = x\n[options.entry_points]\nconsole_scripts =\n  serve = x.main:run [fast]\n",
+        ),
+        ("setup.py", "setup(entry_points={'console_scripts': ['serve=x.main:run', 'python=x:y', 'a/b=x:y']})\n"),
+    ],
+)
+def test_commands_of_a_package(path: str, text: str) -> None:
+    reader = {"pyproject.toml": pyproject_toml, "setup.cfg": setup_cfg, "setup.py": setup_py}[path]
+    package = reader.parse(text, path).package
+    assert package
+    assert package.scripts == (("serve", "x.main:run"),)

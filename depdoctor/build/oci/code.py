@@ -16,8 +16,8 @@ from depdoctor.errors import BuildError
 from depdoctor.model.address import secret_line
 from depdoctor.model.context import IGNORED
 from depdoctor.model.formats import format_of
-from depdoctor.model.image import APP_ROOT
-from depdoctor.model.local_package import LocalPackage, site_files, site_packages
+from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT
+from depdoctor.model.local_package import LocalPackage, commands, site_files, site_packages
 
 _IGNORE_FILE = ".dockerignore"
 _LARGEST_MANIFEST = 16 * 1024 * 1024
@@ -59,6 +59,10 @@ def write_site_files(stream: LayerStream, package: LocalPackage, python: str, pl
         inside = f"{site_packages(python)}/{path}".removeprefix("/")
         stream.enter(inside)
         stream.file(inside, text.encode())
+    for name, text in commands(package).items():
+        inside = f"{ENVIRONMENT_ROOT}/bin/{name}".removeprefix("/")
+        stream.enter(inside)
+        stream.file(inside, text.encode(), 0o755)
 
 
 def _write_file(stream: LayerStream, path: str, file: Path, status: os.stat_result) -> None:

@@ -21,22 +21,9 @@ from isal import isal_zlib
 from depdoctor.build.oci.archive import STORED, Archive, Entry
 from depdoctor.build.oci.members import DEFLATE_ERROR
 from depdoctor.model.image import ENVIRONMENT_ROOT
+from depdoctor.model.launcher import INTERPRETER, launcher
 
 INSTALLER = b"depdoctor\n"
-INTERPRETER = f"{ENVIRONMENT_ROOT}/bin/python"
-LAUNCHER = f"""\
-#!{INTERPRETER}
-# -*- coding: utf-8 -*-
-import sys
-from {{module}} import {{imported}}
-if __name__ == "__main__":
-    if sys.argv[0].endswith("-script.pyw"):
-        sys.argv[0] = sys.argv[0][:-11]
-    elif sys.argv[0].endswith(".exe"):
-        sys.argv[0] = sys.argv[0][:-4]
-    sys.exit({{called}}())
-"""
-"""What runs an entry point, in the words of uv: a text of our own, so that no update of a library changes a digest."""
 
 _MAX_METADATA_BYTES = 64 << 20
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -194,8 +181,7 @@ class Wheel:
         for name, module, attribute, _ in entry_points:
             if "/" in name or name in (".", "..") or name.startswith(".wh.") or "\n" in module + attribute:
                 raise self.archive.refuse(f"an entry point is named {name!r}")
-            launcher = LAUNCHER.format(module=module, imported=attribute.partition(".")[0], called=attribute)
-            yield f"{self._root}/bin/{name}", launcher.encode(), 0o755
+            yield f"{self._root}/bin/{name}", launcher(module, attribute).encode(), 0o755
 
     def _new_record(self, rows: list[tuple[str, str, str]]) -> Installed:
         path = f"{self.site_packages}/{self.dist_info}/RECORD"
