@@ -99,6 +99,8 @@ def _service(image: Image, host_port: int | None, running: Running, tag: str, pr
     resources: dict[str, object] = {"limits": {"memory": f"{running.memory_mib}M"}}
     if GPU_PROFILE in profiles:
         resources["reservations"] = {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
+    if running.gpu:
+        service["shm_size"] = f"{running.shared_mib}m"
     return service | {"deploy": {"resources": resources}}
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on, without_gpu
+from depdoctor.model.context import PROBE_TIMEOUT_S
 from depdoctor.model.deployment import Deployment, Running
 from depdoctor.model.image import APP_ROOT, USER
 from depdoctor.model.label import WEIGHTS, weights_label
-from depdoctor.model.naming import image_name
+from depdoctor.model.naming import image_name, label_name
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.target import Target
@@ -29,7 +30,6 @@ START_S, PERIOD_S, START_FAILURES = 10, 10, 60
 
 MIB = 1 << 20
 
-LONGEST_NAME = 63
 APPLICATION = "app.kubernetes.io/name"
 PROMETHEUS = "prometheus"
 """What the operator and the charts of Prometheus call its pods."""
@@ -64,12 +64,6 @@ def by_name(targets: Iterable[Target]) -> dict[str, Target]:
             name = image_name(target.name)
             named[f"{name}-{sha256(target.name.encode()).hexdigest()[:8]}" if name in named else name] = target
     return named
-
-
-def resource_name(image: Image) -> str:
-    """A name that a Service may have (RFC 1035 label): it starts with a letter and has at most 63 characters."""
-    name = image.name if image.name[:1].isalpha() else f"image-{image.name}"
-    return name if len(name) <= LONGEST_NAME else f"{name[:54]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def resources(image: Image, running: Running) -> dict[str, object]:
@@ -116,11 +110,11 @@ def _kustomization() -> dict[str, object]:
 
 
 def _metadata(image: Image) -> dict[str, object]:
-    return {"name": resource_name(image), "labels": {APPLICATION: resource_name(image)}}
+    return {"name": label_name(image.name), "labels": {APPLICATION: label_name(image.name)}}
 
 
 def _selector(image: Image) -> dict[str, object]:
-    return {"matchLabels": {APPLICATION: resource_name(image)}}
+    return {"matchLabels": {APPLICATION: label_name(image.name)}}
 
 
 def _deployment(image: Image, running: Running) -> dict[str, object]:
@@ -137,12 +131,9 @@ def _deployment(image: Image, running: Running) -> dict[str, object]:
         },
         "affinity": _affinity(without_gpu(image) if running.gpu else [{"matchExpressions": platform(image)}]),
         "containers": [_container(image, running)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": list(_volumes(image, running)),
     }
-    if _mounted(image):
-        claim = {"claimName": resource_name(image), "readOnly": True}
-        pod["volumes"] = [{"name": "tmp", "emptyDir": {}}, {"name": "weights", "persistentVolumeClaim": claim}]
-    metadata: dict[str, object] = {"labels": {APPLICATION: resource_name(image)}}
+    metadata: dict[str, object] = {"labels": {APPLICATION: label_name(image.name)}}
     if running.metrics and image.port:
         named = {"scrape": "true", "port": str(image.port), "path": running.metrics}
         metadata["annotations"] = {f"prometheus.io/{name}": value for name, value in named.items()}
@@ -160,6 +151,15 @@ def _deployment(image: Image, running: Running) -> dict[str, object]:
     }
 
 
+def _volumes(image: Image, running: Running) -> Iterator[dict[str, object]]:
+    yield {"name": "tmp", "emptyDir": {}}
+    if running.gpu:
+        yield {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{running.shared_mib}Mi"}}
+    if _mounted(image):
+        claim = {"claimName": label_name(image.name), "readOnly": True}
+        yield {"name": "weights", "persistentVolumeClaim": claim}
+
+
 def _scaling(image: Image, least: int, most: int) -> dict[str, object]:
     """As many as keep the processors at a share of what is requested for each."""
     cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": BUSY_PERCENT}}
@@ -168,7 +168,7 @@ def _scaling(image: Image, least: int, most: int) -> dict[str, object]:
         "kind": "HorizontalPodAutoscaler",
         "metadata": _metadata(image),
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": resource_name(image)},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": label_name(image.name)},
             "minReplicas": least,
             "maxReplicas": most,
             "metrics": [{"type": "Resource", "resource": cpu}],
@@ -204,6 +204,7 @@ def _container(image: Image, running: Running) -> dict[str, object]:
         },
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount point inside the container
+            *([{"name": "shm", "mountPath": "/dev/shm"}] if running.gpu else []),  # noqa: S108 - likewise
             *(
                 {"name": "weights", "mountPath": f"{APP_ROOT}/{one.path}", "subPath": one.path, "readOnly": True}
                 for one in _mounted(image)
@@ -214,6 +215,7 @@ def _container(image: Image, running: Running) -> dict[str, object]:
         probe: dict[str, object] = {"tcpSocket": {"port": "service"}}
         if image.health:
             probe = {"httpGet": {"path": image.health, "port": "service"}}
+        probe["timeoutSeconds"] = PROBE_TIMEOUT_S
         container["ports"] = [{"name": "service", "containerPort": image.port}]
         container["startupProbe"] = {**probe, "periodSeconds": START_S, "failureThreshold": START_FAILURES}
         container["readinessProbe"] = {**probe, "periodSeconds": PERIOD_S}
@@ -227,7 +229,7 @@ def _service(image: Image) -> dict[str, object]:
         "kind": "Service",
         "metadata": _metadata(image),
         "spec": {
-            "selector": {APPLICATION: resource_name(image)},
+            "selector": {APPLICATION: label_name(image.name)},
             "ports": [{"name": "service", "port": image.port, "targetPort": "service"}],
         },
     }
@@ -316,7 +318,7 @@ def _gpu_patch(image: Image, choices: list[dict[str, object]]) -> dict[str, obje
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": resource_name(image)},
+        "metadata": {"name": label_name(image.name)},
         "spec": {"template": {"spec": pod}},
     }
 

@@ -60,6 +60,11 @@ class Running:
         return int(-(-wanted // STEP_MIB) * STEP_MIB)
 
     @property
+    def shared_mib(self) -> int:
+        """What of its memory processes may share, in MiB: half. Workers of torch and NCCL take more than 64 MiB."""
+        return self.memory_mib // 2
+
+    @property
     def gpu_memory_mib(self) -> int:
         """What memory the GPU must have at least, in MiB: the weights have to fit; 0 if there are none."""
         return -(-self.weights_bytes // MIB)

@@ -10,6 +10,7 @@ from unicodedata import normalize
 from depdoctor.model.target import Environment
 
 SHORT = 8
+LONGEST_LABEL = 63
 
 
 def image_name(project: str) -> str:
@@ -38,3 +39,9 @@ def image_names(project: str, environments: Iterable[Environment]) -> dict[Envir
             variant = f"-{platform}" if platforms.count(platform) == 1 else f"-{environment}"
         names[environment] = image_name(project + variant)
     return names
+
+
+def label_name(name: str) -> str:
+    """What the resources of an image are called: it starts with a letter and has at most 63 characters (RFC 1035)."""
+    name = name if name[:1].isalpha() else f"image-{name}"
+    return name if len(name) <= LONGEST_LABEL else f"{name[:54]}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -9,6 +9,7 @@ import posixpath
 import shlex
 from collections.abc import Iterator, Sequence
 
+from depdoctor.model.naming import label_name
 from depdoctor.model.page import Machine, Owned, Page
 from depdoctor.model.plan import SCRATCH, Image, Plan, place_in
 from depdoctor.model.target import numbered
@@ -167,7 +168,7 @@ def _back(page: Page, registry: str) -> Iterator[str]:
     )
     yield (
         "What is still there is not made or sent again. Where Kubernetes runs it, "
-        f"{code(f'kubectl rollout undo deployment/{page.image.name}')} goes back at once."
+        f"{code(f'kubectl rollout undo deployment/{label_name(page.image.name)}')} goes back at once."
     )
 
 

@@ -90,4 +90,6 @@ def test_memory_is_limited_and_models_with_cuda_reserve_a_gpu_on_a_fleet_that_ha
         assert b["limits"] == {"memory": "1024M"}
         assert ("reservations" in a, "profiles" in services["a"]) == (reserved, reserved)
         assert "reservations" not in b
+        assert (services["a"]["shm_size"], services["b"].get("shm_size")) == ("1280m", None)
+        assert yaml.safe_load(text)["x-service"]["environment"] == {"HOME": "/tmp"}
         assert "profiles" not in services["b"]

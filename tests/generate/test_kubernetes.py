@@ -319,6 +319,15 @@ def test_gpu_memory_must_hold_the_weights() -> None:
     assert limits == {"memory": f"{512 + 2 * 3072}Mi", "nvidia.com/gpu": 1}
 
 
+def test_processes_of_what_has_cuda_share_more_memory_than_the_runtime_gives() -> None:
+    _, files = made()
+    pod = merged(files, "pool-a")["cuda12"]["spec"]["template"]["spec"]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["mountPath"] == "/dev/shm"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": f"{(512 + 2 * 3072) // 2}Mi"}
+    assert [each["name"] for each in merged(files, "cpu")["web"]["spec"]["template"]["spec"]["volumes"]] == ["tmp"]
+
+
 def test_container_has_no_rights_and_is_named_by_digest() -> None:
     _, files = made()
     pod = merged(files, "cpu")["web"]["spec"]["template"]["spec"]
@@ -327,6 +336,8 @@ def test_container_has_no_rights_and_is_named_by_digest() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": "service"}
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[kind]["timeoutSeconds"] == 5  # one second is short for Python that computes
     policies = [each for each in documents(files, "base/web") if each["kind"] == "NetworkPolicy"]
     assert [each["spec"]["policyTypes"] for each in policies] == [["Ingress", "Egress"]]
 
