@@ -79,5 +79,5 @@ def run(options: argparse.Namespace) -> int:
 
     out = terminal.output()
     console.findings(out, done.broken)
-    migration.console(out, done.migration, options.output.as_posix())
+    migration.console(out, done.migration, options.output.as_posix(), options.path.as_posix())
     return CLEAN

@@ -6,6 +6,7 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 from operator import attrgetter
 
 from packaging.specifiers import SpecifierSet
@@ -18,12 +19,13 @@ from depdoctor.model.finding import Finding
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.lock import Answer, Impossible, Resolved
-from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Contested, Migration, Move, Moved, Need
+from depdoctor.model.migration import CONSTRAINTS, MANIFEST, PYTHON, Contested, Migration, Move, Moved, Need
 from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Import, Reading
 from depdoctor.model.target import Environment
 
 __all__ = [
     "Modules",
+    "Python",
     "by_module",
     "constraints",
     "fitting",
@@ -32,6 +34,7 @@ __all__ = [
     "migration",
     "move",
     "needs",
+    "on_python",
     "refused",
     "remarked",
     "specified",
@@ -105,7 +108,7 @@ def move(
     pins = answer.pins if isinstance(answer, Resolved) else ()
     had = {need.name for need in wanted} | {pin.name for pin in pins}
     remarks = [f"{need.location}: {need.remark}" for need in wanted if need.remark]
-    remarks += left_out(reading, modules, there, had)
+    remarks += left_out(reading, modules, installed, had)
     remarks += disregarded(reading, installed, environment)
     remarks += [f"`{one.path}` could not be read: {one.problem.reason}" for one in reading.unreadable]
     changed, added = edits(reading, wanted, environment)
@@ -147,7 +150,13 @@ def migration(
         idle=tuple(sorted(idle)) if known else (),
         idle_known=known,
         tools=installed.tools,
+        remarks=tuple(_unread(installed)),
     )
+
+
+def _unread(installed: InstalledEnvironment) -> Iterator[str]:
+    if installed.system_site_packages:
+        yield f"{installed.path} has the packages of its own Python too ({installed.home}), and these were not read"
 
 
 def fitting(
@@ -180,7 +189,31 @@ def joined(parts: Sequence[Migration]) -> Migration:
         idle=tuple(f"{name} in {part.source}" for part in parts for name in part.idle),
         idle_known=all(part.idle_known for part in parts),
         tools=tuple(dict.fromkeys(name for part in parts for name in part.tools)),
+        remarks=tuple(remark for part in parts for remark in part.remarks),
     )
+
+
+class Python(Enum):
+    """What there is to say of the Python of a project's image."""
+
+    KNOWN = auto()
+    UNTOLD = auto()
+    """It is that of the environment, which the project's own files do not name."""
+    ANOTHER = auto()
+    """The project asks for another than the environment has."""
+
+
+def on_python(move: Move, python: str, told: Python, there: str) -> Move:
+    """A project with what there is to say and to write of its Python; `there` is that of the environment."""
+    if told is Python.KNOWN:
+        return move
+    if told is Python.UNTOLD:
+        remark = (
+            f"nothing of the project names a Python: the patch has `{PYTHON}` say {python}, as the environment has it"
+        )
+        return replace(move, python=python, remarks=(*move.remarks, remark))
+    remark = f"the environment has Python {there}, and the image gets {python}, which the project asks for"
+    return replace(move, remarks=(*move.remarks, remark))
 
 
 def remarked(done: Migration, unpatched: Mapping[str, str]) -> Migration:
@@ -190,7 +223,7 @@ def remarked(done: Migration, unpatched: Mapping[str, str]) -> Migration:
         return tuple(
             f"{path} {why}, so that the patch leaves it out: take over `{path}.new` by hand"
             for path, why in sorted(unpatched.items())
-            if path in {posixpath.normpath(posixpath.join(move.root, name)) for name in (MANIFEST, CONSTRAINTS)}
+            if path in {posixpath.normpath(posixpath.join(move.root, name)) for name in (MANIFEST, CONSTRAINTS, PYTHON)}
         )
 
     return replace(done, moves=tuple(replace(one, remarks=(*one.remarks, *told(one))) for one in done.moves))

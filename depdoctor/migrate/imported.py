@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.model.formats import NOTEBOOK
-from depdoctor.model.installed import InstalledDistribution
+from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.project import Import, Reading
 
 Modules = Mapping[str, tuple[NormalizedName, ...]]
@@ -42,9 +43,11 @@ def _known(dotted: str, modules: Modules) -> str:
 
 
 def left_out(
-    reading: Reading, modules: Modules, there: Mapping[NormalizedName, InstalledDistribution], had: Collection[str]
+    reading: Reading, modules: Modules, installed: InstalledEnvironment, had: Collection[str]
 ) -> Iterator[str]:
     """Remarks on imports of which a project will not have the distribution; `had` are those that it will have."""
+    there = {one.name: one for one in installed.distributions}
+    unowned = {posixpath.basename(path).partition(".")[0] for path in installed.unowned}
     own = {canonicalize_name(manifest.name) for manifest in reading.manifests if manifest.name}
     told: set[NormalizedName] = set()
     for one in reading.imported:
@@ -53,7 +56,9 @@ def left_out(
         if one.standard or (one.testing and not in_notebook) or any(name in had or name in own for name in providers):
             continue
         if not providers and not (one.guarded or one.testing):
-            yield f"{one.location}: `{one.module}` is imported, and nothing that is installed is known to bring it"
+            found = "it lies in the environment without a package: no manifest can bring it"
+            none = "nothing that is installed is known to bring it"
+            yield f"{one.location}: `{one.module}` is imported, and {found if one.module in unowned else none}"
         for name in providers[:1]:
             if name in told:
                 continue

@@ -25,8 +25,8 @@ class Need:
     remark: str = ""
 
 
-MANIFEST, CONSTRAINTS = "requirements.txt", "constraints.installed.txt"
-"""What a project gets: its own requirements, and all that these bring along."""
+MANIFEST, CONSTRAINTS, PYTHON = "requirements.txt", "constraints.installed.txt", ".python-version"
+"""What a project gets: its own requirements, all that these bring along, and its Python where nothing names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,8 @@ class Move:
 
     `moved` is what differs from the environment: nothing, if the project gets what it has. `remarks` are to be checked
     by hand. `edits` are lines of the requirements file that stands, by their numbers, and what takes their place, None
-    for nothing: all other lines of it stay, and `added` follow them.
+    for nothing: all other lines of it stay, and `added` follow them. `python` is the minor to write down for it,
+    since its own files name none, "" for none.
     """
 
     project: str
@@ -56,6 +57,7 @@ class Move:
     remarks: tuple[str, ...] = ()
     edits: tuple[tuple[int, str | None], ...] = ()
     added: tuple[Need, ...] = ()
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +82,5 @@ class Migration:
     idle_known: bool = True
     tools: tuple[str, ...] = ()
     """What conda was asked for that is no Python package, each as "name version"."""
+    remarks: tuple[str, ...] = ()
+    """What there is in an environment that was not read."""

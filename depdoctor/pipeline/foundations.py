@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from depdoctor import lock
 from depdoctor.model.config import Config
 from depdoctor.model.lock import BaseContents
 from depdoctor.model.project import BaseImage, Reading
@@ -43,6 +44,20 @@ def python_of(reading: Reading, config: Config, rules: Rules) -> str:
     """The Python that its packages are for, "" where no packages come with the image."""
     found = (base for base, _ in _bases(reading, config, rules) if base.known and base.packages)
     return next((base.python for base in found), "")
+
+
+def python_for(reading: Reading, config: Config, rules: Rules) -> str:
+    """The Python that a project runs on.
+
+    Packages that come with an image are for that image's Python. A project that names none gets the configured one,
+    and if it refuses that the nearest newer, else older one.
+    """
+    if stated := python_of(reading, config, rules) or reading.python:
+        return stated
+    wanted = config.python
+    at = lock.PYTHONS.index(wanted) if wanted in lock.PYTHONS else 0
+    ordered = (wanted, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
+    return next((one for one in ordered if lock.admits(reading.manifests, one)), wanted)
 
 
 def _bases(reading: Reading, config: Config, rules: Rules) -> Iterator[tuple[Base, BaseImage | None]]:

@@ -17,7 +17,7 @@ from depdoctor.model.noun import dataclass
 from depdoctor.model.project import Project, Reading
 from depdoctor.model.seams import Progress, Resolver, WheelIndex
 from depdoctor.model.target import Environment
-from depdoctor.pipeline.foundations import contents_of, python_of, untold
+from depdoctor.pipeline.foundations import contents_of, python_for, untold
 from depdoctor.rules import Rules
 
 PARALLEL_LOCKS = 8
@@ -162,17 +162,8 @@ class Locking:
         return tuple(Environment(python=python, platform=platform) for platform in platforms)
 
     def _environments(self, reading: Reading) -> tuple[Environment, ...]:
-        """Where a project must run: each platform of the targets once, with the Python that the project asks for.
-
-        Packages that come with an image are for that image's Python. A project that names none gets the configured one,
-        and if it refuses that the nearest newer, else older one.
-        """
-        python = python_of(reading, self.config, self.rules) or reading.python
-        if not python:
-            wanted = self.config.python
-            at = lock.PYTHONS.index(wanted) if wanted in lock.PYTHONS else 0
-            ordered = (wanted, *lock.PYTHONS[at + 1 :], *reversed(lock.PYTHONS[:at]))
-            python = next((one for one in ordered if lock.admits(reading.manifests, one)), wanted)
+        """Where a project must run: each platform of the targets once, with the Python that it runs on."""
+        python = python_for(reading, self.config, self.rules)
         platforms = dict.fromkeys(target.platform for target in self.config.targets)
         return tuple(Environment(python=python, platform=platform) for platform in platforms)
 

@@ -24,6 +24,7 @@ from depdoctor.adapters import files
 from depdoctor.adapters.scan_memory import this_hour
 from depdoctor.diagnose import diagnose
 from depdoctor.errors import UsageError
+from depdoctor.lock import PYTHONS, admits
 from depdoctor.lock.modules import inner_modules, modules_of
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflicts
@@ -32,11 +33,12 @@ from depdoctor.model.image import Bundle
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Answer, Impossible, Lock, Question, Resolved
-from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Migration, Move
+from depdoctor.model.migration import CONSTRAINTS, MANIFEST, PYTHON, Migration, Move
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import IndexOptions, Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
+from depdoctor.pipeline.foundations import python_for, python_of
 from depdoctor.pipeline.scanning import asking, configured
 from depdoctor.pipeline.standing import Settings
 from depdoctor.read import requirements_txt
@@ -95,9 +97,12 @@ def migrate(
             mine = [_told_apart(one, source[1], settings.root) for one in here]
             moves = []
             for reading in mine:
-                move, answer = _move(reading, source, moment, ask)
+                python, told = _python(reading, source, config, facts, settings.root)
+                placed = (source[0], source[1], replace(source[2], python=python))
+                move, answer = _move(reading, placed, moment, ask)
+                move = stage.on_python(move, python, told, source[2].python)
                 if isinstance(answer, Resolved):
-                    lock = Lock(project=reading.project.name, environment=source[2], pins=answer.pins)
+                    lock = Lock(project=reading.project.name, environment=placed[2], pins=answer.pins)
                     added = config.project(reading.project.root).system_packages
                     entries.append(Entry(reading=reading, outcomes=(lock,), system_packages=added))
                 moves.append(move)
@@ -116,9 +121,22 @@ def migrate(
     result = stage.lacking(stage.joined(parts), lacking)
     texts, unpatched = _standing(settings.root, result)
     result = stage.remarked(result, unpatched)
-    bundle = Bundle(files=report.files(result, broken, texts, output.as_posix(), unpatched))
+    folder = os.path.relpath(output.absolute(), settings.root.absolute())
+    bundle = Bundle(files=report.files(result, broken, texts, Path(folder).as_posix(), unpatched))
     written = files.write(bundle, output)
     return Migrated(migration=result, broken=broken, written=written)
+
+
+def _python(reading: Reading, source: Source, config: Config, facts: Rules, root: Path) -> tuple[str, stage.Python]:
+    """The Python that a project's image is to have, and what is to be told of that."""
+    taken, there = python_for(reading, config, facts), source[2].python
+    if not source[0].python or taken == there:
+        return taken, stage.Python.KNOWN
+    stated = reading.python or python_of(reading, config, facts)
+    written = os.path.lexists(root / reading.project.root / PYTHON)
+    if stated or written or there not in PYTHONS or not admits(reading.manifests, there):
+        return taken, stage.Python.ANOTHER
+    return there, stage.Python.UNTOLD
 
 
 def _source(path: Path, config: Config, facts: Rules, root: Path) -> Source:
@@ -177,7 +195,7 @@ def _standing(root: Path, done: Migration) -> tuple[dict[str, str], dict[str, st
     texts: dict[str, str] = {}
     unpatched: dict[str, str] = {}
     for move in done.moves:
-        for name in (MANIFEST, CONSTRAINTS):
+        for name in (MANIFEST, CONSTRAINTS, PYTHON):
             path = posixpath.normpath(posixpath.join(move.root, name))
             if not os.path.lexists(root / path):
                 continue

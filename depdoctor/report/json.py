@@ -98,6 +98,7 @@ def migrated(done: Migration, broken: Diagnosis, written: Sequence[Path]) -> str
             ],
             "unneeded": list(done.idle) if done.idle_known else None,
             "tools": list(done.tools),
+            "not_read": list(done.remarks),
             "findings": [finding(one) for one in broken.findings],
             "files": [path.as_posix() for path in written],
         }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 
 from rich.console import Console
 from rich.text import Text
 
 from depdoctor.model.finding import Diagnosis, Severity
-from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Migration, Move, Need
+from depdoctor.model.migration import CONSTRAINTS, MANIFEST, PYTHON, Migration, Move, Need
 from depdoctor.report import patch as diff
 from depdoctor.report.amounts import many
 from depdoctor.report.markdown import code, table, text
@@ -40,6 +42,8 @@ def files(
             parts[MANIFEST] = manifest(move, standing.get(f"{place}{MANIFEST}"))
         if move.pins:
             parts[CONSTRAINTS] = constraints(move)
+        if move.python:
+            parts[PYTHON] = f"{move.python}\n"
         for name, after in parts.items():
             path = f"{place}{name}"
             found[f"{path}{SUFFIX}"] = after
@@ -97,8 +101,8 @@ def constraints(move: Move) -> str:
     return "\n".join(["# what comes along, held at what was installed", *move.pins]) + "\n"
 
 
-def console(out: Console, done: Migration, folder: str) -> None:
-    """Print a line for each project, and what to do next."""
+def console(out: Console, done: Migration, folder: str, root: str = ".") -> None:
+    """Print a line for each project, and what to do next in the `root` of the projects."""
     for move in done.moves:
         if move.unknown:
             state = Text(f"could not be resolved: {move.unknown}", style="yellow")
@@ -113,10 +117,14 @@ def console(out: Console, done: Migration, folder: str) -> None:
         )
     idle = ", ".join(done.idle) or "nothing"
     out.print(Text(f"needed by no project: {idle if done.idle_known else 'not known'}", style="dim"))
+    for remark in done.remarks:
+        out.print(Text.assemble(("▲ ", "yellow"), remark))
     if done.tools:
         out.print(Text(f"asked of conda, and no Python package: {', '.join(done.tools)}", style="dim"))
+    there = "" if root == "." else f"cd {shlex.quote(root)} && "
+    inside = posixpath.relpath(folder, root)
     out.print(Text.assemble("\n", (f"{folder}/{REPORT}", "bold"), " tells it project by project; nothing was changed"))
-    out.print(f"next: git apply {folder}/{PATCH}", soft_wrap=True)
+    out.print(f"next: {there}git apply {shlex.quote(f'{inside}/{PATCH}')}", soft_wrap=True, markup=False)
     out.print("then `depdoctor plan` and `depdoctor build`; `git apply -R` takes it back")
 
 
@@ -136,6 +144,9 @@ def _parts(done: Migration, broken: Diagnosis, patch: str) -> Iterator[str]:
     wrong = [one for one in broken.findings if one.severity > Severity.NOTE]
     yield "## What is broken in it already"
     yield "\n".join(f"- {one.code} {code(one.subject)}: {text(one.message)}" for one in wrong) or "Nothing was found."
+    if done.remarks:
+        yield "## What was not read"
+        yield "\n".join(f"- {text(remark)}" for remark in done.remarks)
     if done.contested:
         yield "## What projects need at another version than is installed, or at different ones"
         rows = [

@@ -233,7 +233,8 @@ def conda(venv: Path, tmp_path: Path) -> Path:
     """The shared environment as conda lays one down: its installer's name, its builders' folders, its records."""
     prefix = tmp_path / "miniconda3" / "envs" / "ml"
     (packages,) = (venv / "lib").glob("python*/site-packages")
-    shutil.copytree(packages, prefix / packages.relative_to(venv))
+    place = prefix / "lib" / "python3.11" / "site-packages"
+    shutil.copytree(packages, place)
     (prefix / "conda-meta").mkdir()
     (prefix / "conda-meta" / "history").write_text("==> 2026-01-31 08:00:00 <==\n", encoding="utf-8")
 
@@ -241,7 +242,7 @@ def conda(venv: Path, tmp_path: Path) -> Path:
         stated = {"name": name, "version": version, "build": "0", "files": files, "requested_spec": asked}
         (prefix / "conda-meta" / f"{name}-{version}-0.json").write_text(json.dumps(stated), encoding="utf-8")
 
-    for folder in (prefix / packages.relative_to(venv)).glob("*.dist-info"):
+    for folder in place.glob("*.dist-info"):
         (folder / "INSTALLER").write_text("conda\n", encoding="utf-8")
         built = {"dir_info": {}, "url": f"file:///home/conda/feedstock_root/build_artifacts/{folder.name}/work"}
         (folder / "direct_url.json").write_text(json.dumps(built), encoding="utf-8")

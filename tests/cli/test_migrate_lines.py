@@ -194,3 +194,59 @@ def test_a_file_that_no_patch_fits_stops_nobody(root: Path, migrate: Migrate, ki
     applied(root)
     assert "drawer==1.5" in (root / "rank" / "requirements.txt").read_text(encoding="utf-8")
     assert b"webkit==" not in there.read_bytes()
+
+
+@pytest.fixture
+def newer(root: Path) -> None:
+    (root.parent / "venv/lib/python3.11").rename(root.parent / "venv/lib/python3.12")
+    (root.parent / "venv/pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.4\n", encoding="utf-8")
+
+
+@pytest.mark.usefixtures("newer")
+def test_the_python_of_the_environment_is_kept(root: Path, migrate: Migrate) -> None:
+    project(root, "chat", "", "webkit\n")
+    project(root, "rank", "", "webkit\n")
+    (root / "rank" / "runtime.txt").write_text("python-3.11.4\n", encoding="utf-8")
+    told = migrate()
+    assert told["chat"]["remarks"] == [
+        "no file of the project names a Python: the patch has `.python-version` say 3.12, as the environment has it"
+    ]
+    assert told["rank"]["remarks"] == [
+        "the environment has Python 3.12, and the image gets 3.11, which the project asks for"
+    ]
+    applied(root)
+    assert (root / "chat" / ".python-version").read_text(encoding="utf-8") == "3.12\n"
+    assert not (root / "rank" / ".python-version").exists()
+    assert migrate("../again")["chat"]["remarks"] == []
+    assert (root.parent / "again" / "changes.diff").read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.usefixtures("newer")
+def test_a_python_that_the_project_refuses_is_not_written(root: Path, migrate: Migrate) -> None:
+    project(root, "chat", "")
+    text = '[project]\nname = "chat"\nversion = "1"\nrequires-python = "<3.12"\n'
+    (root / "chat" / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert migrate()["chat"]["remarks"] == [
+        "the environment has Python 3.12, and the image gets 3.11, which the project asks for"
+    ]
+
+
+def test_packages_of_the_python_underneath_are_told_not_to_be_read(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = "home = /usr/bin\ninclude-system-site-packages = true\nversion = 3.11.9\n"
+    (root.parent / "venv/pyvenv.cfg").write_text(settings, encoding="utf-8")
+    project(root, "chat", "", "webkit\n")
+    assert cli.run(["migrate", "--venv", "../venv", "--offline", "--output", "../out"]) == 0
+    assert "has the packages of its own Python too (/usr/bin), and these were not read" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert "## What was not read" in (root.parent / "out/report.md").read_text(encoding="utf-8")
+
+
+def test_of_one_folder_the_next_step_is_taken_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project(root, "a chat", "", "webkit\n")
+    assert cli.run(["migrate", "--venv", "../venv", "--offline", "--output", "../out", "a chat"]) == 0
+    said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("next: "))
+    subprocess.run(["sh", "-ec", said.removeprefix("next: ")], cwd=root, check=True)
+    assert "webkit==4.0" in (root / "a chat" / "requirements.txt").read_text(encoding="utf-8")
