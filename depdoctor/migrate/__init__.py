@@ -209,7 +209,7 @@ def on_python(move: Move, python: str, told: Python, there: str) -> Move:
         return move
     if told is Python.UNTOLD:
         remark = (
-            f"nothing of the project names a Python: the patch has `{PYTHON}` say {python}, as the environment has it"
+            f"no file of the project names a Python: the patch has `{PYTHON}` say {python}, as the environment has it"
         )
         return replace(move, python=python, remarks=(*move.remarks, remark))
     remark = f"the environment has Python {there}, and the image gets {python}, which the project asks for"
