@@ -23,6 +23,13 @@ from depdoctor.read.document import Document, Path
 from depdoctor.read.errors import MOST_REQUIREMENTS, ManifestError
 from depdoctor.read.requirement import LocalFolder, parse_requirement
 
+_OWN_FOLDER = {
+    "file:///${PROJECT_ROOT}": "file:.",
+    "{root:uri}": "file:.",
+    "{root:parent:uri}": "file:..",
+}
+"""How a manifest names a folder from where it lies itself (PDM: local dependencies; Hatch: context formatting)."""
+
 
 def text_of(value: Any) -> str:
     """A TOML value if it is a string, else ""."""
@@ -83,6 +90,8 @@ class Declarations:
         if not isinstance(value, str):
             self.problem(place, "should be a requirement in quotes", line=line)
             return None
+        for written, meant in _OWN_FOLDER.items():
+            value = value.replace(written, meant)
         self.problems.extend(address.problems(value, location))
         try:
             required = parse_requirement(value, self.folder)

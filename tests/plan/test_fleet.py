@@ -17,7 +17,7 @@ from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unknown, Unresolvable, Why
 from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Base, layer_key, node_key
-from depdoctor.model.project import LocalUse, Location
+from depdoctor.model.project import LocalUse, Location, Serving
 from depdoctor.model.target import Environment, Platform, Target
 from depdoctor.plan import base_references, plan
 from depdoctor.plan.bases import base_reference
@@ -271,3 +271,13 @@ def test_six_services_form_one_tree() -> None:
     assert sum(not node.parent for node in made.nodes) == 1
     order = [(one.name, one.version) for one in made.packages]
     assert all(before <= after for before, after in pairwise(order))
+
+
+def test_an_image_is_started_by_a_command_of_its_own_package() -> None:
+    app = entry("app", lock("app", []))
+    serving = Serving(interface="command", command=("serve", "--fast"), location=LINE)
+    app = replace(app, reading=replace(app.reading, serving=serving))
+    assert plan(inventory([app]), Config(), {}).images[0].command == ()  # no program of this name is there
+    own = LocalUse(package=replace(OWN, scripts=(("serve", "app.main:run"),)), location=LINE)
+    app = replace(app, reading=replace(app.reading, local=(own,)))
+    assert plan(inventory([app]), Config(), {}).images[0].command == ("serve", "--fast")

@@ -156,3 +156,18 @@ def test_commands_of_a_package(path: str, text: str) -> None:
     package = reader.parse(text, path).package
     assert package
     assert package.scripts == (("serve", "x.main:run"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'dependencies = ["common @ file:///${PROJECT_ROOT}/../common"]\n',
+        'dependencies = ["common @ {root:uri}/../common"]\n',
+        'dependencies = ["common @ {root:parent:uri}/common"]\n',
+        '[tool.pdm.dev-dependencies]\ndev = ["-e file:///${PROJECT_ROOT}/../common#egg=common"]\n',
+    ],
+)
+def test_tools_name_folders_from_where_the_manifest_lies(text: str, tmp_path: Path) -> None:
+    app = f'[project]\nname = "app"\nversion = "1"\n{text}'
+    (found,) = uses(tmp_path, {"app/pyproject.toml": app, "common/pyproject.toml": COMMON})
+    assert (found.package.folder, found.location.line) == ("common", 4 + ("[tool" in text))
