@@ -60,6 +60,8 @@ def read(
     manifests = tuple(assembly.manifests())
     named = sorted((manifest for manifest in manifests if manifest.python), key=lambda each: each.format == DOCKERFILE)
     code = imports.code(project.sources, files.text_or_none, changed)
+    local = tuple(local_packages.local_uses(project, assembly.asked, assembly.facts, files.entries))
+    own = next((one.package.source for one in local if one.package.folder == project.root and not one.group), ".")
     return Reading(
         project=project,
         manifests=manifests,
@@ -70,8 +72,8 @@ def read(
         weights=tuple(_with_card(one, project, files) for one in files.weights(project.weights)),
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
-        serving=serving.serving(project, files.text_or_none),
-        local=tuple(local_packages.local_uses(project, assembly.asked, assembly.facts, files.entries)),
+        serving=serving.serving(project, files.text_or_none, own),
+        local=local,
     )
 
 

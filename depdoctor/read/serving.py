@@ -51,18 +51,21 @@ _PLAIN = expression(r"[\w./:=,@%+-]+")
 MOST_FILES = 2_000
 
 
-def serving(project: Project, open_text: Callable[[str], str | None]) -> Serving | None:
-    """How a project is served; None where its files do not say, or say several things."""
+def serving(project: Project, open_text: Callable[[str], str | None], source: str = ".") -> Serving | None:
+    """How a project is served; None where its files do not say, or say several things.
+
+    Modules are found from the project's folder, and from `source` in it where it is a package that has them there.
+    """
     own = posixpath.normpath(posixpath.join(project.root, "Dockerfile"))
     for path in project.manifests:
         if posixpath.normpath(path) == own and format_of(path) == DOCKERFILE:
             text = open_text(path)
             found = _of_dockerfile(text, path) if text and len(text) <= LONGEST_FILE else None
-            if found and _has_scripts(project, found.command) and _has_modules(project, found.command):
-                code = None if found.health else _of_code(project, open_text)
+            if found and _has_scripts(project, found.command) and _has_modules(project, found.command, source):
+                code = None if found.health else _of_code(project, open_text, source)
                 runs_it = code is not None and code.command[0] in found.command
                 return replace(found, health=code.health) if code and runs_it else found
-    return _of_code(project, open_text)
+    return _of_code(project, open_text, source)
 
 
 def _has_scripts(project: Project, words: Sequence[str]) -> bool:
@@ -73,8 +76,8 @@ def _has_scripts(project: Project, words: Sequence[str]) -> bool:
     )
 
 
-def _has_modules(project: Project, words: Sequence[str]) -> bool:
-    """Whether modules of the project that a command names are found from its folder.
+def _has_modules(project: Project, words: Sequence[str], source: str) -> bool:
+    """Whether modules of the project that a command names are found.
 
     COPY, PYTHONPATH or an installation may have put them where they are found in the image of the Dockerfile alone.
     """
@@ -82,8 +85,8 @@ def _has_modules(project: Project, words: Sequence[str]) -> bool:
         return True
     named = {match[1] for word in words if (match := _OBJECT.fullmatch(word))}
     named |= {module for option, module in pairwise(words) if option == "-m"}
-    above, below = _modules(project, project.root), _modules(project)
-    return not {name.partition(".")[0] for name in named} & (below - above)
+    there = _modules(project, project.root) | _modules(project, posixpath.join(project.root, source))
+    return not {name.partition(".")[0] for name in named} & (_modules(project) - there)
 
 
 def _modules(project: Project, folder: str | None = None) -> set[str]:
@@ -166,7 +169,7 @@ def _port(text: str) -> int | None:
     return int(match[1]) if match and 0 < int(match[1]) < 1 << 16 else None
 
 
-def _of_code(project: Project, open_text: Callable[[str], str | None]) -> Serving | None:
+def _of_code(project: Project, open_text: Callable[[str], str | None], source: str) -> Serving | None:
     found: list[Serving] = []
     paths = [path for path in project.sources if path.endswith(".py") and not is_testing(path)]
     for path in sorted(paths)[:MOST_FILES]:
@@ -177,7 +180,7 @@ def _of_code(project: Project, open_text: Callable[[str], str | None]) -> Servin
             tree = tree_of(text)
         except SyntaxError:
             continue
-        found += _applications(tree, path, project)
+        found += _applications(tree, path, project, source)
         found += _grpc(tree, path, project.root)
     return _chosen(found)
 
@@ -196,7 +199,7 @@ def _chosen(found: Sequence[Serving]) -> Serving | None:
     return nearest[0] if len(nearest) == 1 else None
 
 
-def _applications(tree: ast.Module, path: str, project: Project) -> Iterator[Serving]:
+def _applications(tree: ast.Module, path: str, project: Project, source: str) -> Iterator[Serving]:
     """Names at the top of a module that an application is bound to."""
     folder, module = _module(tree, path, project)
     names = _imported(tree)
@@ -209,7 +212,7 @@ def _applications(tree: ast.Module, path: str, project: Project) -> Iterator[Ser
             if interface and module and isinstance(target, ast.Name):
                 yield Serving(
                     interface=interface,
-                    command=(f"{module}:{target.id}", *([folder] if folder else [])),
+                    command=(f"{module}:{target.id}", *([folder] if folder not in {"", source} else [])),
                     health=_health(tree, target.id),
                     location=Location(path=path, line=statement.lineno),
                 )

@@ -41,7 +41,7 @@ CMD ["server", "--big"]
 """
 
 
-def found(files: Mapping[str, str], root: str = "svc") -> Serving | None:
+def found(files: Mapping[str, str], root: str = "svc", source: str = ".") -> Serving | None:
     paths = {f"{root}/{name}": text for name, text in files.items()}
     project = Project(
         name=root,
@@ -49,7 +49,7 @@ def found(files: Mapping[str, str], root: str = "svc") -> Serving | None:
         manifests=tuple(path for path in paths if path.rpartition("/")[2].startswith("Dockerfile")),
         sources=tuple(path for path in paths if path.endswith(".py")),
     )
-    return serving(project, paths.get)
+    return serving(project, paths.get, source)
 
 
 def told(files: Mapping[str, str]) -> tuple[object, ...] | None:
@@ -156,3 +156,18 @@ def test_command_of_a_dockerfile_that_cannot_be_used_leaves_the_code_to_tell() -
     one = found({"Dockerfile": "FROM a\nCMD python serve.py\n", "app.py": FASTAPI})
     assert one
     assert one.command == ("app:app",)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "command"),
+    [
+        ("FROM a\nCMD python -m pkg\n", ("python", "-m", "pkg")),
+        ("FROM a\nCMD uvicorn pkg.main:app --port 9000\n", ("uvicorn", "pkg.main:app", "--port", "9000")),
+        ("FROM a\n", ("pkg.main:app",)),
+    ],
+)
+def test_modules_of_a_package_are_found_where_it_has_them(dockerfile: str, command: tuple[str, ...]) -> None:
+    files = {"Dockerfile": dockerfile, "src/pkg/main.py": f"import pkg.x\n{FASTAPI}", "src/pkg/x.py": ""}
+    one = found(files, source="src")
+    assert one
+    assert one.command == command
