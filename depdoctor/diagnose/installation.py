@@ -318,7 +318,11 @@ def _declared_lock(
     constraints = [
         one for manifest in entry.reading.manifests for one in manifest.constraints if one.group == DEFAULT_GROUP
     ]
-    fixed = {one.name: version for one in (*constraints, *declared) if (version := exact_version(one.requirement))}
+    fixed = {
+        one.name: version
+        for one in (*constraints, *declared)
+        if (version := exact_version(one.requirement)) and holds(one.requirement.marker, environment)
+    }
     queue = [one.requirement for one in declared if holds(one.requirement.marker, environment)]
     pins: dict[NormalizedName, Pin] = {}
     seen: set[tuple[NormalizedName, Extras]] = set()

@@ -230,7 +230,9 @@ class _Found:
                 self._written(text, role)
             elif inner := in_context(joined(folder, value.text), stage, self.path):
                 self.includes.append(Include(path=inner, role=role, location=location))
-        elif option := _INDEX_OPTIONS.get(name):
+        elif (option := _INDEX_OPTIONS.get(name)) and any(character.isspace() for character in value.text):
+            self._problem(value, f"`{address.redact(value.text)}` is known to the shell only", "dynamic")
+        elif option:
             read = requirements_txt.parse(f"{option} {value.text}", self.path)
             self.own = self.own.joined(read.indexes)
             self.problems += [replace(problem, location=location) for problem in read.problems]

@@ -311,3 +311,11 @@ def test_of_branches_of_which_one_is_run_the_last_counts(command: str, expected:
 def test_packages_of_the_system_count_in_every_branch() -> None:
     found = run("RUN if a; then apt-get install -y libgl1; else apt-get install -y libgomp1; fi").system_packages
     assert [one.name for one in found] == ["libgl1", "libgomp1"]
+
+
+def test_an_address_that_a_command_makes_is_told_as_such() -> None:
+    command = "RUN pip install torch --extra-index-url https://i.example/cu$(echo 13.0 | cut -d. -f1,2 | tr -d .)"
+    manifest = run(command)
+    assert [text for text, _ in rows(manifest)] == ["torch"]
+    assert kinds(manifest) == [("dynamic", 2)]
+    assert not manifest.options.extra_index_urls
