@@ -26,11 +26,15 @@ Place = tuple[Target, Gpu]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Verdict:
-    """What speaks against running some code on a GPU: how bad, in the words of a message, and in a few of a table."""
+    """What speaks against running some code on a GPU: how bad, in the words of a message, and in a few of a table.
+
+    `driver` is what to ask the administrators for, "" where a newer driver is no help.
+    """
 
     severity: Severity
     why: str
     short: str
+    driver: str = ""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -198,9 +202,12 @@ def _finding(
         severity=max(verdict.severity for verdict in verdicts),
         subject=use.name,
         message=f"{use.package} has no code for the GPU of {_reasons(verdicts)}",
-        hint=other_builds(use, rules, installation.platform, fits)
-        or f"take a {use.name} that is compiled for compute capability {listed(sorted(set(models)))}, or keep it off "
-        f"{listed(f'`{name}`' for name in _names(verdicts))}",
+        hint=ways(
+            *sorted({verdict.driver for verdict in verdicts}),
+            other_builds(use, rules, installation, fits)
+            or f"take a {use.name} that is compiled for compute capability {listed(sorted(set(models)))}, or keep it "
+            f"off {listed(f'`{name}`' for name in _names(verdicts))}",
+        ),
         packages=(use.name,),
         projects=installation.projects_with([use.name]),
         causes=installation.causes(use.name),
@@ -224,7 +231,10 @@ def _by_targets(rules: Rules, use: CudaUse, target: Target, gpu: Version) -> Ver
         return Verdict(Severity.ERROR, why, f"no code for compute capability {gpu}")
     if covered is Cover.PTX and use.cuda and _older_than_toolkit(rules, use.cuda, target):
         why = f"only PTX serves it, which CUDA {use.cuda} made and the older driver refuses"
-        return Verdict(Severity.ERROR, why, f"only PTX of CUDA {use.cuda}, newer than the driver")
+        toolkit = rules.toolkit(use.cuda)
+        first = toolkit.linux_driver if toolkit else None
+        newer = f"ask for a driver of branch {first.major} or newer" if first else "ask for a newer driver"
+        return Verdict(Severity.ERROR, why, f"only PTX of CUDA {use.cuda}, newer than the driver", newer)
     return None
 
 

@@ -57,7 +57,7 @@ def _toolkit(context: Context, installation: Installation, use: CudaUse) -> Iter
             f"`{library}: cannot open shared object file`, and it runs on the CPU"
         ),
         hint=ways(
-            other.builds(use, context.rules, installation.platform),
+            other.builds(use, context.rules, installation),
             f"take a base image with CUDA {use.cuda.major}",
         ),
         packages=tuple(sorted({use.name, *other.names})),
@@ -89,7 +89,7 @@ def _other_wheels(context: Context, installation: Installation, use: CudaUse) ->
             f"{use.cuda.major} too, `libcublasLt.so.{use.cuda.major}` is not found, and it runs on the CPU"
         ),
         hint=ways(
-            other_builds(use, context.rules, installation.platform, of_major(brought[-1])),
+            other_builds(use, context.rules, installation, of_major(brought[-1])),
             f"take a base image with CUDA {use.cuda.major}",
         ),
         packages=tuple(sorted((use.name, *(one.name for one in beside)))),
@@ -150,7 +150,7 @@ def _cudnn(
         subject=use.name,
         message=f"{use.package} is built for cuDNN {use.cudnn}, but {words}: {_mismatch(use, found.version)}",
         hint=ways(
-            other_builds(use, context.rules, installation.platform, fits),
+            other_builds(use, context.rules, installation, fits),
             f"provide cuDNN {use.cudnn.major}" if wrong else f"provide cuDNN {use.cudnn} or newer",
         ),
         packages=tuple(sorted({use.name, *found.names})),

@@ -77,9 +77,7 @@ def _too_old(context: Context, installation: Installation, targets: tuple[Target
                 "`The NVIDIA driver on your system is too old`"
                 + (f"; so {'are' if len(others) > 1 else 'is'} {listed(others)}" if others else "")
             ),
-            hint=ways(
-                other_builds(leading, rules, installation.platform, fits), f"ask for a driver of branch {floor.major}"
-            ),
+            hint=ways(other_builds(leading, rules, installation, fits), f"ask for a driver of branch {floor.major}"),
             packages=tuple(names),
             projects=installation.projects_with(names),
             causes=installation.causes(leading.name),

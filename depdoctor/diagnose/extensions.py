@@ -51,7 +51,7 @@ def _compiled(context: Context, installation: Installation, uses: Uses, use: Cud
             f"{framework.cuda}: `The detected CUDA version mismatches the version that was used to compile PyTorch`"
         ),
         hint=ways(
-            other.builds(framework, context.rules, installation.platform),
+            other.builds(framework, context.rules, installation),
             f"take a base image with CUDA {wanted}",
         ),
         packages=tuple(sorted({use.name, framework.name, *other.names})),
@@ -95,7 +95,7 @@ def _follows(context: Context, installation: Installation, uses: Uses, use: Cuda
         subject=use.name,
         message=message,
         hint=ways(
-            other_builds(framework, context.rules, installation.platform, fits),
+            other_builds(framework, context.rules, installation, fits),
             f"take a {use.name} that is built for CUDA {framework.cuda}",
         ),
         packages=tuple(sorted((use.name, framework.name))),

@@ -185,7 +185,7 @@ def _without_wheel(
         return None
     among = [row for row in rows if not wanted.is_disjoint(SpecifierSet(f">={row.first},<={row.last}"))]
     python = installation.environment.python
-    if not among or any(serves(row, python) for row in among):
+    if not among or any(row.serves(python) for row in among):
         return None
     refused = not any(row.sdist and _admits(str(row.requires_python), python) for row in among)
     # Of several releases some may be in no table, and an index of its own may have other wheels of a labelled one.
@@ -193,7 +193,7 @@ def _without_wheel(
     pythons = tuple(dict.fromkeys(minor for row in among for minor in _pythons(row)))
     name, what = package.name, str(package) if package.version else f"{package.name}{wanted}"
     first, last = min(row.first for row in among), max(row.last for row in among)
-    later = min((row.first for row in rows if row.first > last and serves(row, python)), default=None)
+    later = min((row.first for row in rows if row.first > last and row.serves(python)), default=None)
     way = f"{name} {later} or newer" if later else f"a release with wheels for {python}"
     built = "" if refused else ": pip would build it from source"
     finding = Finding(
@@ -211,15 +211,9 @@ def _without_wheel(
         what=what,
         finding=finding,
         certain=refused,
-        serves=lambda other: any(serves(row, other) for row in among),
+        serves=lambda other: any(row.serves(other) for row in among),
         way=f"{name} {later} or newer" if later else "",
     )
-
-
-def serves(row: Wheels, python: str) -> bool:
-    """Whether releases have a wheel for a CPython minor ("3.12"), or one for every Python."""
-    onward = bool(row.onward) and Version(python) >= Version(row.onward)
-    return python in row.pythons or onward or not (row.pythons or row.onward)
 
 
 def _pythons(row: Wheels) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from depdoctor.diagnose.demand import CudaUse
+from depdoctor.diagnose.installation import Installation
 from depdoctor.diagnose.outcomes import Told, by_target
 from depdoctor.diagnose.provider import Provider, host_cuda, of_major
 from depdoctor.diagnose.remedy import other_builds
@@ -38,10 +39,10 @@ class OtherToolkits:
         """What is known of the toolkits."""
         return tuple(dict.fromkeys(fact for host in self.found for fact in host.evidence))
 
-    def builds(self, use: CudaUse, rules: Rules, platform: str) -> str:
+    def builds(self, use: CudaUse, rules: Rules, installation: Installation) -> str:
         """Which build would fit them; "" if none is known, or if they are of several majors."""
         majors = {host.version.major for host in self.found}
-        return other_builds(use, rules, platform, of_major(majors.pop())) if len(majors) == 1 else ""
+        return other_builds(use, rules, installation, of_major(majors.pop())) if len(majors) == 1 else ""
 
 
 def other_toolkits(base: Base, targets: Sequence[Target], major: int, effect: str = "") -> OtherToolkits | None:

@@ -59,7 +59,7 @@ _GPU_NOISE = expression(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The builds of one release, and the default builds of newer and of older ones, the nearest first."""
+    """The builds of a release, and those with CUDA of newer and older ones: the nearest first, default ones before."""
 
     same: tuple[Build, ...]
     newer: tuple[Build, ...]
@@ -208,11 +208,11 @@ class Rules:
         return found
 
     def builds_around(self, package: NormalizedName, public: Version, platform: str) -> Around:
-        """The builds of a release on a platform, and the default ones with CUDA of those near to it."""
+        """The builds of a release on a platform, and those with CUDA of the releases near to it."""
         key = package, public, platform
         if key not in self._around:
             rows = [row for row in self.builds_by_package.get(package, ()) if platform in (row.platforms or [platform])]
-            whole = [row for row in rows if row.default and row.cuda]
+            whole = sorted((row for row in rows if row.cuda), key=lambda row: not row.default)
             self._around[key] = Around(
                 same=tuple(row for row in rows if row.first <= public <= row.last),
                 newer=tuple(sorted((row for row in whole if row.first > public), key=attrgetter("first"))),

@@ -231,6 +231,11 @@ class Wheels:
     note: str = ""
     provenance: Provenance
 
+    def serves(self, python: str) -> bool:
+        """Whether the releases have a wheel for a CPython minor ("3.12"), or one for every Python."""
+        onward = bool(self.onward) and Version(python) >= Version(self.onward)
+        return python in self.pythons or onward or not (self.pythons or self.onward)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedFiles:
