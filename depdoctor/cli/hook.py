@@ -42,7 +42,11 @@ def run(options: argparse.Namespace) -> int:
     gone = [file for file in options.files if not os.path.lexists(file)]
     sys.stderr.writelines(f"depdoctor: there is no file `{file}`; it is judged as deleted\n" for file in gone)
     with progress_of(options) as progress:
-        done = hooking.check(Path(), cache_folder(), [Path(file).as_posix() for file in options.files], progress)
+        parts = [
+            hooking.below(root, hooking.check(Path(root), cache_folder(), files, progress))
+            for root, files in hooking.fleets([Path(file).as_posix() for file in options.files]).items()
+        ]
+        done = hooking.joined(parts)
     if options.format == "json":
         from depdoctor.report import json
 

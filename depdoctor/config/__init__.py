@@ -28,7 +28,7 @@ from depdoctor.model.target import PLATFORMS, Platform, Target
 from depdoctor.model.toolchain import COMPILER, Installer, Toolchain
 from depdoctor.model.weights import Keep
 
-__all__ = ["CONFIG_NAME", "load", "moment", "parse"]
+__all__ = ["CONFIG_NAME", "load", "moment", "parse", "stands"]
 
 CONFIG_NAME = "depdoctor.toml"
 
@@ -61,18 +61,28 @@ def load(root: Path, libc_of_base: LibcOfBase, base: str = "") -> Config:
             raise _broken(str(error)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{CONFIG_NAME} cannot be read: {error}", where=CONFIG_NAME) from error
-    try:
-        tool = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8-sig")).get("tool", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return parse({}, "", libc_of_base, base)
-    table = tool.get("depdoctor") if isinstance(tool, dict) else None
-    if isinstance(table, dict):
+    table = _in_pyproject(root)
+    if table is not None:
         try:
             return parse(table, "pyproject.toml", libc_of_base, base)
         except ConfigError as error:
             error.file, error.key = root / "pyproject.toml", ("tool", "depdoctor", *error.key)
             raise
     return parse({}, "", libc_of_base, base)
+
+
+def stands(root: Path) -> bool:
+    """Whether a folder has a configuration of its own."""
+    return (root / CONFIG_NAME).is_file() or _in_pyproject(root) is not None
+
+
+def _in_pyproject(root: Path) -> dict[str, Any] | None:
+    try:
+        tool = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8-sig")).get("tool", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None
+    table = tool.get("depdoctor") if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else None
 
 
 def _broken(said: str) -> ConfigError:

@@ -12,7 +12,7 @@ from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import DeclaredRequirement, Problem
+from depdoctor.model.project import UNSETTLED, DeclaredRequirement, Problem
 
 CREDENTIALS = "credentials"
 
@@ -40,7 +40,8 @@ def check_unreadable(context: Context) -> Iterator[Finding]:
     for entry in context.inventory.entries:
         reading = entry.reading
         for broken in reading.unreadable:
-            severity = Severity.WARNING if reading.manifests else Severity.ERROR
+            lost = not reading.manifests or broken.problem.kind == UNSETTLED
+            severity = Severity.ERROR if lost else Severity.WARNING
             yield _problem(
                 entry.project.name, broken.problem, severity, f"{broken.problem.location} {broken.problem.reason}"
             )

@@ -159,7 +159,12 @@ class Include:
     group: str = DEFAULT_GROUP
 
 
-_LOSSES = frozenset({"unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dynamic", "unreadable"})
+UNSETTLED = "unsettled"
+"""The kind of the problem that a file holds both sides of a merge: no tool reads it."""
+
+_LOSSES = frozenset(
+    {UNSETTLED, "unparsable", "unnamed", "remote", "missing", "outside", "cycle", "dynamic", "unreadable"}
+)
 """The kinds of problems that leave requirements unknown."""
 
 
@@ -169,7 +174,8 @@ class Problem:
 
     `kind` is one word: "unparsable", "unnamed" (a requirement whose package no one names), "credentials" (left out of
     an address), "variable" (never expanded), "outside" (leads out of the scan root), "missing", "cycle", "remote",
-    "encoding", "dynamic" (only running code would tell), "replaced" (by what is installed later) or "unreadable".
+    "encoding", "dynamic" (only running code would tell), "replaced" (by what is installed later), "unsettled" (both
+    sides of a merge) or "unreadable".
     """
 
     location: Location

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,7 +25,7 @@ from depdoctor.diagnose.stale import stale_plan
 from depdoctor.model.config import Config
 from depdoctor.model.conflict import Conflict, Conflicts
 from depdoctor.model.distribution import DistributionFile
-from depdoctor.model.finding import Cause, Diagnosis, Kind, worst_first
+from depdoctor.model.finding import Cause, Diagnosis, Finding, Kind, worst_first
 from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import Answer, DeclaredOnly, Question, Unknown, Why
@@ -122,6 +123,56 @@ def check(root: Path, cache: Path, paths: Collection[str], progress: Progress) -
         diagnosis=replace(diagnosis, findings=worst_first(tuple(found)), remarks=()),
         projects=tuple(readings),
         unknown=tuple(unknown),
+    )
+
+
+def fleets(paths: Sequence[str]) -> dict[str, list[str]]:
+    """The fleets that files belong to, by their folders, and the files of each as the fleet calls them.
+
+    A configuration or plan that stands in the working folder counts for all of it. Where there is none, the outermost
+    folder around a file that has one is the root of a fleet.
+    """
+    if not paths or _is_fleet(Path()):
+        return {".": list(paths)}
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        around = [folder for folder in reversed(PurePosixPath(path).parents) if folder.parts]
+        root = next((str(folder) for folder in around if _is_fleet(Path(folder))), ".")
+        found.setdefault(root, []).append(path if root == "." else str(PurePosixPath(path).relative_to(root)))
+    return found
+
+
+def _is_fleet(folder: Path) -> bool:
+    return (folder / PLAN_NAME).is_file() or configuration.stands(folder)
+
+
+def below(root: str, done: Hooked) -> Hooked:
+    """What a hook says of a fleet, with its files and projects as they are called from the working folder."""
+    if root == ".":
+        return done
+
+    def placed(one: Finding) -> Finding:
+        causes = tuple(
+            replace(cause, location=replace(cause.location, path=f"{root}/{cause.location.path}"))
+            for cause in one.causes
+        )
+        return replace(one, causes=causes)
+
+    findings = tuple(placed(one) for one in done.diagnosis.findings)
+    return Hooked(
+        diagnosis=replace(done.diagnosis, findings=findings),
+        projects=tuple(posixpath.normpath(f"{root}/{name}") for name in done.projects),
+        unknown=tuple(posixpath.normpath(f"{root}/{name}") for name in done.unknown),
+    )
+
+
+def joined(parts: Sequence[Hooked]) -> Hooked:
+    """What is said of several fleets."""
+    findings = worst_first(tuple(one for part in parts for one in part.diagnosis.findings))
+    return Hooked(
+        diagnosis=replace(parts[0].diagnosis, findings=findings),
+        projects=tuple(name for part in parts for name in part.projects),
+        unknown=tuple(name for part in parts for name in part.unknown),
     )
 
 

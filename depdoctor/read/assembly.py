@@ -14,6 +14,7 @@ from depdoctor.model.local_package import PackageFacts
 from depdoctor.model.noun import dataclass
 from depdoctor.model.project import (
     DEFAULT_GROUP,
+    UNSETTLED,
     CondaRequirement,
     DeclaredRequirement,
     Include,
@@ -196,6 +197,7 @@ class Assembly:
         format_name = format_of(path) or REQUIREMENTS
         try:
             text, encoding = self.open_text(path)
+            _refuse_unsettled(text)
             manifest = self.readers[format_name](text, path)
             self._parsed[path] = _with_outside(manifest) if self.outside_allowed else manifest
         except ManifestError as error:
@@ -264,6 +266,17 @@ def _lists_the_same(requirements: Manifest, environment: Manifest) -> bool:
     others = {one.name for one in environment.requirements} | {canonicalize_name(one.name) for one in environment.conda}
     others -= {"python", "pip"}
     return bool(others) and 2 * len(asked & others) >= min(len(asked), len(others))
+
+
+def _refuse_unsettled(text: str) -> None:
+    """Raise `ManifestError` for a file with the marks that git leaves where two sides of a merge differ."""
+    if "<<<<<<< " not in text:
+        return
+    lines = text.splitlines()
+    start = next((number for number, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")), 0)
+    if start and any(line.startswith(">>>>>>> ") for line in lines[start:]):
+        message, hint = "holds the marks of a merge that is not settled", "take what is meant of both sides"
+        raise ManifestError(message, line=start, hint=hint, kind=UNSETTLED)
 
 
 def _with_outside(manifest: Manifest) -> Manifest:

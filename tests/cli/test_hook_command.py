@@ -153,6 +153,48 @@ def test_a_project_that_the_plan_does_not_know_blocks(
     assert "run `depdoctor plan`" in found["hint"]
 
 
+@pytest.mark.parametrize("config", ["depdoctor.toml", "pyproject.toml"])
+def test_a_fleet_in_a_folder_of_the_repository_has_its_own_configuration(
+    hook: Hook, tmp_path: Path, config: str
+) -> None:
+    table = '[[environment]]\nname = "one"\nprojects = ["*"]\n'
+    (tmp_path / "ml" / "deep").mkdir(parents=True)
+    for name in ("rank", "chat", "old"):
+        (tmp_path / name).rename(tmp_path / "ml" / "deep" / name)
+    (tmp_path / "ml" / config).write_text(
+        table if config == "depdoctor.toml" else table.replace("[[", "[[tool.depdoctor.")
+    )
+    hook("ml/deep/chat/requirements.txt")
+    (tmp_path / "ml/deep/chat/requirements.txt").write_text("numlib==3.0\n", encoding="utf-8")
+    status, told = hook("ml/deep/chat/requirements.txt", "README.md")
+    assert (status, codes(told)) == (1, ["DD101"])
+    assert told["projects"] == ["ml/deep/chat"]
+    paths = {place["path"] for one in told["findings"] for place in one["causes"]}
+    assert paths == {"ml/deep/chat/requirements.txt", "ml/deep/rank/requirements.txt"}
+    # where the repository itself has a configuration, that is what counts
+    (tmp_path / "depdoctor.toml").write_text("", encoding="utf-8")
+    assert hook("ml/deep/chat/requirements.txt")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "web\n<<<<<<< HEAD\n=======\nother==1\n>>>>>>> main\n"),
+        (
+            "pyproject.toml",
+            '[project]\nname = "old"\n<<<<<<< HEAD\nversion = "1"\n=======\nversion = "2"\n>>>>>>> main\n',
+        ),
+    ],
+)
+def test_a_merge_that_is_not_settled_blocks(hook: Hook, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "old" / name).write_text(text, encoding="utf-8")
+    status, told = hook(f"old/{name}")
+    assert (status, codes(told, "error")) == (1, ["DD501"])
+    (finding,) = [one for one in told["findings"] if one["severity"] == "error"]
+    assert "the marks of a merge that is not settled" in finding["message"]
+    assert finding["causes"][0]["line"] == 2 + (name == "pyproject.toml")
+
+
 def test_the_hooks_take_the_files_that_are_read() -> None:
     hooks = {one["id"]: one for one in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))}
     assert set(hooks) == {"depdoctor-scan", "depdoctor-plan-check"}
