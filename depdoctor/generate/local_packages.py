@@ -19,6 +19,9 @@ SITE = "/site"
 COMMANDS = "/commands"
 """Where its commands stand in its stage."""
 
+NOT_A_STAGE = "# hadolint ignore=DL3022"
+"""hadolint knows no build contexts, and takes their names for misspelt stages."""
+
 
 def stage_name(image: Image, package: LocalPackage) -> str:
     """The stage that a package is copied and settled in, which images on the same empty environment share."""
@@ -47,10 +50,11 @@ def stage(image: Image, package: LocalPackage, folders: Collection[str], settle:
         lines.insert(0, f"# {package.name}, which is a folder")
         lines.append(f"COPY --link {copy_form(f'{package.folder}/', f'{package.place}/')}")
         lines.append(f"RUN {mount} {exec_form([*command.split(), package.place, *others])}")
-    lines.append(f"COPY --link --from=bundle {_folder(image, package)}{SITE}/ {SITE}/")
+    lines += [NOT_A_STAGE, f"COPY --link --from=bundle {_folder(image, package)}{SITE}/ {SITE}/"]
     lines.append(f"RUN {mount} {exec_form([*command.split(), SITE])}")
     if package.scripts:
-        lines.append(f"COPY --link --chmod=755 --from=bundle {_folder(image, package)}{COMMANDS}/ {COMMANDS}/")
+        source = f"{_folder(image, package)}{COMMANDS}/"
+        lines += [NOT_A_STAGE, f"COPY --link --chmod=755 --from=bundle {source} {COMMANDS}/"]
         lines.append(f"RUN {mount} {exec_form([*command.split(), COMMANDS])}")
     return "\n".join(lines)
 

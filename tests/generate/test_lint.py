@@ -13,6 +13,7 @@ from fleets import fleet, pin, six
 
 from depdoctor.generate import generate
 from depdoctor.model.config import Config, ImageConfig, ProjectConfig
+from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.plan import Base, Plan
 from depdoctor.model.toolchain import Installer, Toolchain
 from depdoctor.plan import plan
@@ -23,7 +24,7 @@ BASE = "registry.example/python:3.11-slim"
 
 
 def odd() -> Plan:
-    """A hostile folder, shell words in command and health, packages of the system, something to compile."""
+    """A hostile folder, shell words in command and health, packages of the system, a folder, something to compile."""
     built = pin("built")
     assert built.file
     built = replace(built, file=replace(built.file, filename="built-1.0.tar.gz"))
@@ -36,7 +37,9 @@ def odd() -> Plan:
     )
     config = Config(projects=(hostile,), image=ImageConfig(base=BASE))
     projects = {"a b/$(id) 'x'": [pin("x"), built], "b": [pin("x")], "c/d": []}
-    return plan(fleet(projects), config, {BASE: Base(reference=BASE, digest="sha256:" + "a" * 64)})
+    made = plan(fleet(projects), config, {BASE: Base(reference=BASE, digest="sha256:" + "a" * 64)})
+    library = LocalPackage(name="lib", folder="c/d", version="1.0", source="src", scripts=(("lib", "lib:main"),))
+    return replace(made, images=tuple(replace(image, local=(library,)) for image in made.images))
 
 
 @pytest.mark.parametrize("toolchain", [Toolchain(), SNAPSHOT, PIP], ids=["usual", "snapshot", "pip"])
