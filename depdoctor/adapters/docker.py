@@ -6,6 +6,7 @@ The engine is found as the Docker command line finds it: `DOCKER_HOST`, else the
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,6 +58,15 @@ class Limits:
     total_s: float = 1800
 
 
+NO_CONNECTION = {
+    "FileNotFoundError": "there is no such socket",
+    "PermissionError": "this user may not open its socket",
+    "ConnectionRefusedError": "nothing listens there",
+    "Connection refused": "nothing listens there",
+    "NameResolutionError": "its name is not known",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class DockerEngine:
     """Matches `seams.Engine`. Connects on first use; every method raises `EngineError` where no engine answers."""
@@ -74,7 +84,8 @@ class DockerEngine:
             return docker.from_env(timeout=CONNECT_S)
         except DockerException as error:
             raise EngineError(
-                f"no container engine answers: {error}",
+                f"no container engine answers: {_why(str(error))}",
+                where=_address(),
                 hint="is Docker running, and may you use it? `DOCKER_HOST` names another engine; "
                 "`--builder oci` builds and pushes without one",
             ) from None
@@ -293,6 +304,21 @@ class DockerEngine:
                 with suppress(ImageNotFound):  # somebody removed it meanwhile
                     stacks.append(tuple(self.api.inspect_image(image["Id"])["RootFS"].get("Layers") or ()))
         return frozenset(stack[:height] for stack in stacks for height in range(1, len(stack) + 1))
+
+
+def _address() -> str:
+    """Where an engine is looked for."""
+    from docker.constants import DEFAULT_UNIX_SOCKET
+    from docker.context import ContextAPI
+
+    usual = {"base_url": DEFAULT_UNIX_SOCKET}
+    place = os.environ.get("DOCKER_HOST") or (usual | ContextAPI.kwargs_from_context())["base_url"]
+    return str(place).removeprefix("http+")
+
+
+def _why(said: str) -> str:
+    """In short why there is no connection, by the exception that the SDK quotes."""
+    return next((why for name, why in NO_CONNECTION.items() if name in said), said)
 
 
 @contextmanager
