@@ -5,6 +5,8 @@ Images are built without a daemon; what the registry has is not sent again, so o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from depdoctor import __version__
 from depdoctor.model.plan import Plan
 
@@ -62,8 +64,7 @@ jobs:
         run: |
           depdoctor plan "$ROOT" --diff --format markdown > plan.md
           cat plan.md >> "$GITHUB_STEP_SUMMARY"
-          gh pr comment "$PULL_REQUEST" --repo "$GITHUB_REPOSITORY" --body-file plan.md --edit-last ||
-            gh pr comment "$PULL_REQUEST" --repo "$GITHUB_REPOSITORY" --body-file plan.md
+          @GITHUB_COMMENT@
       - name: Fail on errors, and on a plan out of date
         run: |
           depdoctor scan "$ROOT" --fail-on error
@@ -126,7 +127,7 @@ depdoctor-scan:
     - depdoctor scan "$ROOT" --format gitlab --fail-on never > depdoctor.json
     - depdoctor plan "$ROOT" --diff --format markdown > plan.md
     - |
-      @COMMENT@
+      @GITLAB_COMMENT@
     - depdoctor scan "$ROOT" --fail-on error
     - depdoctor plan "$ROOT" --check
   artifacts:
@@ -154,20 +155,42 @@ depdoctor-push:
 COMMENT = """\
 python - <<'END'
 import json, os, urllib.request
-token, number = os.environ.get("DEPDOCTOR_GITLAB_TOKEN"), os.environ.get("CI_MERGE_REQUEST_IID")
-if token and number:
-    notes = "{CI_API_V4_URL}/projects/{CI_PROJECT_ID}/merge_requests/{CI_MERGE_REQUEST_IID}/notes".format(**os.environ)
+@PLACE@
     mark = "<!-- depdoctor plan -->"
     def ask(method, address, document=None):
         data = json.dumps(document).encode() if document else None
-        headers = {"PRIVATE-TOKEN": token, "Content-Type": "application/json"}
+        headers = {@TOKEN@, "Content-Type": "application/json"}
         with urllib.request.urlopen(urllib.request.Request(address, data, headers, method=method)) as answer:
             return json.load(answer)
-    body = {"body": mark + "\\n" + open("plan.md", encoding="utf-8").read()}
-    found = [one["id"] for one in ask("GET", notes + "?per_page=100") if one["body"].startswith(mark)]
-    ask("PUT", f"{notes}/{found[0]}", body) if found else ask("POST", notes, body)
+    body = {"body": mark + "\\n" + open("plan.md", encoding="utf-8").read()[:60000]}
+    found = [one["id"] for one in ask("GET", comments + "?per_page=100") if one["body"].startswith(mark)]
+    ask("@CHANGE@", f"{@OWN@/{found[0]}", body) if found else ask("POST", comments, body)
 END"""
-"""Writes `plan.md` as a comment, or over that of an earlier run; images of Python have no curl."""
+"""Writes `plan.md` as a comment, or over that of an earlier run; images of Python have no curl.
+
+GitHub takes 65,536 characters. What others wrote stays, a bot of the same account too.
+"""
+
+GITHUB_COMMENT = {
+    "@PLACE@": '''\
+token, number = os.environ["GH_TOKEN"], os.environ["PULL_REQUEST"]
+if token and number:
+    issues = "{GITHUB_API_URL}/repos/{GITHUB_REPOSITORY}/issues".format(**os.environ)
+    comments = f"{issues}/{number}/comments"''',
+    "@TOKEN@": '"Authorization": f"Bearer {token}"',
+    "@CHANGE@": "PATCH",
+    "@OWN@": "issues}/comments",
+}
+
+GITLAB_COMMENT = {
+    "@PLACE@": """\
+token, number = os.environ.get("DEPDOCTOR_GITLAB_TOKEN"), os.environ.get("CI_MERGE_REQUEST_IID")
+if token and number:
+    comments = "{CI_API_V4_URL}/projects/{CI_PROJECT_ID}/merge_requests/{CI_MERGE_REQUEST_IID}/notes".format(**os.environ)""",
+    "@TOKEN@": '"PRIVATE-TOKEN": token',
+    "@CHANGE@": "PUT",
+    "@OWN@": "comments}",
+}
 
 
 def ci_files(plan: Plan) -> dict[str, str]:
@@ -175,15 +198,20 @@ def ci_files(plan: Plan) -> dict[str, str]:
     newest = max((image.environment.python for image in plan.images), key=_minor, default="3.11")
     python = max(newest, "3.11", key=_minor)  # the oldest that depdoctor itself runs on
     known = {
-        "@COMMENT@": COMMENT.replace("\n", "\n      "),
+        "@GITHUB_COMMENT@": _filled(COMMENT, GITHUB_COMMENT).replace("\n", "\n          "),
+        "@GITLAB_COMMENT@": _filled(COMMENT, GITLAB_COMMENT).replace("\n", "\n      "),
         "@VERSION@": __version__,
         "@PYTHON@": python,
         "@IMAGE@": f"python:{python}",  # which has git
     }
     files = {".github/workflows/depdoctor.yml": GITHUB, "depdoctor.gitlab-ci.yml": GITLAB}
-    for word, text in known.items():
-        files = {path: recipe.replace(word, text) for path, recipe in files.items()}
-    return files
+    return {path: _filled(recipe, known) for path, recipe in files.items()}
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    for word, meant in known.items():
+        text = text.replace(word, meant)
+    return text
 
 
 def _minor(python: str) -> int:

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -76,50 +77,79 @@ def test_what_a_job_keeps_leaves_the_revision_a_tag(tmp_path: Path) -> None:
     assert all(not step["with"]["path"].startswith(".") for step in rest if "path" in step.get("with", {}))
 
 
-class Notes(BaseHTTPRequestHandler):
-    """The comments of one merge request, as GitLab's interface has them."""
+class Comments(BaseHTTPRequestHandler):
+    """The comments of one request, as the interfaces of both have them."""
 
-    notes: ClassVar[dict[int, str]] = {}
+    folders: ClassVar[tuple[str, str]] = ("", "")
+    written: ClassVar[dict[int, str]] = {}
     tokens: ClassVar[list[str | None]] = []
 
     def log_message(self, *_: object) -> None:
         pass
 
     def do_GET(self) -> None:
-        self.tokens.append(self.headers["PRIVATE-TOKEN"])
-        path = urlsplit(self.path).path.removeprefix("/api/v4/projects/7/merge_requests/3/notes").strip("/")
+        self.tokens.append(self.headers["PRIVATE-TOKEN"] or self.headers["Authorization"])
+        listed, own = self.folders
+        path = urlsplit(self.path).path
+        if self.command in {"POST", "GET"}:
+            assert path == listed
         if self.command != "GET":
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
-            self.notes[int(path) if path else 100 + len(self.notes)] = body
-        listed = json.dumps([{"id": number, "body": body} for number, body in self.notes.items()]).encode()
+            number = 100 + len(self.written) if self.command == "POST" else int(path.removeprefix(f"{own}/"))
+            self.written[number] = body
+        told = json.dumps([{"id": number, "body": body} for number, body in self.written.items()]).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(listed)))
+        self.send_header("Content-Length", str(len(told)))
         self.end_headers()
-        self.wfile.write(listed)
+        self.wfile.write(told)
 
-    do_POST = do_PUT = do_GET  # noqa: N815
+    do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815
 
 
-def test_plan_is_one_comment_however_often_the_pipeline_runs(tmp_path: Path) -> None:
+def gitlab() -> tuple[str, list[dict[str, str]], str, tuple[str, str]]:
     lines = yaml.safe_load(recipes()[PATHS[1]])["depdoctor-scan"]["script"]
     (comment,) = (line for line in lines if "DEPDOCTOR_GITLAB_TOKEN" in line)
-    Notes.notes, Notes.tokens = {1: "a person's own"}, []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Notes) as server:
+    project = {"CI_PROJECT_ID": "7"}
+    token = {**project, "DEPDOCTOR_GITLAB_TOKEN": "secret"}
+    notes = "/projects/7/merge_requests/3/notes"
+    return comment, [project, token, {**token, "CI_MERGE_REQUEST_IID": "3"}], "secret", (notes, notes)
+
+
+def github() -> tuple[str, list[dict[str, str]], str, tuple[str, str]]:
+    steps = yaml.safe_load(recipes()[PATHS[0]])["jobs"]["scan"]["steps"]
+    (script,) = (step["run"] for step in steps if "PULL_REQUEST" in step.get("env", {}))
+    comment = script[script.index("python - <<") :]
+    given = {"GH_TOKEN": "secret", "PULL_REQUEST": "3", "GITHUB_REPOSITORY": "team/models"}
+    return (
+        comment,
+        [given],
+        "Bearer secret",
+        (
+            "/repos/team/models/issues/3/comments",
+            "/repos/team/models/issues/comments",
+        ),
+    )
+
+
+@pytest.mark.parametrize("recipe", [github, gitlab])
+def test_plan_is_one_comment_however_often_the_pipeline_runs(
+    recipe: Callable[[], tuple[str, list[dict[str, str]], str, tuple[str, str]]], tmp_path: Path
+) -> None:
+    comment, environments, token, folders = recipe()
+    Comments.written, Comments.tokens, Comments.folders = {1: "a person's own"}, [], folders
+    with ThreadingHTTPServer(("127.0.0.1", 0), Comments) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
         known = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "CI_API_V4_URL": f"http://127.0.0.1:{server.server_port}/api/v4",
-            "CI_PROJECT_ID": "7",
+            "CI_API_V4_URL": address,
+            "GITHUB_API_URL": address,
         }
         try:
-            for text in ("first $(id)", "second"):
-                (tmp_path / "plan.md").write_text(text)
-                for given in (
-                    {},
-                    {"DEPDOCTOR_GITLAB_TOKEN": "secret"},
-                    {"DEPDOCTOR_GITLAB_TOKEN": "secret", "CI_MERGE_REQUEST_IID": "3"},
-                ):
+            for text in ("first $(id)", "second" + "é" * 70_000):
+                (tmp_path / "plan.md").write_text(text, encoding="utf-8")
+                for given in environments:
                     done = subprocess.run(
                         ["sh", "-euc", comment],
                         env={**known, **given},
@@ -129,12 +159,12 @@ def test_plan_is_one_comment_however_often_the_pipeline_runs(tmp_path: Path) -> 
                         check=False,
                     )
                     assert done.returncode == 0, done.stderr
-                assert Notes.notes == {1: "a person's own", 101: f"<!-- depdoctor plan -->\n{text}"}
+                assert Comments.written == {1: "a person's own", 101: f"<!-- depdoctor plan -->\n{text[:60_000]}"}
         finally:
             server.shutdown()
             thread.join()
-    assert set(Notes.tokens) == {"secret"}
-    assert len(Notes.tokens) == 4
+    assert set(Comments.tokens) == {token}
+    assert len(Comments.tokens) == 4
 
 
 def test_code_quality_is_reported_to_gitlab() -> None:
