@@ -186,7 +186,8 @@ GITLAB_COMMENT = {
     "@PLACE@": """\
 token, number = os.environ.get("DEPDOCTOR_GITLAB_TOKEN"), os.environ.get("CI_MERGE_REQUEST_IID")
 if token and number:
-    comments = "{CI_API_V4_URL}/projects/{CI_PROJECT_ID}/merge_requests/{CI_MERGE_REQUEST_IID}/notes".format(**os.environ)""",
+    project = "{CI_API_V4_URL}/projects/{CI_PROJECT_ID}".format(**os.environ)
+    comments = f"{project}/merge_requests/{number}/notes\"""",
     "@TOKEN@": '"PRIVATE-TOKEN": token',
     "@CHANGE@": "PUT",
     "@OWN@": "comments}",
