@@ -159,7 +159,7 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
     command.add_argument(
         "--registry",
         metavar="REGISTRY/PREFIX",
-        help="where the images were pushed, for what names them by digest (default: [image] registry)",
+        help="where images were pushed and are pulled from (for what names them by digest: or [image] registry)",
     )
 
 

@@ -61,7 +61,11 @@ def compose_file(plan: Plan, deployment: Deployment, tag: str) -> str:
     for image in served:
         running, profile = deployment.running(image.name), profiles.get(image.name, "")
         service = _service(
-            image, ports.get(image.name), running, tag, profiles=_profiles(running, profile, graphical=graphical)
+            image,
+            ports.get(image.name),
+            running,
+            f"${{REGISTRY:-{deployment.registry}}}/{image.name}:${{TAG:-{tag}}}",
+            profiles=_profiles(running, profile, graphical=graphical),
         )
         name, *text = yaml.safe_dump({image.name: service}, sort_keys=False, width=120, allow_unicode=True).splitlines()
         lines += [f"  {line}" for line in (name, "  <<: *service", *text)]
@@ -88,8 +92,10 @@ def _profiles(running: Running, cohort: str, *, graphical: bool) -> list[str]:
     return [cohort] if cohort else []
 
 
-def _service(image: Image, host_port: int | None, running: Running, tag: str, profiles: list[str]) -> dict[str, object]:
-    service: dict[str, object] = {"image": f"${{REGISTRY:-depdoctor}}/{image.name}:${{TAG:-{tag}}}"}
+def _service(
+    image: Image, host_port: int | None, running: Running, name: str, profiles: list[str]
+) -> dict[str, object]:
+    service: dict[str, object] = {"image": name}
     if profiles:
         service["profiles"] = profiles
     if host_port:

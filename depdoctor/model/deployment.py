@@ -72,10 +72,14 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A fleet where it runs: what is known of each image by name, and the kinds of machines."""
+    """A fleet where it runs: what is known of each image by name, and the kinds of machines.
+
+    `registry` is the prefix of images that are named by tag, by default that of what is loaded into an engine.
+    """
 
     images: Mapping[str, Running] = field(default_factory=lambda: MappingProxyType({}))
     targets: tuple[Target, ...] = ()
+    registry: str = "depdoctor"
 
     def running(self, name: str) -> Running:
         """What is known of an image."""

@@ -44,7 +44,8 @@ def generate_files(
 ) -> tuple[Path, ...]:
     """Write what people build and deploy with, from the committed plan or else one made now; the paths.
 
-    `registry` is REGISTRY/PREFIX where the images were pushed; what names images by digest asks it for them.
+    `registry` is REGISTRY/PREFIX where the images were pushed; what names images by digest asks it for them,
+    and Compose takes them from there.
     """
     if unknown := [kind for kind in kinds if kind not in {*KINDS, DOCUMENTS}]:
         raise UsageError(f"cannot generate `{unknown[0]}`", hint=f"one of {', '.join([*KINDS, DOCUMENTS])}")
@@ -63,6 +64,8 @@ def generate_files(
         place = references.prefix(place, "--registry" if registry else "registry =") if place else ""
         asked = place if BY_DIGEST & set(kinds) else ""
         deployment = _deployment(standing, settings, config, facts, asked)
+        if registry:  # what is loaded into an engine bears no name of a registry that is merely configured
+            deployment = replace(deployment, registry=place)
         if DOCUMENTS in kinds:
             pages = document(standing, settings, config, deployment, place)
     bundle = generate(

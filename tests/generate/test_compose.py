@@ -68,6 +68,15 @@ def images(*ports: int | None) -> tuple[Image, ...]:
     return made(*(served(f"p{number}", port) for number, port in enumerate(ports))).images
 
 
+def test_images_come_from_the_registry_that_was_named() -> None:
+    config = Config(projects=(ProjectConfig(path="a", command=("python",)),))
+    made = generate(
+        plan(fleet({"a": []}), config, {}), only=["compose"], deployment=Deployment(registry="127.0.0.1:5000/team")
+    )
+    (service,) = yaml.safe_load(made.files["compose.yaml"])["services"].values()
+    assert service["image"] == "${REGISTRY:-127.0.0.1:5000/team}/a:${TAG:-latest}"
+
+
 def test_ports_never_clash() -> None:
     assert host_ports(images(8000, 8000, 8001, None, 8000)) == {"p0": 8000, "p1": 8002, "p2": 8001, "p4": 8003}
     assert host_ports(images(65535, 65535)) == {"p0": 65535, "p1": 1024}
