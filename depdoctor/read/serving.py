@@ -39,7 +39,10 @@ HEALTHS = ("/healthz", "/health", "/livez", "/live", "/readyz", "/ready", "/ping
 LISTENING = frozenset({"--port", "--bind", "--listen"})
 """Options of servers that name a port, or an address with one."""
 
-SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", "tini", "dumb-init", "conda", "poetry", "uv", "pipenv"})
+INITS = frozenset({"tini", "dumb-init", "catatonit", "docker-init"})
+"""Programs that hand signals on to the one that they start, as `init` of Compose does."""
+
+SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", *INITS, "conda", "poetry", "uv", "pipenv"})
 """Programs that start another one, or that no image of ours has."""
 
 _FROM = frozenset({"--app-dir", "--chdir", "--pythonpath"})
@@ -113,6 +116,7 @@ def _of_dockerfile(text: str, path: str) -> Serving | None:
     entrypoint, command = (_words(last.get(name)) for name in ("ENTRYPOINT", "CMD"))
     if entrypoint is None or command is None or ("CMD" in last and _is_line(last.get("ENTRYPOINT"))):
         return None
+    entrypoint = _without_init(entrypoint)
     if entrypoint and _is_line(last.get("CMD")):
         return None  # a shell would be an argument of the entry point
     words = (*entrypoint, *command)
@@ -126,6 +130,14 @@ def _of_dockerfile(text: str, path: str) -> Serving | None:
         health=_asked(last.get("HEALTHCHECK")),
         location=Location(path=path, line=(last.get("CMD") or last["ENTRYPOINT"]).line),
     )
+
+
+def _without_init(words: Sequence[str]) -> tuple[str, ...]:
+    """What an init process starts, which takes nothing for itself but options up to `--`."""
+    if not words or posixpath.basename(words[0]) not in INITS:
+        return tuple(words)
+    started = words[words.index("--") + 1 :] if "--" in words else words[1:]
+    return tuple(words if started and started[0].startswith("-") else started)
 
 
 def _bound(words: Sequence[str]) -> Iterator[str]:

@@ -112,6 +112,17 @@ def told(files: Mapping[str, str]) -> tuple[object, ...] | None:
             {"Dockerfile": 'FROM a\nENTRYPOINT ["gunicorn", "--bind=0.0.0.0:81", "b:app"]\n', "app.py": FASTAPI},
             ("command", ("gunicorn", "--bind=0.0.0.0:81", "b:app"), 81, "", "svc/Dockerfile:2"),
         ),
+        *(
+            (
+                {"Dockerfile": f"FROM a\nENTRYPOINT {entry}\nCMD {command}\n", "s.py": "print()"},
+                ("command", ("python", "s.py"), None, "", "svc/Dockerfile:3"),
+            )
+            for entry, command in (
+                ('["/usr/bin/tini", "-g", "--"]', '["python", "s.py"]'),
+                ('["tini", "--", "python"]', '["s.py"]'),
+                ('["dumb-init"]', "python s.py"),
+            )
+        ),
         (
             {"Dockerfile": "FROM a\nENTRYPOINT python s.py\n", "s.py": "print()"},
             ("command", ("python", "s.py"), None, "", "svc/Dockerfile:2"),
@@ -143,6 +154,8 @@ def test_what_leaves_no_doubt_is_found(files: dict[str, str], expected: tuple[ob
         {"Dockerfile": 'FROM a\nCMD ["sh", "-c", "rm -rf /"]\n'},
         {"Dockerfile": 'FROM a\nCMD ["python", "/opt/server.py"]\n'},
         {"Dockerfile": 'FROM a\nCMD ["python", 1]\n'},
+        {"Dockerfile": 'FROM a\nENTRYPOINT ["tini", "-s"]\nCMD ["python", "-V"]\n'},
+        {"Dockerfile": 'FROM a\nENTRYPOINT ["tini", "--"]\nCMD ["sh", "-c", "x"]\n'},
         {"Dockerfile": 'FROM a\nENTRYPOINT run.sh\nCMD ["python"]\n'},
         {"Dockerfile.dev": 'FROM a\nCMD ["python", "app.py"]\n'},
         {"s.py": "import grpc\ns.add_insecure_port('[::]:1')\n"},
