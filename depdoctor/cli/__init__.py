@@ -35,9 +35,23 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        sys.stderr.write(f"depdoctor: {error.strerror or error}\n  in {error.filename or 'a file or a connection'}\n")
+        sys.stderr.write(_failed(error))
         return UNUSABLE
     return status
+
+
+def _failed(error: OSError) -> str:
+    """What the operating system refused, and where; of what is kept between runs, how to keep it elsewhere."""
+    from pathlib import Path
+
+    from depdoctor.adapters.cache_place import CACHE_VARIABLE, cache_folder
+
+    place = error.filename or "a file or a connection"
+    said = f"depdoctor: {error.strerror or error}\n  in {place}\n"
+    kept = cache_folder().absolute()
+    if isinstance(place, str) and (Path(place).is_relative_to(kept) or kept.is_relative_to(Path(place).absolute())):
+        said += f"  what is kept between runs goes to `{kept}`: `{CACHE_VARIABLE}` names another folder\n"
+    return said
 
 
 def _told(error: DepdoctorError) -> str:

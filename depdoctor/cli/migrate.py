@@ -64,6 +64,14 @@ def run(options: argparse.Namespace) -> int:
     for source in sources:
         if not source.exists():
             raise UsageError(f"there is no `{source}`", hint="name the environment that the projects share")
+        if source in options.shared and source.is_file():
+            raise UsageError(
+                f"`{source}` is a file, not an environment", hint="`--freeze` reads what `pip freeze` printed"
+            )
+        if source in options.freeze and source.is_dir():
+            raise UsageError(
+                f"`{source}` is a folder, not what `pip freeze` printed", hint="`--venv` reads environments"
+            )
     # one folder that is named is where the projects are looked for; of several each is one of those here
     options.path = Path(options.folders[0]) if len(options.folders) == 1 else Path()
     chosen = [Path(folder).as_posix() for folder in options.folders] if len(options.folders) > 1 else []

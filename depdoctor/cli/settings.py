@@ -28,6 +28,9 @@ def settings(options: argparse.Namespace) -> Settings:
         raise UsageError(f"there is no folder `{root}`", hint="name the folder that holds your projects")
     if not root.is_dir():
         raise UsageError(f"`{root}` is a file, not a folder", hint=f"name its folder: `{root.parent}`")
+    output = getattr(options, "output", None)
+    if output is not None and output.exists() and not output.is_dir():
+        raise UsageError(f"`{output}` is a file, not a folder", hint="give another --output")
     return Settings(
         root=root,
         cache=cache_folder(),

@@ -76,7 +76,7 @@ class Walk:
                 with os.scandir(self.root / prefix if prefix else self.root) as found:
                     entries = list(found)
             except OSError as error:
-                self._pass_over(prefix, f"cannot be listed: {error.strerror or error}")
+                self._pass_over(prefix, f"cannot be listed: {error.strerror or error}", unlisted=True)
                 continue
             names = {entry.name for entry in entries}
             if prefix and CACHE_MARK in names:
@@ -125,8 +125,8 @@ class Walk:
         if others is not None and entry.is_file(follow_symlinks=False):
             others.append(path)
 
-    def _pass_over(self, path: str, reason: str) -> None:
-        self.passed_over.append(PassedOver(path=path.rstrip("/") or ".", reason=reason))
+    def _pass_over(self, path: str, reason: str, *, unlisted: bool = False) -> None:
+        self.passed_over.append(PassedOver(path=path.rstrip("/") or ".", reason=reason, unlisted=unlisted))
 
     def _marked(self, inner: str) -> bool:
         return any((self.root / inner / mark).exists() for mark in ENVIRONMENT_MARKS)

@@ -54,10 +54,14 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class PassedOver:
-    """A path that was not looked at though its name promises something, and why."""
+    """A path that was not looked at though its name promises something, and why.
+
+    What an `unlisted` folder holds is not known.
+    """
 
     path: str
     reason: str
+    unlisted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

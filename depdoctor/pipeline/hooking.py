@@ -200,6 +200,7 @@ def _touched(projects: Sequence[Project], paths: Collection[str], memory: Memory
     roots = {project.root: project.name for project in projects}
     touched = {name for name, one in memory.projects.items() if not one.stamps.keys().isdisjoint(paths)}
     for path in paths:
+        touched.update(name for root, name in roots.items() if root == path or root.startswith(f"{path}/"))
         folders = map(str, PurePosixPath(path).parents)
         touched.update([roots[folder] for folder in folders if folder in roots][:1])
     return touched & set(roots.values())

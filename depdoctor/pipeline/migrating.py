@@ -142,7 +142,7 @@ def _python(reading: Reading, source: Source, config: Config, facts: Rules, root
 def _source(path: Path, config: Config, facts: Rules, root: Path) -> Source:
     """What is installed in an environment, who installs which modules, and where it runs."""
     installed = _frozen(path) if path.is_file() else read.read_environment(path, name=path.as_posix())
-    if not installed.distributions:
+    if not any(one.version or one.source or one.editable for one in installed.distributions):
         raise UsageError(f"no package is installed in `{path}`", hint="name a virtual environment or a freeze file")
     python = ".".join(installed.python.split(".")[:2]) or config.python
     return installed, _modules(installed, facts, root), Environment(python=python, platform=config.targets[0].platform)

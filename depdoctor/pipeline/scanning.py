@@ -258,7 +258,7 @@ def surveying(settings: Settings, progress: Progress, *, addresses: bool = False
             index_date=moment,
             base=config.image.base,
             base_configs=configs,
-            incomplete=closed,
+            incomplete=(*(f"{one.path}: {one.reason}" for one in found.survey.passed_over if one.unlisted), *closed),
             installed=_installed(found.survey, settings),
         )
         yield LockedFleet(

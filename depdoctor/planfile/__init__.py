@@ -66,5 +66,6 @@ def write(plan: Plan, path: Path) -> bool:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise PlanFileError(f"`{path.name}` cannot be written: {error}", where=path.name) from error
+        reason, hint = error.strerror or str(error), f"check who may write to `{path.parent}`, and the space there"
+        raise PlanFileError(f"`{path.name}` cannot be written: {reason}", where=str(path), hint=hint) from error
     return True

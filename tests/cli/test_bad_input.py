@@ -201,6 +201,49 @@ def test_interrupt_leaves_nothing_half_written(root: Path, tmp_path: Path, monke
     assert interrupted
 
 
+def test_a_folder_that_cannot_be_listed_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, {"a/requirements.txt": "numlib==1.26.4"})
+    name, inner = "d" * 250, os.open(root, os.O_RDONLY)
+    for _ in range(18):  # a longer path than the system takes
+        os.mkdir(name, dir_fd=inner)
+        outer, inner = inner, os.open(name, os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)
+    status, report = scan(root, capsys, "--strict")
+    assert status == 3
+    assert any("cannot be listed: File name too long" in line for line in report["summary"]["incomplete"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", ".", "--output", "notes.txt"],
+        ["build", ".", "--output", "notes.txt"],
+        ["migrate", "--venv", "notes.txt"],
+        ["migrate", "--freeze", "a"],
+        ["migrate", "--freeze", "notes.txt"],
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_refused_at_once(
+    arguments: list[str], root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root, {"a/requirements.txt": "numlib==1.26.4", "notes.txt": "raise\nthings\n"})
+    monkeypatch.chdir(root)
+    assert cli.run(arguments) == 2
+    told = capsys.readouterr()
+    assert (told.out, len(told.err.splitlines())) == ("", 2)
+    assert sorted(path.name for path in root.iterdir()) == ["a", "notes.txt"]
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root, {"a/requirements.txt": "numlib==1.26.4", "file": ""})
+    monkeypatch.setenv("DEPDOCTOR_CACHE_DIR", str(root / "file" / "cache"))
+    assert cli.run(["scan", str(root)]) == 3
+    assert "`DEPDOCTOR_CACHE_DIR` names another folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

@@ -46,6 +46,7 @@ def test_only_what_a_commit_touches_is_judged(hook: Hook) -> None:
     assert told["summary"]["incomplete"] == ["chat"]
     assert hook("README.md")[1]["projects"] == []
     assert hook("rank/model/Dockerfile")[1]["projects"] == ["rank"]
+    assert hook("rank")[1]["projects"] == ["rank"]
 
 
 def test_a_file_that_is_not_there_is_told(hook: Hook, capsys: pytest.CaptureFixture[str]) -> None:

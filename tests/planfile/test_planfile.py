@@ -86,7 +86,7 @@ def test_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(PlanFileError, match="cannot be read"):
         planfile.write(small(), path)
-    with pytest.raises(PlanFileError, match="cannot be written"):
+    with pytest.raises(PlanFileError, match="cannot be written: No such file or directory\n"):
         planfile.write(small(), tmp_path / "missing" / planfile.PLAN_NAME)
     assert [item.name for item in tmp_path.iterdir()] == [planfile.PLAN_NAME]
 
