@@ -27,7 +27,7 @@ def write(bundle: Bundle, folder: Path) -> tuple[Path, ...]:
 
 
 def _replace(path: Path, text: str) -> None:
-    content = text.encode()
+    content = text.encode(errors="surrogateescape")  # paths may hold bytes that are no UTF-8
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,9 @@ def outdated(plan: Plan, config: Config) -> Iterator[str]:
     bases = {(wanted.base.reference, image.base.reference) for image, wanted in pairs}
     others = sorted((wanted, had) for wanted, had in bases if wanted != had)
     yield from (f"`base` is {wanted}, and {had} in the plan" for wanted, had in others)
-    if not others and set(plan.targets) != set(config.targets):  # the base tells the C library of targets that do not
+    if (
+        pairs and not others and set(plan.targets) != set(config.targets)
+    ):  # the base tells the C library of targets that do not
         yield "the targets are others"
     for name, said in SAID.items():
         differing = [image.name for image, wanted in pairs if getattr(image, name) != getattr(wanted, name)]

@@ -39,7 +39,7 @@ def files(
         place = "" if move.root == "." else f"{move.root}/"
         parts = {}
         if move.needs or f"{place}{MANIFEST}" in standing:
-            parts[MANIFEST] = manifest(move, standing.get(f"{place}{MANIFEST}"))
+            parts[MANIFEST] = _readable(manifest(move, standing.get(f"{place}{MANIFEST}")))
         if move.pins:
             parts[CONSTRAINTS] = constraints(move)
         if move.python:
@@ -50,8 +50,13 @@ def files(
             if path not in unpatched:
                 patch += diff.lines(path, standing.get(path), after)
     found[PATCH] = "".join(patch)
-    found[REPORT] = report(done, broken, f"{folder}/{PATCH}")
+    found[REPORT] = _readable(report(done, broken, f"{folder}/{PATCH}"))
     return found
+
+
+def _readable(text: str) -> str:
+    """A text without what is no character of it: names of folders may hold any bytes."""
+    return text.encode(errors="replace").decode()
 
 
 def manifest(move: Move, before: str | None = None) -> str:

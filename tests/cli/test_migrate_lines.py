@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -250,3 +251,15 @@ def test_of_one_folder_the_next_step_is_taken_there(root: Path, capsys: pytest.C
     said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("next: "))
     subprocess.run(["sh", "-ec", said.removeprefix("next: ")], cwd=root, check=True)
     assert "webkit==4.0" in (root / "a chat" / "requirements.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("tool", [["git", "apply"], ["patch", "-p1", "-s", "-i"]])
+@pytest.mark.parametrize("name", ["a chat", 'quo"te', "back\\slash", "two\nlines", "bad\udcff", "mod\u00e8le"])
+def test_a_patch_fits_folders_of_any_name(root: Path, migrate: Migrate, name: str, tool: list[str]) -> None:
+    if not shutil.which(tool[0]):
+        pytest.skip(f"no {tool[0]} here")
+    project(root, name, "", "webkit\n")
+    migrate()
+    subprocess.run([*tool, "../out/changes.diff"], cwd=root, check=True)
+    assert "webkit==4.0" in (root / name / "requirements.txt").read_text(encoding="utf-8")
+    assert sorted(one.name for one in root.iterdir()) == sorted({name, "depdoctor.toml", "wheels"})
