@@ -134,7 +134,7 @@ class UvResolver:
         found = self._ask(probe)
         if not isinstance(found, Failure):
             return found
-        if unknown := self._unknown(probe, found, rounds):
+        if unknown := self._unknown(probe, found, rounds) or self._refused(probe, found):
             return unknown
         if early := frozenset(found.prereleases) - probe.prereleases:
             return self._with_prereleases(probe, early, rounds - 1)
@@ -161,6 +161,12 @@ class UvResolver:
         if rounds:
             return None
         return Unknown(why=Why.NEEDS_BUILD if probe.blocked else Why.BUDGET, detail=message)
+
+    def _refused(self, probe: Probe, found: Failure) -> Unknown | None:
+        """Which index wants an account, where a package is said to be in none: uv, after the best of all, is silent."""
+        singly = probe.singly(found.unlisted)
+        again = self._ask(singly) if singly else None
+        return self._unknown(probe, again, 1) if isinstance(again, Failure) and again.unreachable else None
 
     def _addresses(self, question: Question) -> tuple[str, ...]:
         return tuple(entry.address for entry in self._uv.indexes(question.indexes))

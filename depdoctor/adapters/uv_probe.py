@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC
 
 from packaging.requirements import Requirement
@@ -43,6 +44,20 @@ class Probe:
     def builds_off(self) -> bool:
         """Whether the answer may hang on a build that is not allowed."""
         return not self.question.builds_allowed and self.question.with_dependencies
+
+    def singly(self, packages: Sequence[str]) -> Probe | None:
+        """The question for these packages alone, put to one index after the other; None where each was asked so."""
+        indexes = self.question.indexes
+        if not packages or not indexes.extra_index_urls or indexes.first_index:
+            return None
+        question = replace(
+            self.question,
+            requirements=tuple(sorted(packages)),
+            constraints=(),
+            indexes=replace(indexes, first_index=True),
+            with_dependencies=False,
+        )
+        return replace(self, question=question)
 
     def arguments(self) -> list[str]:
         """The flags of `uv pip compile` for this question."""

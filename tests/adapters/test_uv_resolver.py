@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from wheels import make_wheel, wheel_files
@@ -306,6 +307,21 @@ def test_an_additional_index_that_is_down_is_left_out_and_told(ask: Asking, monk
     assert unknown(ask("not-published-anywhere", indexes=some)).why is Why.UNREACHABLE
     tied = replace(some, tied=(("numlib", dead[0]),))
     assert unknown(ask("numlib<2", indexes=tied)).why is Why.UNREACHABLE
+
+
+def test_a_package_is_not_gone_because_an_additional_index_wants_an_account(
+    ask: Asking, private_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    indexes = IndexOptions(index_url=ask.index, extra_index_urls=(private_server,))
+    answer = unknown(ask("not-published-anywhere==1.0", indexes=indexes))
+    assert answer.why is Why.UNREACHABLE
+    assert f"the index {private_server} refuses" in answer.detail
+    assert "401" in answer.detail
+    again = Asking(UvResolver(tmp_path / "cache"), ask.index)
+    host = urlsplit(private_server).hostname
+    (tmp_path / "netrc").write_text(f"machine {host}\nlogin team\npassword s3cr3t\n")
+    assert refusal(again("not-published-anywhere==1.0", indexes=indexes))[0] is Kind.INDEX_MISSING
 
 
 def test_offline_nothing_is_impossible(tmp_path: Path, package_server: str) -> None:
