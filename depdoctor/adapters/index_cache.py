@@ -64,7 +64,8 @@ class WheelFactsCache:
             with closing(connection), connection:
                 yield connection
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the cache cannot be used: {error}", where=str(self._path)) from error
+            hint = "free some space, remove that file, or set DEPDOCTOR_CACHE_DIR to another folder"
+            raise StoreError(f"the cache cannot be used: {error}", where=str(self._path), hint=hint) from error
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)

@@ -52,6 +52,9 @@ def explain(
             return held
         entries = {entry.project.name: entry for entry in fleet.inventory.entries}
         if other:
+            if what in entries and other not in entries and wanted(fleet.inventory, canonicalize_name(other)).wants:
+                hint = f"`depdoctor plan` makes images; `depdoctor explain {other}` tells who wants it"
+                raise UsageError(f"`{other}` is no project, and no image of {what} in a plan holds it", hint=hint)
             return _pair(fleet, _entry(entries, what), _entry(entries, other))
         if what in entries:
             return history(fleet, entries[what].reading, since, progress)

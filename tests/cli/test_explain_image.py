@@ -55,3 +55,11 @@ def test_two_projects_are_still_two_projects(capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     assert cli.run(["explain", "plot", "speech/asr", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["projects"] == ["plot", "speech/asr"]
+
+
+def test_a_package_that_only_a_plan_would_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fleet" / "depdoctor.plan.json").unlink()
+    assert cli.run(["explain", "plot", "numlib"]) == 2
+    told = capsys.readouterr().err
+    assert "`numlib` is no project, and no image of plot in a plan holds it" in told
+    assert "`depdoctor plan` makes images" in told

@@ -50,7 +50,7 @@ def write_layout(folder: Path, manifest: Blob, blobs: Iterable[Blob], store: Sto
     except OSError as error:
         raise BuildError(
             f"cannot write the image: {error.strerror}",
-            where=str(error.filename or folder),
+            where=str(error.filename2 or error.filename or folder),
             hint="Free some space, or name another folder with `--output`",
         ) from error
     return folder
