@@ -79,7 +79,7 @@ def _interpreter(image: Image, inspection: Inspection) -> Iterator[Finding]:
 
 
 def _installed(plan: Plan, image: Image, inspection: Inspection) -> Iterator[Finding]:
-    locked = {one.name: Version(one.version) for one in image.local}
+    locked = {one.name: Version(one.version) for one in image.local if not one.module}
     locked |= {str(pin.name): pin.version for pin in plan.pins(image)}
     found = {str(canonicalize_name(name)): version for name, version in inspection.installed.items()}
     for name in sorted(locked.keys() | found.keys()):

@@ -5,6 +5,7 @@ Notes, and only where the locked wheels themselves tell: which modules they inst
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 
@@ -15,6 +16,7 @@ from depdoctor.diagnose.rule import Context, Rule
 from depdoctor.diagnose.words import listed
 from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause, Confidence, Evidence, Finding, Kind, Severity
+from depdoctor.model.formats import CODE
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
@@ -30,6 +32,7 @@ def check_undeclared(context: Context) -> Iterator[Finding]:
     for entry in context.inventory.entries:
         needed = [one for one in entry.reading.imported if not one.guarded and not one.testing]
         yield from _of_another_python(context, entry, [one for one in needed if one.standard])
+        yield from _around(entry, next((one.pins for one in entry.locks), ()))
         if lock := _known(entry):
             wanted = [one for one in needed if not one.standard and one.module not in own]
             yield from _undeclared(context, entry, lock, wanted)
@@ -63,6 +66,25 @@ def _of_another_python(context: Context, entry: Entry, imported: Sequence[Import
             causes=(_place(entry, one),),
             evidence=(row.provenance.evidence(f"`{one.module}` {what}"),),
         )
+
+
+def _around(entry: Entry, pins: Sequence[Pin]) -> Iterator[Finding]:
+    """Modules that are found only where the project is started from a folder around it."""
+    named = {str(one.name) for one in entry.requirements()} | {str(pin.name) for pin in pins}
+    brought = _providers(pins)
+    for use in entry.reading.local:
+        module = posixpath.basename(use.package.folder).removesuffix(CODE)
+        if use.package.module and use.package.name not in named and module not in brought:
+            yield Finding(
+                kind=Kind.UNDECLARED_IMPORT,
+                severity=Severity.NOTE,
+                subject=use.package.folder,
+                message=f"code imports `{use.package.folder}` from a folder around it, and nothing installs that",
+                hint="its image has a copy; as a package (`pyproject.toml`) that is required by its path, what it "
+                "needs itself would count as well",
+                projects=(entry.project.name,),
+                causes=(Cause(project=entry.project.name, location=use.location, requirement=""),),
+            )
 
 
 def _undeclared(context: Context, entry: Entry, lock: Lock, imported: Sequence[Import]) -> Iterator[Finding]:

@@ -46,10 +46,12 @@ def stage(image: Image, package: LocalPackage, folders: Collection[str], settle:
     lines = [f"FROM {root_name(image)} AS {stage_name(image, package)}", "USER 0:0"]
     if package.folder != image.code:
         inside = "" if package.folder == "." else f"{package.folder}/"
-        others = sorted(one.removeprefix(inside) for one in folders if one.startswith(inside) and one != package.folder)
-        lines.insert(0, f"# {package.name}, which is a folder")
-        lines.append(f"COPY --link {copy_form(f'{package.folder}/', f'{package.place}/')}")
-        lines.append(f"RUN {mount} {exec_form([*command.split(), package.place, *others])}")
+        others = sorted(one for one in folders if one.startswith(inside) and one != package.folder)
+        unwanted = [f"{package.copy}/{one.removeprefix(inside)}".removeprefix(f"{package.place}/") for one in others]
+        end = "" if package.is_file else "/"
+        lines.insert(0, f"# {package.name}, which is no release")
+        lines.append(f"COPY --link {copy_form(f'{package.folder}{end}', f'{package.copy}{end}')}")
+        lines.append(f"RUN {mount} {exec_form([*command.split(), package.place, *unwanted])}")
     lines += [NOT_A_STAGE, f"COPY --link --from=bundle {_folder(image, package)}{SITE}/ {SITE}/"]
     lines.append(f"RUN {mount} {exec_form([*command.split(), SITE])}")
     if package.scripts:

@@ -13,6 +13,7 @@ ENVIRONMENT = "environment.yml"
 CONDA_GROUP = "conda"
 """The group of an environment file that lists what a requirements file lists, too: one of two ways to install it."""
 NOTEBOOK = ".ipynb"
+CODE = ".py"
 POETRY_LOCK = "poetry.lock"
 
 PLAN_NAME = "depdoctor.plan.json"
@@ -72,7 +73,7 @@ _WEIGHTS = expression(
 
 def is_code(name: str) -> bool:
     """Whether a file name is that of Python code, or of a notebook."""
-    return name.endswith((".py", NOTEBOOK))
+    return name.endswith((CODE, NOTEBOOK))
 
 
 def is_weights(name: str) -> bool:

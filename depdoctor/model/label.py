@@ -62,7 +62,9 @@ def section_digest(plan: Plan, image: Image) -> str:
     if image.packing.words():
         section["packing"] = list(image.packing.words())
     if image.local:
-        section["local"] = [[one.name, one.version, one.folder, one.source, *one.scripts] for one in image.local]
+        section["local"] = [
+            [one.name, one.version, one.folder, one.source, one.module, *one.scripts] for one in image.local
+        ]
     if image.weights:
         section["weights"] = [image.keep, image.model_version, *([one.path, one.sha256] for one in image.weights)]
     return f"sha256:{sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()}"

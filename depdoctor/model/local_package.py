@@ -6,9 +6,11 @@ the path (https://docs.python.org/3/library/site.html), and the metadata by whic
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 
+from depdoctor.model.formats import CODE
 from depdoctor.model.image import ENVIRONMENT_ROOT
 from depdoctor.model.launcher import launcher
 from depdoctor.model.noun import dataclass
@@ -46,7 +48,8 @@ class LocalPackage:
     """A package that is a folder: its normalized name, its version, and its folder relative to the scan root.
 
     `source` is where its modules lie in the folder: "." or a path such as "src". `scripts` are its commands, each with
-    the function that it calls ("module:function").
+    the function that it calls ("module:function"). One that is a `module` is no package that anything installs, but a
+    folder or Python file that is imported from the folder around it.
     """
 
     name: str
@@ -54,11 +57,22 @@ class LocalPackage:
     version: str = UNSAID_VERSION
     source: str = "."
     scripts: tuple[tuple[str, str], ...] = ()
+    module: bool = False
 
     @property
     def place(self) -> str:
-        """Where a copy of the folder lies in an image."""
+        """The folder of an image that is the package's alone."""
         return f"{PACKAGES_ROOT}/{self.name}"
+
+    @property
+    def copy(self) -> str:
+        """Where the copy of its folder, or file, lies in an image."""
+        return f"{self.place}/{posixpath.basename(self.folder)}" if self.module else self.place
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a single Python file."""
+        return self.module and self.folder.endswith(CODE)
 
 
 def site_packages(python: str) -> str:
@@ -67,15 +81,18 @@ def site_packages(python: str) -> str:
 
 
 def site_files(package: LocalPackage, place: str) -> Mapping[str, str]:
-    """What lies in site-packages of a package whose folder lies at `place`: texts by paths, sorted.
+    """What lies in site-packages of a package whose folder lies at `place`, or a module in it: texts by paths, sorted.
 
     The metadata are those of the core metadata specification 2.1, and RECORD names them without hashes (PEP 376).
     """
+    path = f"__local__.{package.name}.pth"
+    if package.module:
+        return {path: f"{place}\n"}
     info = f"{package.name.replace('-', '_')}-{package.version}.dist-info"
     files = {
         f"{info}/INSTALLER": "depdoctor\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package.name}\nVersion: {package.version}\n",
-        f"__local__.{package.name}.pth": f"{place}/{package.source}\n" if package.source != "." else f"{place}\n",
+        path: f"{place}/{package.source}\n" if package.source != "." else f"{place}\n",
     }
     if package.scripts:
         rows = "".join(f"{name} = {called}\n" for name, called in package.scripts)

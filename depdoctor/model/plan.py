@@ -130,8 +130,8 @@ class Image:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders that its code comes from, its project's first."""
-        return (self.code, *(one.folder for one in self.beside))
+        """The folders that its code comes from, its project's first; single files are none."""
+        return (self.code, *(one.folder for one in self.beside if not one.is_file))
 
     @property
     def own(self) -> LocalPackage | None:
@@ -199,7 +199,7 @@ def obstacle(image: Image) -> str:
     """Why no Dockerfile can make an image, as the end of a sentence; "" if one can."""
     if image.base.reference == SCRATCH:
         return "it has no base to run commands in"
-    patterns = any(set(folder) & set("*?") for folder in image.folders)
+    patterns = any(set(folder) & set("*?") for folder in (image.code, *(one.folder for one in image.beside)))
     return "COPY takes the name of its folder for a pattern" if patterns else ""
 
 

@@ -41,6 +41,7 @@ class Project:
     `root` is that path too, but "." for the scan root. `manifests` are paths relative to the scan root, and so are
     `sources` and `weights`: the Python files and notebooks, and the files of model weights, that belong to this project
     and to no project inside it. `workspace` names the folders of a uv workspace that this project is a member of.
+    `around` are modules in the folders around it, the nearest first: Python files, and folders that hold some.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Project:
     sources: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     workspace: tuple[str, ...] = ()
+    around: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -369,7 +371,7 @@ class Serving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalUse:
-    """A folder that a project installs by its path, or is itself: the group that asks for it and where.
+    """A folder that a project installs by its path, is itself, or imports from around it: which group asks, and where.
 
     `obstacle` is why a copy of it does not do, as the end of a sentence; "" where it does.
     """

@@ -18,10 +18,11 @@ def source_of(repository: Repository, root: Path, store: Store) -> Callable[[Ima
     def told(image: Image) -> Source:
         if not repository.key:
             return NO_SOURCE
-        key = f"revision 1 {root.resolve()} {repository.key} {' '.join(image.folders)}"
+        places = (image.code, *(one.folder for one in image.beside))
+        key = f"revision 1 {root.resolve()} {repository.key} {' '.join(places)}"
         revision = store.recall(key)
         if revision is None:
-            revision = repository.last_touched(*image.folders)
+            revision = repository.last_touched(*places)
             store.remember(key, revision)
         dirty = any(
             any(map(kept_by(root / folder), changed))

@@ -98,4 +98,7 @@ def _moves(before: Mapping[NormalizedName, str], after: Mapping[NormalizedName, 
 
 
 def _folders(image: Image) -> str:
-    return ", ".join(f"{one.folder} ({one.name} {one.version}, {one.source})" for one in image.local) or "none"
+    told = (
+        one.folder if one.module else f"{one.folder} ({one.name} {one.version}, {one.source})" for one in image.local
+    )
+    return ", ".join(told) or "none"

@@ -274,10 +274,13 @@ def _draft(
 
 
 def _local(entry: Entry, lock: Lock) -> tuple[LocalPackage, ...]:
-    """The packages that are folders and that an image needs besides its pins, and its own where a copy of it does."""
-    uses = sorted((use for use in _uses(entry, lock) if not use.obstacle), key=lambda use: use.package)
-    by_name = {use.package.name: use.package for use in uses}
-    by_name |= {use.package.name: use.package for use in uses if use.package.folder == entry.project.root}
+    """The packages that are folders and that an image needs besides its pins, and its own where a copy of it does.
+
+    Of one name the project's own counts, else what it installs, else what it imports from around it.
+    """
+    uses = sorted((use.package for use in _uses(entry, lock) if not use.obstacle), reverse=True)
+    uses.sort(key=lambda one: (one.folder == entry.project.root, not one.module))
+    by_name = {one.name: one for one in uses}
     return tuple(by_name[name] for name in sorted(by_name) if canonicalize_name(name) not in lock.by_name)
 
 

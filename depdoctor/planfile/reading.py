@@ -267,7 +267,7 @@ def _read_weights(value: Value) -> WeightFile:
 
 
 def _read_local(value: Value) -> LocalPackage:
-    fields = value.fields("name version folder source", "scripts")
+    fields = value.fields("name version folder source", "scripts module")
     scripts = fields["scripts"].members() if "scripts" in fields else {}
     for name, called in scripts.items():
         if not SCRIPT_NAME.fullmatch(name):
@@ -277,6 +277,7 @@ def _read_local(value: Value) -> LocalPackage:
         version=str(_version(fields["version"])),
         folder=fields["folder"].inside(),
         source=fields["source"].inside(),
+        module="module" in fields and fields["module"].true(),
         scripts=tuple(sorted((name, called.text(SCRIPT_CALL)) for name, called in scripts.items())),
     )
 

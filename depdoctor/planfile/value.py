@@ -74,6 +74,12 @@ class Value:
             self.fail(f"must be a whole number from {low} to {high}")
         return self.content
 
+    def true(self) -> bool:
+        """The one value of a mark that is else left out."""
+        if self.content is not True:
+            self.fail("must be true, or not there")
+        return True
+
     def inside(self) -> str:
         """A POSIX path that stays within the folder it is relative to."""
         path = self.text()

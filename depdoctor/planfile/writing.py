@@ -103,7 +103,8 @@ def _move(move: Moved) -> dict[str, object]:
 
 def _local(one: LocalPackage) -> dict[str, object]:
     found: dict[str, object] = {"name": one.name, "version": one.version, "folder": one.folder, "source": one.source}
-    return {**found, "scripts": dict(one.scripts)} if one.scripts else found
+    found |= {"scripts": dict(one.scripts)} if one.scripts else {}
+    return {**found, "module": True} if one.module else found
 
 
 def _target(target: Target) -> dict[str, object]:

@@ -73,7 +73,10 @@ def read(
         python=python_version.python_of(project.root, files.text_or_none)
         or next((manifest.python for manifest in named), ""),
         serving=serving.serving(project, files.text_or_none, own),
-        local=local,
+        local=(
+            *local,
+            *local_packages.modules_used(project, code.imported, files.text_or_none, files.entries),
+        ),
     )
 
 

@@ -1,15 +1,20 @@
-"""The folders that a project installs by their paths, and its own where that is a package."""
+"""What a project has of other folders: those that it installs, and modules that it imports from around it."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from depdoctor.model.formats import CODE
 from depdoctor.model.local_package import UNSAID_VERSION, LocalPackage, PackageFacts
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DEFAULT_GROUP, LocalUse, Location, Project
+from depdoctor.model.project import DEFAULT_GROUP, Import, LocalUse, Location, Project
 from depdoctor.read import packaged
 from depdoctor.read.errors import ManifestError
+from depdoctor.read.imports import STANDARD_LIBRARY, below, is_testing, look
+
+MOST_FILES = 1_000
+"""Of a module around a project that are looked at for what it needs in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +70,73 @@ def _usual_source(folder: str, entries: Callable[[str], Mapping[str, bool]]) -> 
     except ManifestError:
         pass
     return "."
+
+
+def modules_used(
+    project: Project,
+    imported: Iterable[Import],
+    open_text: Callable[[str], str | None],
+    entries: Callable[[str], Mapping[str, bool]],
+) -> Iterator[LocalUse]:
+    """The modules in the folders around a project that its code needs, and those that these need in turn.
+
+    They are found where the project is started from one of these folders, or has it in PYTHONPATH.
+    """
+    around: dict[str, str] = {}
+    for path in project.around:
+        if not is_testing(path) and path.isprintable() and "\\" not in path:
+            around.setdefault(posixpath.basename(path).removesuffix(CODE), path)
+    pending = [(one.module, one.location) for one in imported if not (one.guarded or one.testing or one.standard)]
+    found: dict[str, Location] = {}
+    while pending:
+        name, location = pending.pop(0)
+        if name not in around or name in found or not _is_meant(around[name], location.path, open_text, entries):
+            continue
+        found[name] = location
+        for path in _code_of(around[name], entries):
+            pending += [
+                (one.module, Location(path=path, line=one.line))
+                for one in look(open_text(path) or "")[0]
+                if not one.guarded and one.module not in STANDARD_LIBRARY
+            ]
+    for name in sorted(found):
+        package = LocalPackage(name=packaged.told(name, []).name, folder=around[name], module=True)
+        yield LocalUse(package=package, location=found[name])
+
+
+def _is_meant(
+    path: str, importer: str, open_text: Callable[[str], str | None], entries: Callable[[str], Mapping[str, bool]]
+) -> bool:
+    """Whether an import can mean a file or folder: one without `__init__.py` holds a part that is imported by its name.
+
+    Any installed package goes before such a folder (PEP 420), and many a folder of examples is called like one.
+    """
+    if path.endswith(CODE):
+        return True
+    try:
+        inside = entries(path)
+    except ManifestError:
+        return False
+    if "__init__.py" in inside:
+        return True
+    parts = {name.removesuffix(CODE) for name, is_folder in inside.items() if is_folder or name.endswith(CODE)}
+    name = posixpath.basename(path)
+    return any(one.module.split(".")[1] in parts for one in below([importer], open_text, {name}) if "." in one.module)
+
+
+def _code_of(path: str, entries: Callable[[str], Mapping[str, bool]]) -> Iterator[str]:
+    """The Python files of a module, most of them where there are very many."""
+    if path.endswith(CODE):
+        yield path
+        return
+    pending, count = [path], 0
+    while pending and count < MOST_FILES:
+        folder = pending.pop()
+        try:
+            inside = entries(folder)
+        except ManifestError:
+            continue
+        pending += [posixpath.join(folder, name) for name, is_folder in inside.items() if is_folder]
+        files = sorted(name for name, is_folder in inside.items() if name.endswith(CODE) and not is_folder)
+        count += len(files) + 1
+        yield from (posixpath.join(folder, name) for name in files if not is_testing(posixpath.join(folder, name)))

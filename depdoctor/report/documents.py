@@ -82,7 +82,7 @@ def _page(plan: Plan, page: Page, registry: str, tag: str) -> Iterator[str]:
     yield from _packages(plan, page)
     if image.local:
         yield "## Folders that are packages"
-        rows = [(one.name, one.version, one.folder, place_in(image, one)) for one in image.local]
+        rows = [(one.name, "" if one.module else one.version, one.folder, place_in(image, one)) for one in image.local]
         yield table(("package", "version", "folder", "in the image"), rows)
     if page.image.weights:
         yield "## Weights"

@@ -37,7 +37,9 @@ def bill(plan: Plan, image: Image, metadata: Mapping[str, str]) -> dict[str, Any
 
     pins = plan.pins(image)
     read = {pin.name: parse_email(metadata.get(pin.file.sha256, "") if pin.file else "")[0] for pin in pins}
-    components = [_component(pin, read[pin.name]) for pin in pins] + [_folder(one) for one in image.local]
+    components = [_component(pin, read[pin.name]) for pin in pins] + [
+        _folder(one) for one in image.local if not one.module
+    ]
     return _document(plan, image, components, {purl(pin): _needed(read[pin.name], image, pins) for pin in pins})
 
 

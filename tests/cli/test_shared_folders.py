@@ -125,3 +125,34 @@ def test_a_folder_that_is_compiled_is_refused_with_the_way_out(fleet: Path) -> N
     assert skipped.keys() == {"one", "two"}
     assert skipped["one"].startswith("one/requirements.txt:1: the folder `libs/common` has parts that are compiled")
     assert "uv build --wheel --out-dir wheels libs/common" in skipped["one"]
+
+
+def test_modules_around_a_project_are_copied_and_told(
+    fleet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {
+        "three/requirements.txt": "",
+        "three/app.py": "import common, tools\nfrom shared.config import X\n",
+        "shared/__init__.py": "",
+        "shared/config.py": "X = 3\n",
+        "shared/inner/requirements.txt": "",
+        "tools.py": "Y = 4\n",
+    }
+    for path, text in files.items():
+        (fleet / path).parent.mkdir(parents=True, exist_ok=True)
+        (fleet / path).write_text(text)
+    assert cli.run(["scan", str(fleet), "--offline", "--format", "json"]) == 0
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["code"] == "DD513"]
+    assert sorted((one["subject"], one["severity"]) for one in found) == [("shared", "note"), ("tools.py", "note")]
+    assert cli.run(["build", str(fleet), "--offline", "--quiet", "--output", str(tmp_path / "images")]) == 0
+    image = content(tmp_path / "images" / "three")
+    assert image["packages/shared/shared/config.py"] == b"X = 3\n"
+    assert image["packages/tools/tools.py"] == b"Y = 4\n"
+    assert image[f"{SITE}/__local__.shared.pth"] == b"/packages/shared\n"
+    assert not any("shared/inner" in path or "dist-info" in path for path in image)
+    assert cli.run(["plan", str(fleet), "--offline", "--quiet", "--base", "base.example/python:3.11"]) == 0
+    assert cli.run(["generate", str(fleet), "--quiet", "--output", str(tmp_path / "made")]) == 0
+    text = (tmp_path / "made" / "Dockerfile").read_text()
+    assert 'COPY --link ["shared/", "/packages/shared/shared/"]' in text
+    assert '"/packages/shared", "shared/inner"]' in text
+    assert 'COPY --link ["tools.py", "/packages/tools/tools.py"]' in text

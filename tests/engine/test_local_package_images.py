@@ -19,7 +19,10 @@ FILES = {
     "services/api/src/api/main.py": "import importlib.metadata as m\nfrom common import WORD\n"
     'def answer():\n    print(WORD, m.version("common"), m.version("api"))\n',
     "services/plain/requirements.txt": "-e ../../libs/common\n",
-    "services/plain/app.py": "import common\nprint(common.WORD)\n",
+    "services/plain/app.py": "import common, tools\nfrom shared.config import X\nprint(common.WORD, X, tools.X)\n",
+    "shared/__init__.py": "",
+    "shared/config.py": "X = 'shared'\n",
+    "tools.py": "X = 1\n",
     "libs/common/pyproject.toml": f'{BUILD}[project]\nname = "common"\nversion = "1.5"\n',
     "libs/common/common/__init__.py": 'import importlib.metadata as m\nWORD = "common " + m.version("common")\n',
 }
@@ -74,5 +77,5 @@ def test_services_import_the_folder_that_they_share(
     for reference in images.values():
         engine.pull(reference)
     assert engine.run(images["services-api"]) == "common 1.5 1.5 2\n"
-    assert engine.run(images["services-plain"]) == "common 1.5\n"
+    assert engine.run(images["services-plain"]) == "common 1.5 shared 1\n"
     assert cli.run(["verify", str(root), "--from", destination]) == 0

@@ -46,7 +46,8 @@ def small() -> dict[str, Any]:
     local = LocalPackage(
         name="common", folder="libs/common", version="1.5", source="src", scripts=(("serve", "common:run"),)
     )
-    made = replace(made, images=tuple(replace(image, local=(local,)) for image in made.images))
+    module = LocalPackage(name="shared", folder="shared", module=True)
+    made = replace(made, images=tuple(replace(image, local=(local, module)) for image in made.images))
     made = replace(made, moves=(MOVED,), skipped=(*made.skipped, skipped))
     assert planfile.loads(planfile.dumps(made)) == made
     document: dict[str, Any] = json.loads(planfile.dumps(made))

@@ -171,3 +171,53 @@ def test_tools_name_folders_from_where_the_manifest_lies(text: str, tmp_path: Pa
     app = f'[project]\nname = "app"\nversion = "1"\n{text}'
     (found,) = uses(tmp_path, {"app/pyproject.toml": app, "common/pyproject.toml": COMMON})
     assert (found.package.folder, found.location.line) == ("common", 4 + ("[tool" in text))
+
+
+def around(found: list[LocalUse]) -> list[tuple[str, str]]:
+    return [(one.package.folder, str(one.location)) for one in found if one.package.module]
+
+
+def test_modules_around_a_project_are_what_its_code_imports_of_them(tmp_path: Path) -> None:
+    found = uses(
+        tmp_path,
+        {
+            "services/api/requirements.txt": "flask\n",
+            "services/api/app.py": "import os\nimport flask\nfrom shared.config import X\nimport own\n",
+            "services/api/own.py": "",
+            "services/api/tests/test_app.py": "import testing_tools\n",
+            "services/helpers.py": "try:\n    import unneeded\nexcept ImportError:\n    pass\n",
+            "services/other/requirements.txt": "",
+            "services/other/inner.py": "",
+            "shared/__init__.py": "",
+            "shared/config.py": "import helpers\nimport logging\n",
+            "testing_tools.py": "",
+            "unneeded.py": "",
+            "own.py": "",
+            "logging.py": "",
+            "app.py": "",
+        },
+        name="services/api",
+    )
+    assert around(found) == [("services/helpers.py", "shared/config.py:1"), ("shared", "services/api/app.py:3")]
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("import diffusers", False),  # which is installed, and a folder of examples is called so
+        ("from diffusers import Pipeline", False),
+        ("from diffusers.tools import run", True),
+        ("import diffusers.tools", True),
+        ("from diffusers import tools", True),
+    ],
+)
+def test_a_folder_without_init_is_meant_where_a_part_of_it_is_imported(line: str, meant: bool, tmp_path: Path) -> None:
+    files = {"app/requirements.txt": "a\n", "app/app.py": f"{line}\n", "diffusers/tools.py": ""}
+    assert bool(around(uses(tmp_path, files))) == meant
+
+
+def test_nobody_looks_out_of_a_repository(tmp_path: Path) -> None:
+    files = {"repo/app/requirements.txt": "a\n", "repo/app/app.py": "import near, far\n"}
+    files |= {"repo/near.py": "", "far.py": ""}
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    assert [path for path, _ in around(uses(tmp_path, files, name="repo/app"))] == ["repo/near.py"]

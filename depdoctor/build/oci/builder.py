@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from depdoctor.build.oci.base import BaseImage, look_at
-from depdoctor.build.oci.code import write_code, write_site_files
+from depdoctor.build.oci.code import write_code, write_file, write_site_files
 from depdoctor.build.oci.environment import write_environment
 from depdoctor.build.oci.image import Step, config, manifest
 from depdoctor.build.oci.layout import write_layout
@@ -333,7 +333,10 @@ class OciBuilder:
         skipped = self._inside(plan, package.folder)
 
         def write(stream: LayerStream) -> None:
-            write_code(stream, self._root / package.folder, skipped, package.place)
+            if package.is_file:
+                write_file(stream, self._root / package.folder, package.copy)
+            else:
+                write_code(stream, self._root / package.folder, skipped, package.copy)
             write_site_files(stream, package, image.environment.python, package.place)
 
         return self._kept(write, image)

@@ -53,6 +53,19 @@ def write_code(stream: LayerStream, project: Path, skipped: Sequence[str] = (), 
             _write_file(stream, path, project / found.path, found.status)
 
 
+def write_file(stream: LayerStream, file: Path, place: str) -> None:
+    """Write one file of a project to a `place`. Raises `BuildError` for what is none, or changes while it is read."""
+    try:
+        status = file.lstat()
+    except OSError as error:
+        raise BuildError(f"cannot read it: {error.strerror}", where=_shown(str(file))) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise BuildError("this is no file", where=_shown(str(file)))
+    path = place.removeprefix("/")
+    stream.enter(path)
+    _write_file(stream, path, file, status)
+
+
 def write_site_files(stream: LayerStream, package: LocalPackage, python: str, place: str) -> None:
     """Write what makes a package importable whose folder lies at a `place`."""
     for path, text in site_files(package, place).items():
