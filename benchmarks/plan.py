@@ -28,7 +28,8 @@ from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
 from depdoctor.model.plan import Plan
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform
 from depdoctor.plan import plan
 from depdoctor.plan.cost import costs

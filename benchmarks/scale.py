@@ -24,7 +24,8 @@ from depdoctor.model.config import Config
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform, Target
 from depdoctor.plan import plan
 from depdoctor.plan.cost import costs

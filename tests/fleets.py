@@ -14,7 +14,8 @@ from packaging.version import Version
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock, LockOutcome
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform, Target
 
 ENVIRONMENT = Environment(python="3.11", platform=Platform(libc_version=(2, 36)))

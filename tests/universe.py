@@ -18,7 +18,8 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import Answer, Impossible, Lock, LockOutcome, Question, Resolved, Unresolvable
-from depdoctor.model.project import DeclaredRequirement, IndexOptions, Location, Manifest, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, IndexOptions, Location, Manifest, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform
 
 HERE = Environment(python="3.11", platform=Platform())

@@ -28,7 +28,8 @@ from packaging.specifiers import SpecifierSet
 from depdoctor.adapters.watch import Seen, unchanged
 from depdoctor.model.lock import LockOutcome
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Reading
 
 FORMAT = 1
 """Raised whenever what is written means something else."""

@@ -11,7 +11,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from depdoctor.model.graph import without_marker
 from depdoctor.model.lock import Lock
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DeclaredRequirement, Location, Manifest, Reading
+from depdoctor.model.project import DeclaredRequirement, Location, Manifest
+from depdoctor.model.reading import Reading
 
 SUPPOSED = Location(path="(what if)")
 """Where a requirement stands that no file has."""

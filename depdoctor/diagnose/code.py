@@ -20,7 +20,8 @@ from depdoctor.model.formats import CODE
 from depdoctor.model.graph import without_marker
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Import
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement
+from depdoctor.model.reading import Import
 
 NAMESPACES = 2
 """From so many distributions on, a module is a namespace that they share, and its name tells none of them."""

@@ -12,7 +12,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from depdoctor.model.expression import expression
-from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest, Reading
+from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest
+from depdoctor.model.reading import Reading
 from depdoctor.rules import Rules
 
 _CUDA_BUILD = expression(r"cuda_?(\d+)\.?(\d)")

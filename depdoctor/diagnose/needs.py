@@ -14,7 +14,8 @@ from depdoctor.diagnose.offer import Cover, cover
 from depdoctor.model.deployment import GpuNeed, Way
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Reading
 from depdoctor.rules import Rules
 
 if TYPE_CHECKING:

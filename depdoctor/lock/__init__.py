@@ -28,7 +28,8 @@ from depdoctor.model.lock import (
     Unresolvable,
     Why,
 )
-from depdoctor.model.project import IndexOptions, Location, Reading, in_groups
+from depdoctor.model.project import IndexOptions, Location, in_groups
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 

@@ -12,7 +12,8 @@ from depdoctor.lock.declared import Declared
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.lock import BaseContents, Impossible, Lock, Unknown
-from depdoctor.model.project import DeclaredRequirement, Reading, in_groups
+from depdoctor.model.project import DeclaredRequirement, in_groups
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment
 
 

@@ -8,7 +8,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from depdoctor.lock.declared import Declared
-from depdoctor.model.project import Reading, in_groups
+from depdoctor.model.project import in_groups
+from depdoctor.model.reading import Reading
 
 
 def held_by(reading: Reading, wanted: Declared, groups: Sequence[str]) -> tuple[str, ...]:

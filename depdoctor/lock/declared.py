@@ -9,7 +9,8 @@ from packaging.utils import canonicalize_name
 
 from depdoctor.model.graph import holds
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DeclaredRequirement, IndexOptions, Reading, in_groups, tied_to
+from depdoctor.model.project import DeclaredRequirement, IndexOptions, in_groups, tied_to
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment
 
 

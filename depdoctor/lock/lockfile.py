@@ -18,7 +18,8 @@ from depdoctor.model.distribution import DistributionFile, LockedPackage, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import Extras, holds
 from depdoctor.model.lock import Impossible, Lock, Question, Resolved, Unknown
-from depdoctor.model.project import DEFAULT_GROUP, Location, Manifest, Project, Reading, in_groups
+from depdoctor.model.project import DEFAULT_GROUP, Location, Manifest, Project, in_groups
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Resolver
 from depdoctor.model.target import Environment
 

@@ -8,7 +8,8 @@ from packaging.specifiers import SpecifierSet
 
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Impossible
-from depdoctor.model.project import Location, Manifest, Reading
+from depdoctor.model.project import Location, Manifest
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))

@@ -20,7 +20,8 @@ from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
 from depdoctor.model.lock import Answer, Impossible, Resolved
 from depdoctor.model.migration import CONSTRAINTS, MANIFEST, PYTHON, Contested, Migration, Move, Moved, Need
-from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement, Import, Reading
+from depdoctor.model.project import DEFAULT_GROUP, DeclaredRequirement
+from depdoctor.model.reading import Import, Reading
 from depdoctor.model.target import Environment
 
 __all__ = [

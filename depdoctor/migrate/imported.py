@@ -10,7 +10,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from depdoctor.model.formats import NOTEBOOK
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
-from depdoctor.model.project import Import, Reading
+from depdoctor.model.reading import Import, Reading
 
 Modules = Mapping[str, tuple[NormalizedName, ...]]
 """The distributions that install a module, by its name; of what several install, by the names of what is in it, too."""

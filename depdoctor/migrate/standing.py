@@ -10,7 +10,8 @@ from packaging.utils import NormalizedName
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.migration import CONSTRAINTS, MANIFEST, Need
-from depdoctor.model.project import DeclaredRequirement, Manifest, Reading
+from depdoctor.model.project import DeclaredRequirement, Manifest
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from depdoctor.model.installed import InstalledEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DeclaredRequirement, Problem, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, Problem, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Target
 
 

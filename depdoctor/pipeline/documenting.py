@@ -18,7 +18,8 @@ from depdoctor.model.finding import Cause
 from depdoctor.model.lock import Lock, Unknown
 from depdoctor.model.page import Machine, Owned, Page
 from depdoctor.model.plan import Image, Plan
-from depdoctor.model.project import Reading, in_groups
+from depdoctor.model.project import in_groups
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Target, numbered
 from depdoctor.pipeline import index_names, references
 from depdoctor.pipeline.contents import purposes

@@ -11,7 +11,8 @@ from packaging.version import Version
 from depdoctor.model.conflict import Edit
 from depdoctor.model.inventory import Entry
 from depdoctor.model.noun import dataclass, field
-from depdoctor.model.project import DeclaredRequirement, Location, Reading
+from depdoctor.model.project import DeclaredRequirement, Location
+from depdoctor.model.reading import Reading
 from depdoctor.pipeline.reaching import Key, Reaching, Unit
 from depdoctor.read import READERS
 from depdoctor.read.errors import ManifestError

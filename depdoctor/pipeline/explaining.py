@@ -24,7 +24,7 @@ from depdoctor.model.finding import Diagnosis, Severity
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import DeclaredOnly, Lock
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Reading
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.contents import contents

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from depdoctor import lock
 from depdoctor.model.config import Config
 from depdoctor.model.lock import BaseContents
-from depdoctor.model.project import BaseImage, Reading
+from depdoctor.model.project import BaseImage
+from depdoctor.model.reading import Reading
 from depdoctor.rules import Base, Rules
 
 

@@ -30,7 +30,8 @@ from depdoctor.model.formats import PLAN_NAME
 from depdoctor.model.inventory import Entry, Inventory, SharedEnvironment
 from depdoctor.model.lock import Answer, DeclaredOnly, Question, Unknown, Why
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Location, Project, Reading
+from depdoctor.model.project import Location, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.locking import Locking

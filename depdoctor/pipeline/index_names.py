@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from depdoctor.model.plan import Plan
-    from depdoctor.model.project import Reading
+    from depdoctor.model.reading import Reading
 
 Named = tuple[tuple[str, str], ...]
 """Pairs of an address and a name."""

@@ -16,7 +16,8 @@ from depdoctor.model.distribution import Pin, WheelCode
 from depdoctor.model.inventory import BaseConfig, Entry, SharedEnvironment
 from depdoctor.model.lock import Lock, LockOutcome, Unknown
 from depdoctor.model.plan import SCRATCH
-from depdoctor.model.project import BaseImage, Reading
+from depdoctor.model.project import BaseImage
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.rules import Rules
 

@@ -14,7 +14,8 @@ from depdoctor.model.config import Config
 from depdoctor.model.inventory import Entry, SharedEnvironment
 from depdoctor.model.lock import PASSING, Lock, LockOutcome, Unknown
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Project, Reading
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress, Resolver, WheelIndex
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.foundations import contents_of, python_for, untold

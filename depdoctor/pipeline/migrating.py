@@ -35,7 +35,8 @@ from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Answer, Impossible, Lock, Question, Resolved
 from depdoctor.model.migration import CONSTRAINTS, MANIFEST, PYTHON, Migration, Move
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import IndexOptions, Reading
+from depdoctor.model.project import IndexOptions
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.foundations import python_for, python_of

@@ -16,7 +16,8 @@ from depdoctor.model.finding import Finding, Severity
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import Lock, LockOutcome
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Location, Reading
+from depdoctor.model.project import Location
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import NoProgress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.scanning import LockedFleet

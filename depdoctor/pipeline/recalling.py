@@ -18,7 +18,8 @@ from depdoctor.model.config import Config
 from depdoctor.model.inventory import Entry
 from depdoctor.model.lock import LockOutcome
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Reading, Survey
+from depdoctor.model.project import Survey
+from depdoctor.model.reading import Reading
 from depdoctor.pipeline.standing import Settings
 
 _ELSEWHERE = frozenset({"missing", "outside", "remote", "cycle"})

@@ -33,7 +33,8 @@ from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, LockOutcome, Unresolvable
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Plan
-from depdoctor.model.project import Location, Problem, Reading, Survey
+from depdoctor.model.project import Location, Problem, Survey
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress, Resolver
 from depdoctor.pipeline import index_names
 from depdoctor.pipeline.inspecting import asking_bases, inspected

@@ -16,7 +16,7 @@ from depdoctor.model.explanation import Consequence, History, WhatIf
 from depdoctor.model.inventory import Entry, SharedEnvironment
 from depdoctor.model.lock import Lock, LockOutcome, Unresolvable
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Reading
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import NoProgress, Progress
 from depdoctor.model.target import Environment
 from depdoctor.pipeline.explaining import history, judged

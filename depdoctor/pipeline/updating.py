@@ -17,7 +17,8 @@ from depdoctor.model.graph import holds
 from depdoctor.model.image import Bundle
 from depdoctor.model.inventory import Entry
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DeclaredRequirement, Project, Reading, in_groups
+from depdoctor.model.project import DeclaredRequirement, Project, in_groups
+from depdoctor.model.reading import Reading
 from depdoctor.model.seams import Progress
 from depdoctor.model.update import Advisory, Update
 from depdoctor.pipeline.editing import Edited, edited

@@ -28,7 +28,8 @@ from depdoctor.model.plan import (
     Plan,
     Skipped,
 )
-from depdoctor.model.project import DEFAULT_GROUP, LocalUse, in_groups
+from depdoctor.model.project import DEFAULT_GROUP, in_groups
+from depdoctor.model.reading import LocalUse
 from depdoctor.model.target import Environment
 from depdoctor.model.weights import Keep, WeightFile
 from depdoctor.plan.bases import base_of

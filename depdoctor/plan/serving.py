@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from depdoctor.model.config import ProjectConfig
-from depdoctor.model.project import Serving
+from depdoctor.model.reading import Serving
 
 PORT = 8000
 

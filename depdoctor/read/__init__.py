@@ -12,7 +12,8 @@ from pathlib import Path
 
 from depdoctor.model.formats import DOCKERFILE
 from depdoctor.model.installed import InstalledEnvironment
-from depdoctor.model.project import Import, Project, Reading, Weights
+from depdoctor.model.project import Project, Weights
+from depdoctor.model.reading import Import, Reading
 from depdoctor.read import imports, local_packages, model_card, python_version, same_weights, serving
 from depdoctor.read.assembly import Assembly
 from depdoctor.read.files import ScanFiles

@@ -14,7 +14,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from depdoctor.model.expression import expression
 from depdoctor.model.formats import NOTEBOOK
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import Import, Location
+from depdoctor.model.project import Location
+from depdoctor.model.reading import Import
 from depdoctor.read.syntax import tree_of
 
 STANDARD_LIBRARY = sys.stdlib_module_names | {"__future__", "__main__"}

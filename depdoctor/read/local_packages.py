@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from depdoctor.model.formats import CODE
 from depdoctor.model.local_package import UNSAID_VERSION, LocalPackage, PackageFacts
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import DEFAULT_GROUP, Import, LocalUse, Location, Project
+from depdoctor.model.project import DEFAULT_GROUP, Location, Project
+from depdoctor.model.reading import Import, LocalUse
 from depdoctor.read import packaged
 from depdoctor.read.errors import ManifestError
 from depdoctor.read.imports import STANDARD_LIBRARY, below, is_testing, look

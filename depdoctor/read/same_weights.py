@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from depdoctor.model.project import Reading, Weights
+from depdoctor.model.project import Weights
+from depdoctor.model.reading import Reading
 
 
 class Files(Protocol):

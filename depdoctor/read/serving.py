@@ -16,7 +16,8 @@ from itertools import pairwise
 
 from depdoctor.model.expression import expression
 from depdoctor.model.formats import DOCKERFILE, format_of
-from depdoctor.model.project import Location, Project, Serving
+from depdoctor.model.project import Location, Project
+from depdoctor.model.reading import Serving
 from depdoctor.read.dockerfile_lines import Instruction, instructions
 from depdoctor.read.imports import LONGEST_FILE, is_testing
 from depdoctor.read.syntax import tree_of

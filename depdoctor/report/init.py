@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from depdoctor.model.config import DEFAULT_BASE, DEFAULT_PYTHON
 from depdoctor.model.host import Gpus, Host
-from depdoctor.model.project import Reading
+from depdoctor.model.reading import Reading
 from depdoctor.report import target
 
 MOST_PROJECTS = 40

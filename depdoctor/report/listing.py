@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from depdoctor.model.formats import DOCKERFILE
-from depdoctor.model.project import Location, Manifest, Project, Reading, Survey
+from depdoctor.model.project import Location, Manifest, Project, Survey
+from depdoctor.model.reading import Reading
 from depdoctor.report.json import SCHEMA_VERSION
 
 MOST_PASSED_OVER = 40

@@ -15,7 +15,8 @@ from packaging.version import Version
 
 from depdoctor.model.graph import without_marker
 from depdoctor.model.noun import dataclass
-from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest, Reading
+from depdoctor.model.project import CondaRequirement, DeclaredRequirement, Manifest
+from depdoctor.model.reading import Reading
 from depdoctor.model.update import Unmoved
 
 Bounds = Mapping[NormalizedName, SpecifierSet]

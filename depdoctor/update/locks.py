@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from packaging.utils import NormalizedName
 
-from depdoctor.model.project import Location, Manifest, Reading
+from depdoctor.model.project import Location, Manifest
+from depdoctor.model.reading import Reading
 from depdoctor.model.update import Renewal
 
 

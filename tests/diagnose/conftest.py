@@ -29,16 +29,15 @@ from depdoctor.model.inventory import BaseConfig, Entry, Inventory, SharedEnviro
 from depdoctor.model.lock import DeclaredOnly, Impossible, Lock, LockOutcome, Overlap, Unknown, Unresolvable, Why
 from depdoctor.model.project import (
     DeclaredRequirement,
-    Import,
     IndexOptions,
     Location,
     Manifest,
     Problem,
     Project,
-    Reading,
     UnreadableManifest,
     Weights,
 )
+from depdoctor.model.reading import Import, Reading
 from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.read import READERS, conda_yaml, dockerfile
 from depdoctor.rules import Rules

@@ -14,7 +14,8 @@ from depdoctor.adapters.index import RemoteWheels
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Answer, DeclaredOnly, Lock, LockOutcome, Question, Unknown, Unresolvable, Why
-from depdoctor.model.project import IndexOptions, Location, Manifest, Problem, Project, Reading, UnreadableManifest
+from depdoctor.model.project import IndexOptions, Location, Manifest, Problem, Project, UnreadableManifest
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform
 from depdoctor.read import pyproject_toml, requirements_txt
 

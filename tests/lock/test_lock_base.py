@@ -14,7 +14,8 @@ from depdoctor import lock
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import BaseContents, Lock, LockOutcome, Unresolvable
-from depdoctor.model.project import IndexOptions, Location, Manifest, Project, Reading
+from depdoctor.model.project import IndexOptions, Location, Manifest, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform
 from depdoctor.read import requirements_txt, uv_lock
 

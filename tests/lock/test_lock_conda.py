@@ -9,7 +9,8 @@ import pytest
 from depdoctor import lock
 from depdoctor.adapters.uv import UvResolver
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import CondaRequirement, IndexOptions, Location, Project, Reading
+from depdoctor.model.project import CondaRequirement, IndexOptions, Location, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform
 from depdoctor.read import conda_yaml
 

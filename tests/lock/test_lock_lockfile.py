@@ -20,7 +20,8 @@ from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.finding import Kind
 from depdoctor.model.graph import holds
 from depdoctor.model.lock import Lock, LockOutcome, Unresolvable
-from depdoctor.model.project import IndexOptions, Location, Manifest, Project, Reading
+from depdoctor.model.project import IndexOptions, Location, Manifest, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform
 from depdoctor.read import pylock_toml, requirements_txt, uv_lock
 

@@ -17,7 +17,8 @@ from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.lock import DeclaredOnly, Impossible, Unknown, Unresolvable, Why
 from depdoctor.model.naming import image_name
 from depdoctor.model.plan import Base, layer_key, node_key
-from depdoctor.model.project import LocalUse, Location, Serving
+from depdoctor.model.project import Location
+from depdoctor.model.reading import LocalUse, Serving
 from depdoctor.model.target import Environment, Platform, Target
 from depdoctor.plan import base_references, plan
 from depdoctor.plan.bases import base_reference

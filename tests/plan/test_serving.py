@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from depdoctor.model.config import ProjectConfig
-from depdoctor.model.project import Location, Serving
+from depdoctor.model.project import Location
+from depdoctor.model.reading import Serving
 from depdoctor.plan.serving import started
 
 HERE = Location(path="a/app.py", line=3)

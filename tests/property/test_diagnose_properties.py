@@ -19,7 +19,8 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Finding, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import Lock
-from depdoctor.model.project import DeclaredRequirement, Location, Manifest, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, Location, Manifest, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.rules import Rules
 

@@ -22,7 +22,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from depdoctor.model.project import DeclaredRequirement, Project, Reading
+from depdoctor.model.project import DeclaredRequirement, Project
+from depdoctor.model.reading import Reading
 from depdoctor.read import read
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "read" / "corpus"

@@ -9,7 +9,7 @@ import pytest
 
 from depdoctor.discover import discover
 from depdoctor.model.local_package import UNSAID_VERSION
-from depdoctor.model.project import LocalUse
+from depdoctor.model.reading import LocalUse
 from depdoctor.read import pyproject_toml, read, setup_cfg, setup_py
 
 BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from depdoctor.discover import discover
-from depdoctor.model.project import Reading
+from depdoctor.model.reading import Reading
 from depdoctor.read import read
 from depdoctor.read.files import LARGEST_BYTES
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from depdoctor.model.project import Project, Serving
+from depdoctor.model.project import Project
+from depdoctor.model.reading import Serving
 from depdoctor.read.serving import serving
 
 FASTAPI = """\

@@ -13,7 +13,8 @@ from rich.console import Console
 from depdoctor.model.finding import Cause, Confidence, Diagnosis, Evidence, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Unknown, Why
-from depdoctor.model.project import Location, Project, Reading
+from depdoctor.model.project import Location, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Platform, Target
 from depdoctor.report import console
 

@@ -18,7 +18,8 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.finding import Cause, Confidence, Diagnosis, Evidence, Finding, Kind, Severity
 from depdoctor.model.inventory import Entry, Inventory
 from depdoctor.model.lock import DeclaredOnly, Lock, Unknown, Why
-from depdoctor.model.project import Location, Project, Reading
+from depdoctor.model.project import Location, Project
+from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment, Gpu, Platform, Target
 from depdoctor.plan import plan
 from depdoctor.report import html
