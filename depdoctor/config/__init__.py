@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -61,6 +62,9 @@ def load(root: Path, libc_of_base: LibcOfBase, base: str = "") -> Config:
             raise _broken(str(error)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{CONFIG_NAME} cannot be read: {error}", where=CONFIG_NAME) from error
+    if os.path.lexists(own):
+        hint = "put a file there, or remove it; `depdoctor init` writes one"
+        raise ConfigError(f"{CONFIG_NAME} is no file, or a link to none", where=CONFIG_NAME, hint=hint)
     table = _in_pyproject(root)
     if table is not None:
         try:

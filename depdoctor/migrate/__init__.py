@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from depdoctor.migrate.imported import Modules, by_module, left_out, specified
-from depdoctor.migrate.standing import disregarded, edits
+from depdoctor.migrate.standing import disregarded, edits, holds_installed, is_compiled, manifest_of, overruled
 from depdoctor.model.finding import Finding
 from depdoctor.model.graph import holds, without_marker
 from depdoctor.model.installed import InstalledDistribution, InstalledEnvironment
@@ -111,8 +111,11 @@ def move(
     remarks = [f"{need.location}: {need.remark}" for need in wanted if need.remark]
     remarks += left_out(reading, modules, installed, had)
     remarks += disregarded(reading, installed, environment)
+    remarks += overruled(reading, wanted, installed)
     remarks += [f"`{one.path}` could not be read: {one.problem.reason}" for one in reading.unreadable]
     changed, added = edits(reading, wanted, environment)
+    compiled = standing if (standing := manifest_of(reading)) and is_compiled(standing) else None
+    stays = compiled is not None and holds_installed(compiled, wanted, installed)
     done = Move(
         project=reading.project.name,
         root=reading.project.root,
@@ -120,6 +123,8 @@ def move(
         remarks=tuple(remarks),
         edits=changed,
         added=added,
+        anew=compiled is not None and not stays,
+        holds=stays,
     )
     if not isinstance(answer, Resolved):
         return replace(done, unknown=answer.message if isinstance(answer, Impossible) else answer.detail)

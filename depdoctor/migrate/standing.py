@@ -14,11 +14,47 @@ from depdoctor.model.project import DeclaredRequirement, Manifest
 from depdoctor.model.reading import Reading
 from depdoctor.model.target import Environment
 
+MOST_NAMED = 5
+"""Packages that a remark names."""
+
 
 def manifest_of(reading: Reading) -> Manifest | None:
     """The requirements file in a project's own folder, None where it has none."""
     path = posixpath.normpath(posixpath.join(reading.project.root, MANIFEST))
     return next((one for one in reading.manifests if one.path == path), None)
+
+
+def is_compiled(standing: Manifest) -> bool:
+    """Whether a requirements file is what a tool made from another file, whose lines are then the project's own."""
+    return bool(standing.packages) and not standing.requirements
+
+
+def holds_installed(standing: Manifest, wanted: Sequence[Need], installed: InstalledEnvironment) -> bool:
+    """Whether a compiled requirements file locks what is installed, and all that is wanted."""
+    versions = {one.name: one.version for one in installed.distributions}
+    locked = {one.name: one.version for one in standing.packages}
+    return all(versions.get(name, version) == version for name, version in locked.items()) and all(
+        need.name in locked for need in wanted
+    )
+
+
+def overruled(reading: Reading, wanted: Sequence[Need], installed: InstalledEnvironment) -> Iterator[str]:
+    """Remarks on lockfiles, which plans take as they are: what they have otherwise than it is installed."""
+    versions = {one.name: one.version for one in installed.distributions}
+    standing = manifest_of(reading)
+    for manifest in reading.manifests:
+        if not manifest.is_lock or (standing and manifest.path == standing.path):
+            continue
+        locked = {one.name: one.version for one in manifest.packages}
+        other = [
+            f"{name} {version} (installed: {versions[name]})"
+            for name, version in sorted(locked.items())
+            if versions.get(name) not in {None, version}
+        ]
+        lacking = [f"no {need.name}" for need in wanted if need.name not in locked]
+        if said := ", ".join([*other[:MOST_NAMED], *lacking[:MOST_NAMED]]):
+            more = ", ..." if len(other) > MOST_NAMED or len(lacking) > MOST_NAMED else ""
+            yield f"{manifest.path} is what a plan takes, and has {said}{more}: lock anew, or remove it"
 
 
 def edits(
@@ -30,7 +66,7 @@ def edits(
     their place. Hashes stay only if nothing changes, since pip wants them for all requirements or none.
     """
     standing = manifest_of(reading)
-    if standing is None:
+    if standing is None or is_compiled(standing):
         return (), tuple(wanted)
     needs = {need.name: need for need in wanted}
     written: set[NormalizedName] = set()

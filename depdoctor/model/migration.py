@@ -58,6 +58,10 @@ class Move:
     edits: tuple[tuple[int, str | None], ...] = ()
     added: tuple[Need, ...] = ()
     python: str = ""
+    anew: bool = False
+    """The file that stands is a tool's lock: of that only options stay."""
+    holds: bool = False
+    """The file that stands is a tool's lock of what is installed: it stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,9 @@ from depdoctor.report.markdown import code, table, text
 PATCH, REPORT = "changes.diff", "report.md"
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_OPTION = re.compile(
+    r"(?:-i|-f|--(?:index-url|extra-index-url|find-links|no-index|trusted-host|pre)|--(?:no|only)-binary)\b"
+)
 _COMMENT = re.compile(r"\s+#.*$")
 
 SUFFIX = ".new"
@@ -66,7 +69,9 @@ def manifest(move: Move, before: str | None = None) -> str:
         head.append(f"-c {CONSTRAINTS}")
     if before is None:
         return "\n".join([*head, *(f"{need.line}  # {_origin(need)}" for need in move.needs)]) + "\n"
-    kept = _edited(before, dict(move.edits))
+    if move.holds:
+        return before
+    kept = _options(before) if move.anew else _edited(before, dict(move.edits))
     end = "\r\n" if "\r\n" in before else "\n"
     there = {line.strip() for line in _LINE.findall(before)}
     if move.added and kept and not kept.endswith("\n"):
@@ -77,6 +82,11 @@ def manifest(move: Move, before: str | None = None) -> str:
 
 def _origin(need: Need) -> str:
     return f"{'imported at ' if need.imported else ''}{need.location}"
+
+
+def _options(before: str) -> str:
+    """The lines of a text that say where packages come from."""
+    return "".join(line for line in _LINE.findall(before) if _OPTION.match(line))
 
 
 def _edited(before: str, edits: Mapping[int, str | None]) -> str:

@@ -156,3 +156,13 @@ def test_the_folder_of_a_project_is_written_in_any_way(tmp_path: Path, path: str
 def test_a_base_of_the_command_line_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`--base` must be the reference of an image"):
         config.load(tmp_path, libc, "Not An Image")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_is_no_file_is_not_passed_over(tmp_path: Path, kind: str) -> None:
+    if kind == "folder":
+        (tmp_path / "depdoctor.toml").mkdir()
+    else:
+        (tmp_path / "depdoctor.toml").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match=r"depdoctor\.toml is no file"):
+        config.load(tmp_path, libc)
