@@ -10,6 +10,7 @@ from packaging.version import Version
 from depdoctor.diagnose.demand import CudaUse
 from depdoctor.diagnose.extensions import extensions
 from depdoctor.diagnose.installation import Installation
+from depdoctor.diagnose.nowhere import from_nowhere
 from depdoctor.diagnose.outcomes import Told, by_target
 from depdoctor.diagnose.provider import CUDNN, Provider, host_cuda, host_cudnn, of_major
 from depdoctor.diagnose.remedy import other_builds, ways
@@ -30,9 +31,9 @@ def check(context: Context) -> Iterator[Finding]:
         for use in uses.values():
             if use.binding.libraries == "system":
                 found = list(_toolkit(context, installation, use))
-                yield from found
                 if all(each.severity is Severity.ERROR for each in found):  # else the same is said already
-                    yield from _cudnn(context, installation, uses, use)
+                    found += _cudnn(context, installation, uses, use)
+                yield from found or from_nowhere(context, installation, use)
         yield from extensions(context, installation, uses)
 
 
@@ -225,7 +226,8 @@ RULE = Rule(
 Some wheels bring no CUDA libraries: onnxruntime-gpu, tensorflow without `[and-cuda]`, ctranslate2, cupy and paddle load
 whatever stands on the machine, in the base image, or beside them as wheels. Each is built for one major of CUDA and one
 of cuDNN. If only another is there, loading fails and the package falls back to the CPU, often with a warning that
-nobody reads. Two packages in one process must agree on the major of cuDNN.
+nobody reads; so it is where a build for GPUs stands on an image without CUDA or cuDNN. Two packages in one process must
+agree on the major of cuDNN.
 
 Extensions (xformers, vllm, bitsandbytes, flash-attn, deepspeed) must be built for the CUDA of their framework, and
 those that are compiled in place need an nvcc of its major. Builds from different indexes (+cpu with CUDA sisters) do
