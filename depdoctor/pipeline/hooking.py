@@ -136,9 +136,11 @@ def fleets(paths: Sequence[str]) -> dict[str, list[str]]:
     if not paths or _is_fleet(Path()):
         return {".": list(paths)}
     found: dict[str, list[str]] = {}
+    is_fleet: dict[PurePosixPath, bool] = {}
     for path in paths:
         around = [folder for folder in reversed(PurePosixPath(path).parents) if folder.parts]
-        root = next((str(folder) for folder in around if _is_fleet(Path(folder))), ".")
+        is_fleet |= {folder: _is_fleet(Path(folder)) for folder in around if folder not in is_fleet}
+        root = next((str(folder) for folder in around if is_fleet[folder]), ".")
         found.setdefault(root, []).append(path if root == "." else str(PurePosixPath(path).relative_to(root)))
     return found
 

@@ -29,6 +29,8 @@ LONGEST_FILE = 1_000_000
 
 _QUOTED = expression(r"""["']([A-Za-z_][\w-]*)(?:[.:][\w.:]*)?["']""")
 
+_NAMED = expression(r"""\b(?:import_module|__import__)\(\s*["'](?P<module>[A-Za-z_]\w*)[\w.]*["']""")
+
 _ON_A_LINE = expression(
     r"^(?P<indent>[ \t]*)(?:import[ \t]+(?P<names>[\w., \t]+)|from[ \t]+(?P<source>[\w.]+)[ \t]+import\b)"
 )
@@ -126,10 +128,11 @@ def is_testing(path: str) -> bool:
 def look(text: str) -> tuple[list[_Found], set[str]]:
     """The absolute imports of one file by top-level module, and the first parts of its texts that look like names."""
     mentioned = set(_QUOTED.findall(text))
+    named = list(_by_name(text))
     try:
-        return list(_found(tree_of(text))), mentioned
+        return [*_found(tree_of(text)), *named], mentioned
     except SyntaxError:
-        return list(_line_by_line(text)), mentioned
+        return [*_line_by_line(text), *named], mentioned
 
 
 def _found(tree: ast.Module) -> Iterator[_Found]:
@@ -139,6 +142,13 @@ def _found(tree: ast.Module) -> Iterator[_Found]:
                 yield _Found(alias.name.partition(".")[0], node.lineno, guarded)
         elif node.module:
             yield _Found(node.module.partition(".")[0], node.lineno, guarded)
+
+
+def _by_name(text: str) -> Iterator[_Found]:
+    """Modules that are imported by a name in a text: `importlib.import_module("tqdm")`. They count as guarded."""
+    if "import_module" in text or "__import__" in text:
+        for match in _NAMED.finditer(text):
+            yield _Found(match["module"], text.count("\n", 0, match.start()) + 1, guarded=True)
 
 
 def _imports(text: str) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:

@@ -29,6 +29,12 @@ def test_plain_imports() -> None:
     ]
 
 
+def test_imports_by_a_name_in_a_text_may_fail() -> None:
+    text = "m = importlib.import_module('tqdm.auto')\nn = __import__(\n    'attr')\nimport_module(name)\n"
+    assert found(app=text) == [("attr", True, False, "app.py:2"), ("tqdm", True, False, "app.py:1")]
+    assert found(app="x = import_module('os.path')\nprint 'python 2'\n") == []
+
+
 @pytest.mark.parametrize(
     "code",
     [
