@@ -8,7 +8,7 @@ from textwrap import indent
 
 from depdoctor.model.alignment import Moved
 from depdoctor.model.cost import Costs, ImageDiff, PlanDiff
-from depdoctor.model.finding import Diagnosis, Finding, Severity
+from depdoctor.model.finding import Cause, Diagnosis, Finding, Severity
 from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Plan, Skipped
 from depdoctor.report.amounts import many, size
@@ -49,7 +49,10 @@ def _scanned(inventory: Inventory, diagnosis: Diagnosis) -> Iterator[str]:
         (entry.project.name, entry.status, str(max((len(lock.pins) for lock in entry.locks), default=0) or ""))
         for entry in inventory.entries
     )
-    yield _folded(many(len(inventory.entries), "project"), table(("project", "state", "packages"), rows))
+    if inventory.entries:
+        yield _folded(many(len(inventory.entries), "project"), table(("project", "state", "packages"), rows))
+    elif not inventory.installed:
+        yield "No project was found: a project is a folder with a requirements file or a pyproject.toml."
     if inventory.incomplete:
         unknown = (f"- {text(line)}" for line in inventory.incomplete)
         yield _folded(f"{len(inventory.incomplete)} could not be known", unknown)
@@ -65,13 +68,18 @@ def _finding(one: Finding) -> str:
     if one.outcomes:
         rows = ((each.target, each.machine, f"{STATES[each.state][0]} {each.effect}") for each in one.outcomes)
         lines += ["", indent(table(("target", "has", "what happens"), rows), "  "), ""]
-    lines += [f"  - {code(str(cause.location))} {code(' → '.join(chain(cause)))}" for cause in one.causes[:MOST_CAUSES]]
+    lines += [f"  - {_place(cause)}" for cause in one.causes[:MOST_CAUSES]]
     if len(one.causes) > MOST_CAUSES:
         lines.append(f"  - and {len(one.causes) - MOST_CAUSES} more")
     lines += [f"  - because {text(fact.fact)} ({text(fact.source)}, {fact.date})" for fact in one.evidence[:2]]
     if one.hint:
         lines.append(f"  - **fix:** {text(one.hint)}")
     return "\n".join(lines)
+
+
+def _place(cause: Cause) -> str:
+    asked = " → ".join(chain(cause))
+    return f"{code(str(cause.location))} {code(asked)}" if asked else code(str(cause.location))
 
 
 def plan(made: Plan, costs: Costs, change: PlanDiff, *, path: str, state: str) -> str:

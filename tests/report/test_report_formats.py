@@ -97,6 +97,17 @@ def test_markdown_tells_what_where_why_and_what_to_do(root: Path, capsys: pytest
     assert "| a b | " in text
 
 
+def test_markdown_of_nothing_and_of_a_place_without_a_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "none").mkdir()
+    assert cli.run(["scan", "none", "--offline", "--format", "markdown"]) == 0
+    text = capsys.readouterr().out
+    assert "No project was found" in text
+    assert "<details>" not in text
+    (root / "models" / "a b" / "pyproject.toml").write_text("[project", encoding="utf-8")
+    lines = scanned("markdown", capsys).splitlines()
+    assert any(line.startswith("  - `a b/pyproject.toml") and line.count("`") == 2 for line in lines)
+
+
 def finding(kind: Kind, severity: Severity, lines: int = 1) -> Finding:
     causes = tuple(
         Cause(project="p", location=Location(path="p/requirements.txt", line=line), requirement="a==1")
