@@ -37,8 +37,11 @@ USUAL = ("app.py", "main.py", "server.py", "serve.py", "api.py", "service.py", "
 HEALTHS = ("/healthz", "/health", "/livez", "/live", "/readyz", "/ready", "/ping")
 """Paths that tell whether a service is well, the surest first."""
 
-LISTENING = frozenset({"--port", "--bind", "--listen"})
+LISTENING = frozenset({"--port", "--bind", "--listen", "--server.port"})
 """Options of servers that name a port, or an address with one."""
+
+LISTENING_IN_SHORT = {"-b": ("gunicorn", "hypercorn"), "-p": ("flask",)}
+"""Short options that do, and the servers whose they are."""
 
 INITS = frozenset({"tini", "dumb-init", "catatonit", "docker-init"})
 """Programs that hand signals on to the one that they start, as `init` of Compose does."""
@@ -107,9 +110,12 @@ def _modules(project: Project, folder: str | None = None) -> set[str]:
 def _of_dockerfile(text: str, path: str) -> Serving | None:
     """The ENTRYPOINT and CMD of the last stage, its first port, and the path that its HEALTHCHECK asks for."""
     last: dict[str, Instruction] = {}
+    stages: dict[str, dict[str, Instruction]] = {}
     for instruction in instructions(text):
         if instruction.name == "FROM":
-            last = {}
+            base, _, name = (*(word for word in instruction.text.split() if not word.startswith("--")), "", "", "")[:3]
+            last = dict(stages.get(base.lower(), {}))  # it begins as the stage that it stands on ends
+            stages[name.lower()] = last
         elif instruction.name == "EXPOSE":
             last.setdefault("EXPOSE", instruction)
         else:
@@ -143,9 +149,10 @@ def _without_init(words: Sequence[str]) -> tuple[str, ...]:
 
 def _bound(words: Sequence[str]) -> Iterator[str]:
     """What the options of a command say it listens to."""
+    short = {option for option, servers in LISTENING_IN_SHORT.items() if not set(servers).isdisjoint(words)}
     for word, following in pairwise((*words, "")):
         option, _, value = word.partition("=")
-        if option in LISTENING:
+        if option in LISTENING or option in short:
             yield value or following
 
 

@@ -173,6 +173,30 @@ def test_command_of_a_dockerfile_that_cannot_be_used_leaves_the_code_to_tell() -
 
 
 @pytest.mark.parametrize(
+    ("command", "port"),
+    [
+        ("gunicorn -w 2 -b 0.0.0.0:5001 wsgi:app", 5001),
+        ("python -m gunicorn wsgi:app -b :5003", 5003),
+        ("flask --app wsgi run -p 5004", 5004),
+        ("streamlit run app.py --server.port=8501", 8501),
+        ("python serve.py -p 4", None),
+        ("gunicorn -p 4 wsgi:app", None),
+    ],
+)
+def test_the_port_is_what_the_server_is_told(command: str, port: int | None) -> None:
+    one = found({"Dockerfile": f"FROM a\nCMD {command}\n", "serve.py": "", "app.py": ""})
+    assert one
+    assert one.port == port
+
+
+def test_a_stage_starts_as_the_stage_that_it_stands_on() -> None:
+    text = "FROM a AS Base\nEXPOSE 81\nCMD x --fast\nFROM b AS other\nCMD y\nFROM base\nWORKDIR /app\n"
+    one = found({"Dockerfile": text})
+    assert one
+    assert (one.command, one.port) == (("x", "--fast"), 81)
+
+
+@pytest.mark.parametrize(
     ("dockerfile", "command"),
     [
         ("FROM a\nCMD python -m pkg\n", ("python", "-m", "pkg")),
