@@ -27,7 +27,7 @@ from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.finding import Kind
 from depdoctor.model.lock import Impossible, Question, Resolved
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever what is written means something else."""
 
 MOST_ANSWERS = 20_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from depdoctor.adapters.uv_places import below, placed
 from depdoctor.adapters.uv_platform import glibc_platform, newer_platform, other_pythons, patch_release, uv_platform
 from depdoctor.adapters.uv_probe import Probe, as_range, exact_version, joined, lines, names
 from depdoctor.adapters.uv_process import DATED, Outcome, Undated, UvProcess
-from depdoctor.adapters.uv_pylock import UnusableLockError, read_pins
+from depdoctor.adapters.uv_pylock import UnusableLockError, located, read_pins
 from depdoctor.adapters.uv_releases import Releases, installs
 from depdoctor.adapters.uv_stand_in import StandIn
 from depdoctor.adapters.uv_unbuilt import Unbuilt
@@ -93,7 +93,7 @@ class UvResolver:
             return unknown
         answer = self._resolved(replace(question, indexes=replace(indexes, extra_index_urls=left)))
         if isinstance(answer, Unknown) and answer.why is Why.UNREACHABLE:
-            return self._without_unreachable(question, unknown) if self._is_down(left) else unknown
+            return unknown if self._down.keys().isdisjoint(left) else self._without_unreachable(question, unknown)
         if not isinstance(answer, Resolved):
             return unknown
         lacking = tuple(
@@ -102,9 +102,6 @@ class UvResolver:
             if address not in left
         )
         return replace(answer, missing=(*answer.missing, *lacking))
-
-    def _is_down(self, addresses: Iterable[str]) -> bool:
-        return any(address in self._down for address in addresses)
 
     def _resolved(self, question: Question) -> Answer:
         platform = uv_platform(question.environment.platform)
@@ -384,7 +381,8 @@ class UvResolver:
         except UnusableLockError as error:
             return Unknown(why=Why.NOT_UNDERSTOOD, detail=str(error))
         given = {name for text in probe.question.provided for name in names_in(text)}
-        pins = tuple(below(self._root, pin) for pin in pins if pin.name not in given)
+        found, asked = (below(self._root, pin) for pin in pins if pin.name not in given), probe.question.indexes
+        pins = located(found, self._uv.indexes(asked), asked.tied)
         return Resolved(pins=pins, warnings=tuple(map(self._uv.worded, read_warnings(outcome.stderr))))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from posixpath import commonpath
 from typing import cast
+from urllib.parse import urlsplit
 
 from packaging.markers import Environment as Markers
 from packaging.pylock import (
@@ -24,6 +26,7 @@ from packaging.pylock import (
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
+from depdoctor.adapters.uv_process import IndexEntry
 from depdoctor.adapters.uv_words import redacted
 from depdoctor.model.address import redact
 from depdoctor.model.distribution import DistributionFile, Pin
@@ -53,6 +56,30 @@ def read_pins(text: str, environment: Environment, hashes: Collection[str] = (),
     except (tomllib.TOMLDecodeError, PylockValidationError, PylockSelectError) as error:
         raise UnusableLockError(str(error)) from error
     return tuple(sorted((_pin(package, source) for package, source in chosen), key=lambda pin: pin.name))
+
+
+def located(pins: Iterable[Pin], indexes: Iterable[IndexEntry], tied: Iterable[tuple[str, str]]) -> tuple[Pin, ...]:
+    """Pins with the additional index that each comes from, which uv's locks do not name.
+
+    It is the one that its name is `tied` to, else that on the host of its file whose address has most in common with
+    its own. The default index is not named, nor is any where it may be that one.
+    """
+    places = [(one.default, redact(one.address)) for one in indexes]
+    bound = {name: redact(address) for name, address in tied}
+
+    def index_of(pin: Pin) -> str:
+        if pin.index or pin.source or not pin.file or pin.name in bound:
+            return pin.index or bound.get(pin.name, "")
+        url = pin.file.url
+        near = [(len(commonpath([one, url])), default, one) for default, one in places if _host(one) == _host(url)]
+        _, default, best = max(near, default=(0, True, ""))
+        return "" if default else best
+
+    return tuple(replace(pin, index=index_of(pin)) for pin in pins)
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).netloc.rpartition("@")[2] or address  # a folder is no place that others have
 
 
 def _of_hashes(package: Package, hashes: Collection[str], environment: Environment) -> Package:

@@ -45,9 +45,10 @@ def requirements(layer: Layer, packages: Mapping[str, Pin], usual: Sequence[str]
     options = [f"--extra-index-url {index}" for index in indexes]
     if indexes and all(pin.index in indexes for pin in pins):
         options[0] = f"--index-url {indexes[0]}"
-    elif known := [index for index in usual if REMOTE.fullmatch(index)]:
-        options += [f"--extra-index-url {index}" for index in known[1:] if index not in indexes]
-        options.insert(0, f"--index-url {known[0]}")
+    else:
+        first, *others = (index if REMOTE.fullmatch(index) else "" for index in (*usual, ""))
+        options += [f"--extra-index-url {index}" for index in others if index and index not in indexes]
+        options[:0] = [f"--index-url {first}"] if first else []
     lines = [_line(pin, pin.file) for pin in pins if pin.file and not pin.file.is_repository]
     return "\n".join([*options, *lines, ""])
 

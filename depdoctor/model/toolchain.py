@@ -23,8 +23,8 @@ class Toolchain:
     `image` is the base of that stage, "" for the image's own; `packages` are installed there, and bring the Python that
     it may lack. `snapshot` is the address of an archive of Debian's packages as of one moment, in which `{archive}`
     stands for "debian" and "debian-security"; "", and `image`, take them as their own sources have them. `indexes` are
-    asked for what the plan names no index of: the first instead of the usual one, the others besides. pip as
-    `installer` is that of the base.
+    asked for what the plan names no index of: the first instead of the usual one ("" for that), the others besides. pip
+    as `installer` is that of the base.
     """
 
     image: str = ""

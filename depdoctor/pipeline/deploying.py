@@ -24,6 +24,7 @@ from depdoctor.model.inventory import Inventory
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Gpu, Target
+from depdoctor.model.toolchain import Toolchain
 from depdoctor.pipeline import references
 from depdoctor.pipeline.documenting import document
 from depdoctor.pipeline.ignoring import ignored_by_projects
@@ -75,9 +76,15 @@ def generate_files(
         tag=references.tag(standing),
         deployment=deployment,
         ignored=ignored_by_projects(standing, settings.root),
-        toolchain=configured(settings)[0].image.toolchain,
+        toolchain=_toolchain(configured(settings)[0]),
     )
     return files.write(Bundle(files={**bundle.files, **pages}), output)
+
+
+def _toolchain(config: Config) -> Toolchain:
+    """What Dockerfiles are built with, by the indexes of the configuration: a user's own are in no file."""
+    indexes = (config.indexes.index_url or "", *config.indexes.extra_index_urls)
+    return replace(config.image.toolchain, indexes=indexes)
 
 
 def _deployment(standing: Plan, settings: Settings, config: Config, facts: Rules, place: str) -> Deployment:

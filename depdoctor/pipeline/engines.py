@@ -137,7 +137,7 @@ def _bundle(standing: Plan, images: Sequence[Image], settings: Settings) -> Bund
     user = uv_user.user_setup()
     usual = config.indexes.index_url or (user.default.address if user.default else "")
     others = (*config.indexes.extra_index_urls, *(one.address for one in user.extra))
-    toolchain = replace(config.image.toolchain, indexes=(usual, *others) if usual else ())
+    toolchain = replace(config.image.toolchain, indexes=(usual, *others))
     told = source_of(Repository(settings.root), settings.root, BlobStore(settings.cache / "store"))
     return generate(
         standing,

@@ -232,6 +232,15 @@ def test_usual_indexes_are_asked_for_what_names_none() -> None:
             ]
 
 
+def test_additional_indexes_are_asked_besides_the_one_that_an_installer_knows() -> None:
+    files = generate(with_source(), toolchain=Toolchain(indexes=("", "https://more.example/simple"))).files
+    layers = [text for path, text in files.items() if path.startswith("layers/")]
+    assert layers
+    for text in layers:
+        assert text.startswith("--extra-index-url https://more.example/simple\n")
+        assert "--index-url " not in text.replace("--extra-index-url ", "")
+
+
 def test_byte_code_is_compiled_where_it_is_wished() -> None:
     config = Config(image=ImageConfig(packing=Packing(compiled=True)))
     compiled = generate(plan(fleet({"a": [pin("wheel")]}), config, {})).files["Dockerfile"]
