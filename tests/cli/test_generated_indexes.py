@@ -9,6 +9,9 @@ import pytest
 
 from depdoctor import cli
 
+BASE = '[image]\nbase = "127.0.0.1:9/python:3.11"\n'
+"""A base that no registry tells of, so that it is planned without a digest."""
+
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -26,7 +29,7 @@ def layers(fleet: Path) -> list[str]:
 
 
 def test_the_index_of_the_configuration_is_named(fleet: Path, package_server: str) -> None:
-    (fleet / "depdoctor.toml").write_text(f'index-url = "{package_server}"\n[image]\nbase = "127.0.0.1:9/python:3.11"\n')
+    (fleet / "depdoctor.toml").write_text(f'index-url = "{package_server}"\n{BASE}')
     (fleet / "one" / "requirements.txt").write_text("numlib==1.26.4\n")
     (layer,) = layers(fleet)
     assert layer.startswith(f"--index-url {package_server}\nnumlib==1.26.4 --hash=sha256:")
@@ -37,7 +40,7 @@ def test_the_additional_index_of_a_manifest_is_named_for_what_comes_from_it(
 ) -> None:
     empty = index_folder.parent / "no-packages"
     empty.mkdir(exist_ok=True)
-    (fleet / "depdoctor.toml").write_text(f'index-url = "{empty.as_uri()}"\n[image]\nbase = "127.0.0.1:9/python:3.11"\n')
+    (fleet / "depdoctor.toml").write_text(f'index-url = "{empty.as_uri()}"\n{BASE}')
     (fleet / "one" / "requirements.txt").write_text(f"--extra-index-url {package_server}\nnumlib==1.26.4\n")
     (layer,) = layers(fleet)
     assert layer.startswith(f"--index-url {package_server}\nnumlib==1.26.4 --hash=sha256:")
