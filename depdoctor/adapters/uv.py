@@ -264,7 +264,7 @@ class UvResolver:
             return direct
         # uv names only the requirements that its proof needs: where they are several, each can be had by itself.
         if not found.lonely or len(set(found.required) & names(probe.question.requirements)) > 1:
-            return self._refusal(Kind.VERSION_CONFLICT, probe, found)
+            return self._refusal(Kind.NO_WHEEL if found.sourceless else Kind.VERSION_CONFLICT, probe, found)
         if found.wrong_platform and (answer := self._elsewhere(probe, found)):
             return answer
         if found.wrong_python and (answer := self._on_another_python(probe, found)):

@@ -107,6 +107,13 @@ class Failure:
         return self.no_solution and not self.offline and not self.unreachable
 
     @property
+    def sourceless(self) -> bool:
+        """Whether one package alone is refused: it has neither a wheel nor a source archive that uv takes."""
+        return (
+            len(self.required) == 1 and not self.lonely and {*self.required} <= {*names_in(" ".join(self.needs_build))}
+        )
+
+    @property
     def lonely(self) -> bool:
         """Whether some package is refused for a reason of its own, not for what another asks of it."""
         return any((self.wrong_python, self.wrong_platform, self.absent, self.unlisted, self.yanked))

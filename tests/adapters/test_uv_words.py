@@ -140,3 +140,21 @@ def test_credentials_are_left_out() -> None:
     assert redacted("at https://user:pa%40ss@index.example/simple and http://token@h/x, but a@b.example stays") == (
         "at https://***@index.example/simple and http://***@h/x, but a@b.example stays"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "sourceless"),
+    [
+        ("Because all versions of gin have no usable wheels and you require gin, we can conclude that", True),
+        (
+            "Because gin==1 has no usable wheels and a depends on gin==1, we can conclude that a==1 and you require a,",
+            False,
+        ),
+        ("Because there is no version of gin==9 and you require gin==9, we can conclude that", False),
+    ],
+)
+def test_a_package_of_which_nothing_can_be_taken(text: str, sourceless: bool) -> None:
+    found = read_failure(
+        f"error: No solution found when resolving dependencies\n  cause: {text} all are unsatisfiable."
+    )
+    assert found.sourceless is sourceless
