@@ -151,7 +151,7 @@ def _generate(commands: argparse._SubParsersAction[Parser], *parents: Parser) ->
         "--only",
         default="dockerfile,bake",
         metavar="KINDS",
-        help="which: dockerfile, bake, hcl, split, compose, kubernetes, helm, ci, docs (default: dockerfile,bake)",
+        help="of dockerfile, bake, hcl, split, compose, kubernetes, helm, sbom, ci, docs (default: dockerfile,bake)",
     )
     shape = command.add_mutually_exclusive_group()
     shape.add_argument("--single", action="store_true", help="one Dockerfile for all images (the default)")

@@ -56,14 +56,27 @@ def attest_built(
 
     What a wheel says of itself is read where it lies; of one that tells nothing, the bill has name, version and hash.
     """
+    statement = sbom.provenance(standing, image, pushed.digest, repository, planfile.digest(standing), builder)
+    return (
+        attachment(_bill_of_what_lies_there(standing, image, store, wheels), sbom.CYCLONEDX_TYPE, pushed, store),
+        attachment(statement, sbom.IN_TOTO_TYPE, pushed, store),
+    )
+
+
+def bills(standing: Plan, store: Store, wheels: RemoteWheels) -> dict[str, str]:
+    """The bill of each image as a file, by path: what a registry has beside the image. Fetches no wheel."""
+    made = {image.name: _bill_of_what_lies_there(standing, image, store, wheels) for image in standing.images}
+    return {
+        f"sbom/{name}.cdx.json": f"{json.dumps(bill, indent=1, ensure_ascii=False)}\n" for name, bill in made.items()
+    }
+
+
+def _bill_of_what_lies_there(standing: Plan, image: Image, store: Store, wheels: RemoteWheels) -> dict[str, Any]:
+    """The bill of an image by what its wheels say of themselves: noted, or else read where they lie."""
     files = [pin.file for pin in standing.pins(image) if pin.file]
     noted = {file.sha256: store.recall(f"metadata {file.sha256}") for file in files}
     metadata = {sha256: text for sha256, text in noted.items() if text is not None}
     found = wheels.metadata(file for file in files if file.sha256 not in metadata)
     for sha256, text in found.items():
         store.remember(f"metadata {sha256}", text)
-    statement = sbom.provenance(standing, image, pushed.digest, repository, planfile.digest(standing), builder)
-    return (
-        attachment(sbom.bill(standing, image, {**metadata, **found}), sbom.CYCLONEDX_TYPE, pushed, store),
-        attachment(statement, sbom.IN_TOTO_TYPE, pushed, store),
-    )
+    return sbom.bill(standing, image, {**metadata, **found})

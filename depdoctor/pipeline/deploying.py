@@ -25,7 +25,7 @@ from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Progress
 from depdoctor.model.target import Gpu, Target
 from depdoctor.model.toolchain import Toolchain
-from depdoctor.pipeline import references
+from depdoctor.pipeline import index_names, references
 from depdoctor.pipeline.documenting import document
 from depdoctor.pipeline.ignoring import ignored_by_projects
 from depdoctor.pipeline.scanning import configured
@@ -33,6 +33,8 @@ from depdoctor.pipeline.standing import Settings, standing_plan, wanted_images
 from depdoctor.rules import Rules
 
 DOCUMENTS = "docs"
+BILLS = "sbom"
+ALL_KINDS = (*KINDS, DOCUMENTS, BILLS)
 
 DEPLOYING = frozenset({"compose", "kubernetes", "helm", DOCUMENTS})
 """Kinds of files for which more has to be known than the plan says."""
@@ -48,8 +50,8 @@ def generate_files(
     `registry` is REGISTRY/PREFIX where the images were pushed; what names images by digest asks it for them,
     and Compose takes them from there.
     """
-    if unknown := [kind for kind in kinds if kind not in {*KINDS, DOCUMENTS}]:
-        raise UsageError(f"cannot generate `{unknown[0]}`", hint=f"one of {', '.join([*KINDS, DOCUMENTS])}")
+    if unknown := [kind for kind in kinds if kind not in ALL_KINDS]:
+        raise UsageError(f"cannot generate `{unknown[0]}`", hint=f"one of {', '.join(ALL_KINDS)}")
     standing = standing_plan(settings, progress)
     wanted_images(standing, ())
     deployment = None
@@ -69,9 +71,17 @@ def generate_files(
             deployment = replace(deployment, registry=place)
         if DOCUMENTS in kinds:
             pages = document(standing, settings, config, deployment, place)
+    if BILLS in kinds:
+        from depdoctor.adapters.index import RemoteWheels
+        from depdoctor.adapters.store import BlobStore
+        from depdoctor.pipeline.attesting import bills
+
+        named = index_names.of_plan(standing, settings.root)
+        wheels = RemoteWheels(settings.cache, offline=settings.offline, named=named)
+        pages |= bills(standing, BlobStore(settings.cache / "store"), wheels)
     bundle = generate(
         standing,
-        only=[kind for kind in kinds if kind != DOCUMENTS],
+        only=[kind for kind in kinds if kind in KINDS],
         projects=Path(os.path.relpath(settings.root, output)).as_posix(),
         tag=references.tag(standing),
         deployment=deployment,
