@@ -28,6 +28,11 @@ _LOOKS = {
 }
 """What a file of a common name must hold somewhere to be a manifest, and what it is otherwise."""
 
+_FROM = expression(
+    r"^[ \t]*(?:FROM[ \t]+\S|[Ff]rom[ \t]+(?:--\S+[ \t]+)*\S+(?:[ \t]+as[ \t]+\S+)?[ \t]*\r?$)", re.MULTILINE
+)
+"""The instruction without which nothing is a Dockerfile; `from x import y` of a `dockerfile.py` is none."""
+
 _ABOUT_PYTHON = expression(r"\b(?:pip3?|uv|conda|mamba|micromamba|poetry|pipenv|python[\d.]*|py3)\b")
 
 
@@ -51,13 +56,19 @@ def why_not(path: Path, format_name: str) -> str:
     if path.is_symlink():
         return ""
     if format_name == DOCKERFILE:
-        return "was made by depdoctor" if small(path).startswith(GENERATED) else ""
+        return _why_no_dockerfile(small(path))
     if format_name in _LOOKS:
         look, reason = _LOOKS[format_name]
         return "" if look.search(small(path)) else reason
     if format_name == "pyproject.toml" and _is_settings_only(small(path)):
         return "only configures tools"
     return ""
+
+
+def _why_no_dockerfile(text: str) -> str:
+    if text.startswith(GENERATED):
+        return "was made by depdoctor"
+    return "has no FROM" if text.strip() and not _FROM.search(text) else ""
 
 
 def is_about_python(path: Path) -> bool:

@@ -270,6 +270,23 @@ def test_an_environment_made_in_the_folder_of_a_project_hides_no_project(tmp_pat
     assert found.environments == ("a",)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "is_one"),
+    [
+        ("dockerfile.py", 'from pathlib import Path\n\nTEXT = """RUN pip install x\nFROM-ish"""\n', False),
+        ("Dockerfile.md", "# How our images are built\n\nWe use pip.\n", False),
+        ("Dockerfile", "from python:3.11-slim as base\nrun pip install x\n", True),
+        ("Dockerfile.gpu", "ARG BASE\r\nFROM --platform=$P ${BASE} AS b\r\nRUN pip install x\r\n", True),
+        ("Dockerfile.odd", "FROM Apache Spark 3.4.1\nRUN pip install x\n", True),
+    ],
+)
+def test_what_begins_no_image_is_no_dockerfile(tmp_path: Path, name: str, text: str, is_one: bool) -> None:
+    put(tmp_path, f"a/{name}", text)
+    found = survey(tmp_path)
+    assert [project.manifests for project in found.projects] == ([(f"a/{name}",)] if is_one else [])
+    assert [(one.path, one.reason) for one in found.passed_over] == ([] if is_one else [(f"a/{name}", "has no FROM")])
+
+
 def test_a_dockerfile_belongs_to_the_project_whose_files_it_copies(tmp_path: Path) -> None:
     root = tmp_path / "fleet"
     tree(root, "requirements.txt", "asr/requirements.txt", "tts/requirements.txt")
