@@ -50,6 +50,8 @@ def generate_files(
     `registry` is REGISTRY/PREFIX where the images were pushed; what names images by digest asks it for them,
     and Compose takes them from there.
     """
+    if not kinds:
+        raise UsageError("`--only` names nothing to generate", hint=f"one of {', '.join(ALL_KINDS)}")
     if unknown := [kind for kind in kinds if kind not in ALL_KINDS]:
         raise UsageError(f"cannot generate `{unknown[0]}`", hint=f"one of {', '.join(ALL_KINDS)}")
     standing = standing_plan(settings, progress)

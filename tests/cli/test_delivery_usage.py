@@ -76,6 +76,13 @@ def test_certificates_that_are_not_there_are_told(fleet: Path, capsys: pytest.Ca
     assert "`image.ca-bundle` names gone.pem, and there is no such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("only", ["", " , ", "nope", "compose,nope"])
+def test_only_what_there_is_can_be_generated(only: str, fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["generate", str(fleet), "--output", str(fleet / "out"), "--only", only]) == 2
+    assert "one of dockerfile, bake" in capsys.readouterr().err
+    assert not (fleet / "out").exists()
+
+
 def test_layouts_of_the_others_can_be_had(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["build", str(fleet), "--output", str(fleet / "out")]) == 0
     assert "no layout for two, since it needs packages of the system: libgomp1" in capsys.readouterr().err
