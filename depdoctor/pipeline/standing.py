@@ -60,7 +60,8 @@ def standing_plan(settings: Settings, progress: Progress) -> Plan:
     else:
         _tell_outdated(standing, settings, progress)
     for one in standing.skipped:
-        progress.say(f"no image for {one.project}: {one.reason}")
+        where = f" on {', '.join(one.targets)}" if one.targets else ""
+        progress.say(f"no image for {one.project}{where}: {one.reason}")
     return standing
 
 
