@@ -143,6 +143,7 @@ def migration(
     """All projects together: what nobody needs, and what two need at different versions."""
     known = not any(one.unknown for one in moves)
     used = {pin.partition("==")[0] for one in moves for pin in one.pins}
+    used |= {canonicalize_name(one.name) for reading in readings for one in reading.manifests if one.name}
     idle = [
         f"{one.name} {one.version or ''}".strip()
         for one in installed.distributions

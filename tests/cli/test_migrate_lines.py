@@ -178,6 +178,9 @@ def test_what_is_installed_from_a_folder_is_no_name_on_an_index(root: Path, migr
     (remark,) = told["chat"]["remarks"]
     assert "`sharedlib` is imported, and acme-lib is installed from file:///" in remark
     assert told["rank"]["remarks"] == []
+    report = (root.parent / "out" / "report.md").read_text(encoding="utf-8")
+    assert "- drawer 1.5" in report
+    assert "- acme-lib" not in report
 
 
 @pytest.mark.parametrize("kind", ["latin-1", "link"])
