@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from depdoctor.lock import base, sourced
-from depdoctor.lock.conda import held_by
+from depdoctor.lock.conda import held_by, kept_by
 from depdoctor.lock.declared import Declared, declared
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
@@ -171,12 +171,20 @@ def _with(held: Sequence[str], question: Question) -> Question:
 def _held(
     held: tuple[str, ...], wanted: Declared, question: Question, resolver: Resolver, *, addresses: bool
 ) -> Lock | Impossible | Unknown:
-    """The answer with conda's versions held, or without them where there is none: conda has what no index serves."""
-    if held:
-        answer = _asked(wanted, _with(held, question), resolver, addresses=addresses)
-        if isinstance(answer, Lock):
-            return replace(answer, held=held)
-    return _asked(wanted, question, resolver, addresses=addresses)
+    """The answer with conda's versions held, but for those that leave none: conda has what no index serves."""
+
+    def asked(some: Sequence[str]) -> Lock | Impossible | Unknown:
+        answer = _asked(wanted, _with(some, question), resolver, addresses=addresses)
+        return replace(answer, held=tuple(some)) if isinstance(answer, Lock) else answer
+
+    whole = asked(held)
+    if isinstance(whole, Lock) or not held:
+        return whole
+    free = asked(())
+    if not isinstance(free, Lock) or len(held) == 1:
+        return free
+    some = asked([one for one in held if kept_by(free, one) or isinstance(asked([one]), Lock)])
+    return some if isinstance(some, Lock) else free
 
 
 def _asked(wanted: Declared, question: Question, resolver: Resolver, *, addresses: bool) -> Lock | Impossible | Unknown:

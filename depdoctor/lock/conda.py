@@ -25,3 +25,10 @@ def held_by(reading: Reading, wanted: Declared, groups: Sequence[str]) -> tuple[
         if one.specifier and in_groups(one.group, groups) and canonicalize_name(one.name) not in named
     }
     return tuple(sorted(held)) if named else ()
+
+
+def kept_by(lock: Lock, held: str) -> bool:
+    """Whether a lock keeps to such a constraint, or has nothing of that name."""
+    constraint = Requirement(held)
+    pin = lock.by_name.get(canonicalize_name(constraint.name))
+    return pin is None or constraint.specifier.contains(pin.version, prereleases=True)

@@ -34,6 +34,7 @@ def resolver(tmp_path_factory: pytest.TempPathFactory) -> UvResolver:
         ("tokenkit=0.19", "tokenkit", {"tokenkit==0.20.3"}, ()),
         # conda has releases that no index has
         ("tokenkit=7.1.2", "formers", {"tokenkit==0.20.3"}, ()),
+        ("tokenkit=7.1.2\n  - numlib=1.26", "formers", {"tokenkit==0.20.3", "numlib==1.26.4"}, ("numlib==1.26.*",)),
     ],
 )
 def test_what_conda_installs_holds_what_comes_with_the_rest(
