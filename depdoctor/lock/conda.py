@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from depdoctor.lock.declared import Declared
+from depdoctor.model.lock import Lock
 from depdoctor.model.project import in_groups
 from depdoctor.model.reading import Reading
 
