@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from depdoctor.lock import base, sourced
-from depdoctor.lock.conda import held_by, kept_by
+from depdoctor.lock.conda import held_by, kept_by, lacking
 from depdoctor.lock.declared import Declared, declared
 from depdoctor.lock.lockfile import PINNED_LIST, complete_lock, from_lockfile
 from depdoctor.lock.modules import modules_of
@@ -83,7 +86,9 @@ def lock(  # noqa: PLR0913 - a question in all its parts, by name
     if contents:
         answer = base.upon(answer, contents, provided)
     if isinstance(answer, Lock):
-        return replace(answer, project=project, groups=tuple(sorted(groups)))
+        there = {str(pin.name) for pin in answer.pins} | {canonicalize_name(Requirement(one).name) for one in provided}
+        missing = (*answer.missing, *lacking(reading, groups, there))
+        return replace(answer, project=project, groups=tuple(sorted(groups)), missing=missing)
     if isinstance(answer, Unknown):
         return DeclaredOnly(project=project, environment=environment, reason=answer)
     return Unresolvable(project=project, environment=environment, reason=answer)

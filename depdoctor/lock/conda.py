@@ -1,8 +1,8 @@
-"""What conda installs before pip, which pip leaves alone where it will do."""
+"""What conda installs before pip, which pip leaves alone where it will do, and which no image has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -11,6 +11,32 @@ from depdoctor.lock.declared import Declared
 from depdoctor.model.lock import Lock
 from depdoctor.model.project import in_groups
 from depdoctor.model.reading import Reading
+
+_EVERYWHERE = frozenset({"python", "pip", "setuptools", "wheel", "uv"})
+"""What images have, or have no use for."""
+
+_NAMED = 6
+"""Packages that are told by name before the rest is counted."""
+
+
+def lacking(reading: Reading, groups: Sequence[str], brought: Container[str]) -> Iterator[str]:
+    """What only conda would install, of each manifest: place and names. `brought` are the packages of a lock."""
+    for manifest in reading.manifests:
+        found = [
+            one
+            for one in manifest.conda
+            if in_groups(one.group, groups)
+            and not one.name.startswith("__")
+            and one.name not in _EVERYWHERE
+            and canonicalize_name(one.name) not in brought
+        ]
+        if found:
+            names = list(dict.fromkeys(one.name for one in found))
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            yield (
+                f"{found[0].location}: {', '.join(names[:_NAMED])}{more} would come from conda, which images have "
+                "nothing of: ask for what is on an index under `pip:` or in a requirements file"
+            )
 
 
 def held_by(reading: Reading, wanted: Declared, groups: Sequence[str]) -> tuple[str, ...]:

@@ -174,9 +174,9 @@ class _Found:
             elif install.tool == "conda":
                 from depdoctor.read.conda_yaml import conda_requirement
 
-                declarations = Declarations(document=Document({}, {(): word.line}), path=self.path)
+                declarations = Declarations(document=Document({}, {}), path=self.path)
                 if found := conda_requirement(word.text, declarations, ()):
-                    self.conda.append(found)
+                    self.conda.append(replace(found, location=Location(path=self.path, line=word.line)))
                 self.problems += declarations.problems
             else:
                 location = Location(path=self.path, line=word.line)

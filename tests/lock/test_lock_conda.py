@@ -67,3 +67,14 @@ def test_what_conda_installs_holds_what_comes_with_the_rest(
 def test_a_constraint_of_conda_in_the_terms_of_pep_440(constraint: str, specifier: str) -> None:
     one = CondaRequirement(name="numlib", constraint=constraint, location=Location(path="environment.yml", line=1))
     assert one.specifier == specifier
+
+
+def test_what_only_conda_would_install_is_missing(resolver: UvResolver, package_server: str) -> None:
+    names = ("python=3.11", "tokenkit", "ffmpeg", "ffmpeg>=6", "pip", "__cuda", "pip:\n    - formers")
+    text = "dependencies:\n" + "".join(f"  - {name}\n" for name in names)
+    manifest = conda_yaml.parse(text, "environment.yml")
+    reading = Reading(project=Project(name="a", root="a", manifests=("environment.yml",)), manifests=(manifest,))
+    outcome = lock.lock(reading, LINUX, resolver, indexes=IndexOptions(index_url=package_server), exclude_newer=NOW)
+    assert isinstance(outcome, Lock)
+    (missing,) = outcome.missing
+    assert missing.startswith("environment.yml:4: ffmpeg would come from conda")  # tokenkit comes with formers

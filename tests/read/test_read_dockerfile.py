@@ -207,6 +207,7 @@ def test_conda_and_system_packages() -> None:
         ("libgl1", 3),
     ]
     assert [(package.name, package.constraint) for package in manifest.conda] == [("a", "=1.2"), ("b", "")]
+    assert all(package.location.line for package in manifest.conda)
 
 
 def test_variables_for_what_runs() -> None:
