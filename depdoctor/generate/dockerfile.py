@@ -43,7 +43,7 @@ from depdoctor.generate.stages import (
 from depdoctor.model.context import PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S, probe
 from depdoctor.model.distribution import Pin
 from depdoctor.model.formats import GENERATED
-from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER
+from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, HOME, USER
 from depdoctor.model.label import NO_SOURCE, Source, labels
 from depdoctor.model.plan import Image, Layer, Plan, obstacle
 from depdoctor.model.toolchain import Installer, Toolchain
@@ -311,6 +311,7 @@ def _configuration(plan: Plan, image: Image, source: Source) -> Iterator[str]:
     """The instructions of an image's own stage, those that change least first."""
     yield f'ENV PATH="{ENVIRONMENT_ROOT}/bin:${{PATH}}" \\'
     yield f"    VIRTUAL_ENV={ENVIRONMENT_ROOT} \\"
+    yield f"    HOME={HOME} \\"
     yield "    PYTHONDONTWRITEBYTECODE=1 \\"
     yield "    PYTHONUNBUFFERED=1"
     for files in _held(image):

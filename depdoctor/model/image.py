@@ -19,6 +19,9 @@ APP_ROOT = "/app"
 USER = "65532:65532"
 """The numeric user and group that an image runs as."""
 
+HOME = "/tmp"  # noqa: S108 - inside an image, whose user has no folder of its own
+"""Where libraries keep what they fetch and make (`~/.cache`): the one folder that every container may write to."""
+
 
 UNPACKED_TYPE = "application/vnd.oci.image.layer.v1.tar"
 """The media type of a layer that is not compressed (image specification)."""

@@ -190,6 +190,7 @@ def test_a_configuration_says_how_to_run(wheels: dict[str, Pin], store: BlobStor
     assert running["Env"] == [
         "PATH=/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "VIRTUAL_ENV=/venv",
+        "HOME=/tmp",
         "PYTHONUNBUFFERED=1",
         "PYTHONDONTWRITEBYTECODE=1",
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from depdoctor.build.oci.base import BaseImage
 from depdoctor.model.context import PROBE_INTERVAL_S, PROBE_RETRIES, PROBE_START_S, PROBE_TIMEOUT_S, probe
-from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, USER, Blob
+from depdoctor.model.image import APP_ROOT, ENVIRONMENT_ROOT, HOME, USER, Blob
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import Image
 
@@ -98,6 +98,7 @@ def _environment(inherited: Sequence[str]) -> list[str]:
     variables |= {
         "PATH": f"{ENVIRONMENT_ROOT}/bin:{variables.get('PATH', DEFAULT_PATH)}",
         "VIRTUAL_ENV": ENVIRONMENT_ROOT,
+        "HOME": HOME,
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
