@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from depdoctor.discover.around import Around
 from depdoctor.discover.folders import Sorting
 from depdoctor.discover.walk import Walk, verdict_of
 from depdoctor.discover.workspaces import Workspace, workspaces
@@ -45,13 +44,11 @@ def survey(root: Path, exclude: Sequence[str] = ()) -> Survey:
     members = workspaces(root, folders)
     sources, weights = _owned(walk.sources, folders), _owned(walk.weights, folders)
     own_name = root.resolve().name
-    around = Around(walk.sources, folders, walk.repositories)
     projects = (
         replace(
             _project(folder, manifests, members.get(folder), own_name, sorting.ties),
             sources=tuple(sources.get(folder, ())),
             weights=tuple(weights.get(folder, ())),
-            around=around.modules(folder),
         )
         for folder, manifests in folders.items()
         if folder in members or not _only_locks_members(folder, manifests, members)

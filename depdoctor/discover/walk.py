@@ -57,10 +57,7 @@ class _Ignoring:
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """Gathers manifests, Python files, weights and environments as paths relative to the root ("." for itself).
-
-    `repositories` are the folders of git's working trees, "" for the root.
-    """
+    """Gathers manifests, Python files, weights and environments as paths relative to the root ("." for itself)."""
 
     root: Path
     excluded: Verdict
@@ -68,7 +65,6 @@ class Walk:
     sources: list[str] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
     environments: list[str] = field(default_factory=list)
-    repositories: list[str] = field(default_factory=list)
     passed_over: list[PassedOver] = field(default_factory=list)
 
     def run(self) -> None:
@@ -83,8 +79,6 @@ class Walk:
                 self._pass_over(prefix, f"cannot be listed: {error.strerror or error}", unlisted=True)
                 continue
             names = {entry.name for entry in entries}
-            if ".git" in names:
-                self.repositories.append(prefix.rstrip("/"))
             if prefix and CACHE_MARK in names:
                 continue
             if self._is_environment(prefix, names):

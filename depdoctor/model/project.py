@@ -41,7 +41,6 @@ class Project:
     `root` is that path too, but "." for the scan root. `manifests` are paths relative to the scan root, and so are
     `sources` and `weights`: the Python files and notebooks, and the files of model weights, that belong to this project
     and to no project inside it. `workspace` names the folders of a uv workspace that this project is a member of.
-    `around` are modules in the folders around it, the nearest first: Python files, and folders that hold some.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Project:
     sources: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     workspace: tuple[str, ...] = ()
-    around: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -62,6 +62,8 @@ def read(
     named = sorted((manifest for manifest in manifests if manifest.python), key=lambda each: each.format == DOCKERFILE)
     code = imports.code(project.sources, files.text_or_none, changed)
     local = tuple(local_packages.local_uses(project, assembly.asked, assembly.facts, files.entries))
+    declared = {one.name for manifest in manifests for one in manifest.requirements}
+    declared |= {one.name for manifest in manifests for one in manifest.packages}
     own = next((one.package.source for one in local if one.package.folder == project.root and not one.group), ".")
     return Reading(
         project=project,
@@ -76,7 +78,7 @@ def read(
         serving=serving.serving(project, files.text_or_none, own),
         local=(
             *local,
-            *local_packages.modules_used(project, code.imported, files.text_or_none, files.entries),
+            *local_packages.modules_used(project, code.imported, declared, files),
         ),
     )
 

@@ -75,6 +75,19 @@ class ScanFiles:
         except (OSError, RuntimeError, ValueError) as error:
             raise ManifestError(f"cannot be listed: {getattr(error, 'strerror', None) or error}") from error
 
+    def kind(self, path: str) -> str:
+        """Whether there is a "file" or a "folder" at a path; symlinks are none: ""."""
+        place = self.root / path
+        sys.audit(LOOK, os.fspath(place))
+        with suppress(OSError, ValueError):
+            mode = place.lstat().st_mode
+            return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else ""
+        return ""
+
+    def is_repository(self, folder: str) -> bool:
+        """Whether a folder is a working tree of git. Not told as looked for, since each command of git changes that."""
+        return os.path.lexists(self.root / folder / ".git")
+
     def sizes(self, path: str) -> Mapping[str, int]:
         """The size in bytes of each file in a folder, by name; symlinks are left out. {} where it cannot be listed."""
         place = self.root / path

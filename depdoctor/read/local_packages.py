@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+
+from packaging.utils import canonicalize_name
 
 from depdoctor.model.formats import CODE
 from depdoctor.model.local_package import UNSAID_VERSION, LocalPackage, PackageFacts
@@ -12,6 +14,7 @@ from depdoctor.model.project import DEFAULT_GROUP, Location, Project
 from depdoctor.model.reading import Import, LocalUse
 from depdoctor.read import packaged
 from depdoctor.read.errors import ManifestError
+from depdoctor.read.files import ScanFiles
 from depdoctor.read.imports import STANDARD_LIBRARY, below, is_testing, look
 
 MOST_FILES = 1_000
@@ -74,35 +77,53 @@ def _usual_source(folder: str, entries: Callable[[str], Mapping[str, bool]]) -> 
 
 
 def modules_used(
-    project: Project,
-    imported: Iterable[Import],
-    open_text: Callable[[str], str | None],
-    entries: Callable[[str], Mapping[str, bool]],
+    project: Project, imported: Iterable[Import], declared: Container[str], files: ScanFiles
 ) -> Iterator[LocalUse]:
     """The modules in the folders around a project that its code needs, and those that these need in turn.
 
-    They are found where the project is started from one of these folders, or has it in PYTHONPATH.
+    They are found where the project is started from one of these folders, or has it in PYTHONPATH. What is `declared`
+    (normalized names) is not looked for.
     """
-    around: dict[str, str] = {}
-    for path in project.around:
-        if not is_testing(path) and path.isprintable() and "\\" not in path:
-            around.setdefault(posixpath.basename(path).removesuffix(CODE), path)
+    folders = list(_around(project.root, files))
     pending = [(one.module, one.location) for one in imported if not (one.guarded or one.testing or one.standard)]
-    found: dict[str, Location] = {}
-    while pending:
+    seen: set[str] = set()
+    while pending and folders:
         name, location = pending.pop(0)
-        if name not in around or name in found or not _is_meant(around[name], location.path, open_text, entries):
+        if name in seen or canonicalize_name(name) in declared:
             continue
-        found[name] = location
-        for path in _code_of(around[name], entries):
+        seen.add(name)
+        path = _found(name, folders, project.root, files)
+        if not path or not _is_meant(path, location.path, files.text_or_none, files.entries):
+            continue
+        package = LocalPackage(name=packaged.told(name, []).name, folder=path, module=True)
+        yield LocalUse(package=package, location=location)
+        for inner in _files_of(path, files.entries):
             pending += [
-                (one.module, Location(path=path, line=one.line))
-                for one in look(open_text(path) or "")[0]
+                (one.module, Location(path=inner, line=one.line))
+                for one in look(files.text_or_none(inner) or "")[0]
                 if not one.guarded and one.module not in STANDARD_LIBRARY
             ]
-    for name in sorted(found):
-        package = LocalPackage(name=packaged.told(name, []).name, folder=around[name], module=True)
-        yield LocalUse(package=package, location=found[name])
+
+
+def _around(folder: str, files: ScanFiles) -> Iterator[str]:
+    """The folders around one, the nearest first; nobody looks out of a repository."""
+    folder = "" if folder == "." else folder
+    while folder and not files.is_repository(folder):
+        folder = posixpath.dirname(folder)
+        yield folder
+
+
+def _found(name: str, folders: Iterable[str], project: str, files: ScanFiles) -> str:
+    """The Python file or folder of a name in the nearest of these folders that has one, but none around a project."""
+    for folder in folders:
+        path = posixpath.join(folder, name)
+        if not path.isprintable() or "\\" in path or f"{project}/".startswith(f"{path}/"):
+            continue
+        if files.kind(path) == "folder":
+            return path
+        if files.kind(f"{path}{CODE}") == "file" and not is_testing(f"{path}{CODE}"):
+            return f"{path}{CODE}"
+    return ""
 
 
 def _is_meant(
@@ -125,7 +146,7 @@ def _is_meant(
     return any(one.module.split(".")[1] in parts for one in below([importer], open_text, {name}) if "." in one.module)
 
 
-def _code_of(path: str, entries: Callable[[str], Mapping[str, bool]]) -> Iterator[str]:
+def _files_of(path: str, entries: Callable[[str], Mapping[str, bool]]) -> Iterator[str]:
     """The Python files of a module, most of them where there are very many."""
     if path.endswith(CODE):
         yield path

@@ -198,7 +198,7 @@ def test_modules_around_a_project_are_what_its_code_imports_of_them(tmp_path: Pa
         },
         name="services/api",
     )
-    assert around(found) == [("services/helpers.py", "shared/config.py:1"), ("shared", "services/api/app.py:3")]
+    assert around(found) == [("shared", "services/api/app.py:3"), ("services/helpers.py", "shared/config.py:1")]
 
 
 @pytest.mark.parametrize(
