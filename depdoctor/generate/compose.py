@@ -14,23 +14,23 @@ from collections.abc import Iterable
 from depdoctor.generate.affinity import offers_gpu
 from depdoctor.model.cohort import cohorts
 from depdoctor.model.deployment import Deployment, Running
-from depdoctor.model.image import APP_ROOT
+from depdoctor.model.image import APP_ROOT, HOME
 from depdoctor.model.plan import Image, Plan
 from depdoctor.model.weights import Keep, WeightFile
 
-COMMON = """\
+COMMON = f"""\
 
 x-service: &service
   init: true
   restart: unless-stopped
   read_only: true
   tmpfs: [/tmp]
-  environment: {HOME: /tmp}
+  environment: {{HOME: {HOME}}}
   cap_drop: [ALL]
   security_opt: ["no-new-privileges:true"]
   logging:
     driver: json-file
-    options: {max-size: 10m, max-file: "3"}
+    options: {{max-size: 10m, max-file: "3"}}
 """
 """What all services have in common. `init` hands signals on: Python as the first process would ignore them."""
 

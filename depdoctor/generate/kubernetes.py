@@ -13,7 +13,7 @@ from hashlib import sha256
 from depdoctor.generate.affinity import offers_gpu, platform, serves, terms, ways_on, without_gpu
 from depdoctor.model.context import PROBE_TIMEOUT_S
 from depdoctor.model.deployment import Deployment, Running
-from depdoctor.model.image import APP_ROOT, USER
+from depdoctor.model.image import APP_ROOT, HOME, USER
 from depdoctor.model.label import WEIGHTS, weights_label
 from depdoctor.model.naming import image_name, label_name
 from depdoctor.model.noun import dataclass
@@ -195,7 +195,7 @@ def _container(image: Image, running: Running) -> dict[str, object]:
     container: dict[str, object] = {
         "name": "service",
         "image": running.reference or image.name,
-        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - a mount point inside the container
+        "env": [{"name": "HOME", "value": HOME}],
         "resources": {"requests": {"cpu": CPU, "memory": memory}, "limits": {"memory": memory}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -61,12 +61,8 @@ def code(sources: Sequence[str], open_text: Callable[[str], str | None], changed
     first: dict[tuple[str, bool, bool], Import] = {}
     mentioned: set[str] = set()
     for path in sorted(sources):
-        text = open_text(path)
-        if text is not None and path.endswith(NOTEBOOK):
-            from depdoctor.read.notebook import code_of
-
-            text = code_of(text)
-        if text is None or len(text) > LONGEST_FILE:
+        text = _code_of(path, open_text)
+        if text is None:
             continue
         testing = is_testing(path)
         found, words = look(text)
@@ -93,12 +89,8 @@ def below(
     """
     first: dict[tuple[str, bool, bool], Import] = {}
     for path in sorted(sources):
-        text = open_text(path)
-        if text is not None and path.endswith(NOTEBOOK):
-            from depdoctor.read.notebook import code_of
-
-            text = code_of(text)
-        if text is None or len(text) > LONGEST_FILE:
+        text = _code_of(path, open_text)
+        if text is None:
             continue
         testing = is_testing(path)
         for node, guarded in _imports(text):
@@ -109,6 +101,16 @@ def below(
                     one = Import(module=name, guarded=guarded, testing=testing, location=location)
                     first.setdefault((name, guarded, testing), one)
     return tuple(sorted(first.values()))
+
+
+def _code_of(path: str, open_text: Callable[[str], str | None]) -> str | None:
+    """The code of a Python file or notebook; None where it cannot be read, or is data."""
+    text = open_text(path)
+    if text is not None and path.endswith(NOTEBOOK):
+        from depdoctor.read.notebook import code_of
+
+        text = code_of(text)
+    return None if text is None or len(text) > LONGEST_FILE else text
 
 
 def needed(imported: Iterable[Import]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from depdoctor.model.local_package import SCRIPT_CALL, SCRIPT_NAME, PackageFacts
+from depdoctor.read.declarations import text_of
 from depdoctor.read.document import Document
 
 _COMPILING = ("maturin", "mesonpy", "scikit_build_core", "setuptools_rust", "sipbuild", "py_build_cmake")
@@ -57,15 +58,15 @@ def of_pyproject(document: Document) -> PackageFacts | None:
     build = document.table("build-system")
     if not (project or poetry or build):
         return None
-    backend = _text(build.get("build-backend"))
+    backend = text_of(build.get("build-backend"))
     wished = document.table("tool", "uv").get("package")
     return facts(
-        name=_text(project.get("name")) or _text(poetry.get("name")),
-        version=_text(project.get("version")) or _text(poetry.get("version")),
+        name=text_of(project.get("name")) or text_of(poetry.get("name")),
+        version=text_of(project.get("version")) or text_of(poetry.get("version")),
         source=_source(document, backend),
         compiled=backend.startswith(_COMPILING) or bool(document.table("tool", "setuptools").get("ext-modules")),
         installed=wished if isinstance(wished, bool) else bool(build) and poetry.get("package-mode") is not False,
-        scripts=_texts({**_mapping(poetry.get("scripts")), **_mapping(project.get("scripts"))}),
+        scripts=_texts({**document.table("tool", "poetry", "scripts"), **document.table("project", "scripts")}),
     )
 
 
@@ -75,20 +76,18 @@ def _source(document: Document, backend: str) -> str:
 
 
 def _sources(document: Document, backend: str) -> Iterator[str]:
-    yield _text(_mapping(document.table("tool", "setuptools").get("package-dir")).get(""))
+    yield text_of(document.table("tool", "setuptools", "package-dir").get(""))
     yield _first(document.table("tool", "setuptools", "packages", "find").get("where"))
     wheel = document.table("tool", "hatch", "build", "targets", "wheel")
     if packages := _first(wheel.get("packages")) or _first(wheel.get("only-include")):
         yield posixpath.dirname(packages.rstrip("/")) or "."
     listed = document.table("tool", "poetry").get("packages")
-    yield from (_text(_mapping(one).get("from")) for one in (listed if isinstance(listed, list) else ()))
-    yield _text(document.table("tool", "pdm", "build").get("package-dir"))
+    yield from (
+        text_of(one.get("from")) for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict)
+    )
+    yield text_of(document.table("tool", "pdm", "build").get("package-dir"))
     if backend.startswith("uv_build"):
-        yield _text(document.table("tool", "uv", "build-backend").get("module-root", "src")) or "."
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+        yield text_of(document.table("tool", "uv", "build-backend").get("module-root", "src")) or "."
 
 
 def _texts(value: Mapping[str, Any]) -> Mapping[str, str]:
@@ -102,11 +101,7 @@ def listed(rows: Iterable[str]) -> Mapping[str, str]:
 
 
 def _first(value: Any) -> str:
-    return _text(value[0]) if isinstance(value, list) and value else ""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return text_of(value[0]) if isinstance(value, list) and value else ""
 
 
 def told(folder_name: str, manifests: list[PackageFacts]) -> PackageFacts:
