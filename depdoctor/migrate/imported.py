@@ -49,13 +49,14 @@ def left_out(
     there = {one.name: one for one in installed.distributions}
     unowned = {posixpath.basename(path).partition(".")[0] for path in installed.unowned}
     own = {canonicalize_name(manifest.name) for manifest in reading.manifests if manifest.name}
+    local = {use.package.name for use in reading.local}
     told: set[NormalizedName] = set()
     for one in reading.imported:
         in_notebook = one.location.path.endswith(NOTEBOOK)
         providers = modules.get(one.module, ())
         if one.standard or (one.testing and not in_notebook) or any(name in had or name in own for name in providers):
             continue
-        if not providers and not (one.guarded or one.testing):
+        if not providers and not (one.guarded or one.testing) and canonicalize_name(one.module) not in local:
             found = "it lies in the environment without a package: no manifest can bring it"
             none = "nothing that is installed is known to bring it"
             yield f"{one.location}: `{one.module}` is imported, and {found if one.module in unowned else none}"
