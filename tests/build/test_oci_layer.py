@@ -38,9 +38,10 @@ FILES = {
 }
 
 
-def made(*wheels: Path, python: str = "3.11") -> tuple[MadeLayer, bytes]:
+def made(*wheels: Path, python: str = "3.11", spare_core: bool = False) -> tuple[MadeLayer, bytes]:
     out = io.BytesIO()
-    layer = make_layer([WheelFile(path=wheel, filename=wheel.name) for wheel in wheels], python, out)
+    files = [WheelFile(path=wheel, filename=wheel.name) for wheel in wheels]
+    layer = make_layer(files, python, out, spare_core=spare_core)
     return layer, out.getvalue()
 
 
@@ -135,6 +136,7 @@ def test_stored_large_and_small_files_are_the_same_files(tmp_path: Path, monkeyp
     pieces = made(path)
     assert whole[0].blob.diff_id == pieces[0].blob.diff_id
     assert whole[0].owned == pieces[0].owned
+    assert made(path, spare_core=True) == pieces
     for entry in entries:
         assert unpacked(pieces[1])[f"{SITE}/{entry.name.decode()}"][1] == entry.content
 
@@ -142,6 +144,10 @@ def test_stored_large_and_small_files_are_the_same_files(tmp_path: Path, monkeyp
 def test_several_wheels_make_one_layer_in_any_order(tmp_path: Path) -> None:
     wheels = [make_wheel(tmp_path, name, files={f"{name}/a.py": name.encode() * 99}) for name in ("b", "a", "c")]
     assert made(*wheels) == made(*reversed(wheels))
+
+
+def test_a_second_thread_changes_nothing(wheel: Path) -> None:
+    assert made(wheel, spare_core=True) == made(wheel)
 
 
 def test_python_decides_the_folder(wheel: Path) -> None:

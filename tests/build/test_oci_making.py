@@ -1,4 +1,4 @@
-"""The processes that make layers end with the one that started them."""
+"""How layers are shared out; the processes that make them end with the one that started them."""
 
 import os
 import signal
@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from depdoctor.adapters.store import BlobStore
+from depdoctor.build.oci.making import Job, outlasting
 
 PARENT = """
 import os, sys, time
@@ -61,3 +64,26 @@ def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> N
     assert not is_running(started[0])
     assert (notes / "cleaned").exists() == (how is signal.SIGINT)
     parent.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cores", "awaited"),
+    [
+        ((9,), 1, ()),
+        ((9,), 2, (0,)),
+        ((5, 5), 2, ()),
+        ((60, 20, 10), 2, (0,)),
+        ((60, 20, 10), 8, (0, 1)),
+        ((1,) * 9, 8, ()),
+        ((0, 0), 8, ()),
+    ],
+)
+def test_a_layer_that_outlasts_the_others_gets_a_spare_core(
+    sizes: tuple[int, ...], cores: int, awaited: tuple[int, ...], tmp_path: Path
+) -> None:
+    store = BlobStore(tmp_path)
+    jobs = [
+        Job(key=str(number), title="", python="3.11", wheels=(), size_bytes=size, store=store)
+        for number, size in enumerate(sizes)
+    ]
+    assert outlasting(jobs, cores) == {str(number) for number in awaited}

@@ -14,8 +14,8 @@ from depdoctor.errors import BuildError, UnsafeWheelError
 FILENAME = "demo-1.0-py3-none-any.whl"
 
 
-def layer(path: Path, filename: str = FILENAME) -> MadeLayer:
-    return make_layer([WheelFile(path=path, filename=filename)], "3.11", BytesIO())
+def layer(path: Path, filename: str = FILENAME, *, spare_core: bool = False) -> MadeLayer:
+    return make_layer([WheelFile(path=path, filename=filename)], "3.11", BytesIO(), spare_core=spare_core)
 
 
 def zip64(*values: int) -> bytes:
@@ -166,16 +166,17 @@ def test_metadata_that_lies_is_refused(story: str, tmp_path: Path) -> None:
         layer(path)
 
 
-def test_large_files_are_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("spare_core", [False, True])
+def test_large_files_are_checked_too(spare_core: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depdoctor.build.oci.layer._LARGE_BYTES", 1)
     for story in ("wrong checksum", "shorter than said", "longer than said", "stored, wrong checksum", "cut stream"):
         path = tmp_path / FILENAME
         path.write_bytes(raw_wheel(*WICKED[story][0]))
         with pytest.raises(UnsafeWheelError, match=r"size|checksum|longer than"):
-            layer(path)
+            layer(path, spare_core=spare_core)
     path = make_wheel(tmp_path, whole=METADATA["tampered"][0])
     with pytest.raises(UnsafeWheelError, match="not what RECORD says"):
-        layer(path)
+        layer(path, spare_core=spare_core)
 
 
 def test_two_wheels_that_own_a_path_are_both_named(tmp_path: Path) -> None:

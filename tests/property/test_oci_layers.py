@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import io
 import tarfile
 import tempfile
@@ -16,12 +17,28 @@ from installer.sources import WheelFile as Source
 from wheels import RawEntry, make_wheel, raw_zip
 
 from depdoctor.build.oci import members, tar
+from depdoctor.build.oci.hashing import LONG_BYTES, beside
 from depdoctor.build.oci.layer import WheelFile, make_layer
 from depdoctor.errors import UnsafeWheelError
 
 RUNS = st.lists(st.one_of(st.binary(max_size=300), st.integers(0, 70_000).map(bytes)), max_size=6).map(b"".join)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/\\."), min_size=1)
 PATHS = st.lists(NAMES.map(lambda name: name[:40]), min_size=1, max_size=12).map("/".join)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([0, 1, 999, LONG_BYTES, LONG_BYTES + 1, 300_000])), max_size=40)
+)
+def test_hashes_of_another_thread_are_those_of_this_one(pieces: list[tuple[bool, int]]) -> None:
+    expected = {True: hashlib.sha256(), False: hashlib.sha512()}
+    with beside() as digests:
+        actual = {True: digests("sha256"), False: digests("sha512")}
+        for number, (which, size) in enumerate(pieces):
+            piece = bytes([number]) * size
+            expected[which].update(piece)
+            actual[which].update(piece)
+        for which in (True, False):
+            assert actual[which].digest() == expected[which].digest()
 
 
 @given(RUNS)

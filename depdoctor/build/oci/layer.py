@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,10 +13,11 @@ from isal import isal_zlib
 
 from depdoctor.build.oci.archive import STORED, Archive, Entry
 from depdoctor.build.oci.bytecode import ByteCode
+from depdoctor.build.oci.hashing import Digest, Digests, beside, inline
 from depdoctor.build.oci.members import DEFLATE_ERROR
 from depdoctor.build.oci.owners import clash
 from depdoctor.build.oci.recompressed import layer_stream
-from depdoctor.build.oci.stream import CHUNK_BYTES, Digest, LayerStream, WrongContentError
+from depdoctor.build.oci.stream import CHUNK_BYTES, LayerStream, WrongContentError
 from depdoctor.build.oci.wheel import Installed, Wheel, inflated, record_hash, recorded
 from depdoctor.model.image import Blob
 from depdoctor.model.noun import dataclass
@@ -57,11 +57,13 @@ def make_layer(
     compression: Compression = Compression.COPY,
     bytecode: ByteCode | None = None,
     last_wins: bool = False,
+    spare_core: bool = False,
 ) -> MadeLayer:
     """Write the layer that installs these wheels for one Python minor version; the same bytes on every machine.
 
     Of several parts it is the first, second and so on, all of about one size; no file is split. With `bytecode` modules
-    are compiled. Where `last_wins`, a path that two wheels own is that of the later name.
+    are compiled. Where `last_wins`, a path that two wheels own is that of the later name. With a `spare_core`
+    a second thread computes hashes.
 
     Raises `UnsafeWheelError` for a wheel that breaks a rule, `BuildError` if two wheels own one path.
     """
@@ -70,7 +72,8 @@ def make_layer(
         pairs = _last(opened) if last_wins else [(file, wheel) for wheel in opened for file in wheel.files()]
         files = sorted(pairs, key=lambda pair: pair[0].path)
         files = list(_share(files, *part))
-        stream = layer_stream(out, compression)
+        digests = stack.enter_context(beside()) if spare_core else inline
+        stream = layer_stream(out, compression, digests)
         owned: dict[str, str] = {}
         owner: dict[str, Wheel] = {}
         for file, wheel in files:
@@ -81,7 +84,7 @@ def make_layer(
                 continue
             owned[file.path], owner[file.path] = sign, wheel
             stream.enter(file.path)
-            _write(stream, file, file.archive or wheel.archive)
+            _write(stream, file, file.archive or wheel.archive, digests)
         stated = {file.sha256: wheel.metadata() for file, wheel in zip(wheels, opened, strict=True) if file.sha256}
         return MadeLayer(blob=stream.close(), owned=owned, metadata=stated)
 
@@ -130,12 +133,12 @@ def _sign(file: Installed) -> str:
     return f"{file.entry.crc32:08x}{file.entry.size_bytes:x}"
 
 
-def _write(stream: LayerStream, file: Installed, archive: Archive) -> None:
+def _write(stream: LayerStream, file: Installed, archive: Archive, digests: Digests) -> None:
     entry = file.entry
     if entry is None:
         stream.file(file.path, file.content, file.mode)
     elif entry.size_bytes > _LARGE_BYTES or entry.compressed_bytes > _LARGE_BYTES:
-        _write_large(stream, file, entry, archive)
+        _write_large(stream, file, entry, archive, digests)
     else:
         raw, content = inflated(archive, entry)
         if file.expected and record_hash(content, file.expected) != file.expected:
@@ -146,9 +149,9 @@ def _write(stream: LayerStream, file: Installed, archive: Archive) -> None:
             stream.deflated(file.path, raw, content, entry.crc32, file.mode)
 
 
-def _write_large(stream: LayerStream, file: Installed, entry: Entry, archive: Archive) -> None:
+def _write_large(stream: LayerStream, file: Installed, entry: Entry, archive: Archive, digests: Digests) -> None:
     algorithm = file.expected.partition("=")[0] or "sha256"
-    digest = hashlib.new(algorithm)
+    digest = digests(algorithm)
     pieces = archive.chunks(entry, CHUNK_BYTES)
     try:
         if entry.method == STORED:

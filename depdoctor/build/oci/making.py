@@ -39,17 +39,18 @@ class Job:
 def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
     """Do the jobs, the largest first, in as many processes as it pays to start."""
     ordered = sorted(jobs, key=lambda job: (-job.size_bytes, job.key))
+    awaited = outlasting(jobs, os.cpu_count() or 1)
     beside = sum(job.size_bytes for job in ordered[1:])
     workers = min(most_workers, len(jobs)) if beside > LARGE_BYTES else 1
     if workers == 1:
-        yield from ((job, make(job)) for job in ordered)
+        yield from ((job, make(job, spare_core=job.key in awaited)) for job in ordered)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import active_children, get_context
 
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
         try:
-            futures = {pool.submit(make, job): job for job in ordered}
+            futures = {pool.submit(make, job, spare_core=job.key in awaited): job for job in ordered}
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
@@ -59,7 +60,13 @@ def run(jobs: Sequence[Job], most_workers: int) -> Iterator[tuple[Job, Blob]]:
             raise
 
 
-def make(job: Job) -> Blob:
+def outlasting(jobs: Sequence[Job], cores: int) -> frozenset[str]:
+    """The keys of jobs that take longer than an equal share of all: cores would be idle while they are waited for."""
+    whole = sum(job.size_bytes for job in jobs)
+    return frozenset(job.key for job in jobs if cores > 1 and job.size_bytes * cores > whole)
+
+
+def make(job: Job, *, spare_core: bool = False) -> Blob:
     """Make one layer, in this process or another, and note what it is."""
     with job.store.draft() as draft:
         bytecode = ByteCode(compiler=job.compiler, store=job.store) if job.compiler else None
@@ -71,6 +78,7 @@ def make(job: Job) -> Blob:
             compression=job.compression,
             bytecode=bytecode,
             last_wins=job.last_wins,
+            spare_core=spare_core,
         )
         if not job.store.has(made.blob.digest):
             job.store.keep(draft, made.blob.digest)

@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
-from depdoctor.build.oci.stream import Digest, LayerStream, inflated
+from depdoctor.build.oci.hashing import Digest, Digests, inline
+from depdoctor.build.oci.stream import LayerStream, inflated
 from depdoctor.model.packing import Compression
 
 GZIP_LEVEL = 6
@@ -33,8 +34,8 @@ class Compressor(Protocol):
 class RecompressedStream(LayerStream):
     """A layer as one stream of a compressor."""
 
-    def __init__(self, out: BinaryIO, compressor: Compressor, media_type: str) -> None:
-        super().__init__(out)
+    def __init__(self, out: BinaryIO, digests: Digests, compressor: Compressor, media_type: str) -> None:
+        super().__init__(out, digests)
         self.media_type = media_type
         self._compressor = compressor
 
@@ -61,14 +62,14 @@ class RecompressedStream(LayerStream):
         self._emit(self._compressor.flush())
 
 
-def layer_stream(out: BinaryIO, compression: Compression) -> LayerStream:
+def layer_stream(out: BinaryIO, compression: Compression, digests: Digests = inline) -> LayerStream:
     """What writes a layer of a compression."""
     if compression is Compression.GZIP:
         return RecompressedStream(
-            out, zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW), LayerStream.media_type
+            out, digests, zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW), LayerStream.media_type
         )
     if compression is Compression.ZSTD:
         from zstandard import ZstdCompressor
 
-        return RecompressedStream(out, ZstdCompressor(level=ZSTD_LEVEL).compressobj(), ZSTD_TYPE)
-    return LayerStream(out)
+        return RecompressedStream(out, digests, ZstdCompressor(level=ZSTD_LEVEL).compressobj(), ZSTD_TYPE)
+    return LayerStream(out, digests)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from isal import isal_zlib
 
 from depdoctor.build.oci import members, tar
+from depdoctor.build.oci.hashing import LONG_BYTES, Digest, Digests, inline
 from depdoctor.model.image import Blob
 
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 CHUNK_BYTES = 1 << 20
-_LONG_BYTES = 1 << 16
 _SMALL_BYTES = 128
 """Content so short that a member of its own would be longer than storing it beside its header."""
-
-
-class Digest(Protocol):
-    """A hash that is being computed."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take more bytes in."""
 
 
 class WrongContentError(Exception):
@@ -39,7 +31,7 @@ class LayerStream:
 
     media_type = LAYER_TYPE
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, digests: Digests = inline) -> None:
         self._out = out
         self._text: list[bytes | memoryview] = []
         self._text_bytes = 0
@@ -48,8 +40,8 @@ class LayerStream:
         self._ready_bytes = 0
         self._written_bytes = 0
         self._folders: set[str] = set()
-        self._diff_id = hashlib.sha256()
-        self._digest = hashlib.sha256()
+        self._diff_id = digests("sha256")
+        self._digest = digests("sha256")
 
     def enter(self, path: str) -> None:
         """Add the folders above a path that were not entered yet, outermost first."""
@@ -128,10 +120,10 @@ class LayerStream:
         self._end()
         self._flush()
         return Blob(
-            digest=f"sha256:{self._digest.hexdigest()}",
+            digest=f"sha256:{self._digest.digest().hex()}",
             size_bytes=self._written_bytes,
             media_type=self.media_type,
-            diff_id=f"sha256:{self._diff_id.hexdigest()}",
+            diff_id=f"sha256:{self._diff_id.digest().hex()}",
         )
 
     def _gather(self, data: bytes | memoryview) -> None:
@@ -162,7 +154,7 @@ class LayerStream:
         """Write pieces of members; short ones are joined first."""
         for piece in pieces:
             size = len(piece)
-            if size > _LONG_BYTES:
+            if size > LONG_BYTES:
                 self._flush()
                 self._put(piece)
             else:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from depdoctor.build.oci.code import kept_by
+from depdoctor.build.oci.hashing import beside
 from depdoctor.build.oci.recompressed import layer_stream
 from depdoctor.build.oci.stream import CHUNK_BYTES
 from depdoctor.errors import BuildError
@@ -46,8 +47,8 @@ def weights_blob(
         blob = Blob(**json.loads(note))
         if store.has(blob.digest):
             return blob
-    with store.draft() as draft:
-        stream = layer_stream(draft, compression)
+    with store.draft() as draft, beside() as digests:
+        stream = layer_stream(draft, compression, digests)
         folders = {str(parent) for one in files for parent in PurePosixPath(_ROOT, one.path).parents} - {"."}
         entries = sorted(
             [*((folder, None) for folder in folders), *((f"{_ROOT}/{one.path}", one) for one in files)],
