@@ -36,8 +36,19 @@ _AFTER_LINK = tar.BLOCK - _LINK_FIELD
 _FIELDS_SIZE = _STORED.pack(_LINK_FIELD - _NAME_FIELD, (_LINK_FIELD - _NAME_FIELD) ^ 0xFFFF)
 _NOTHING = bytes(tar.BLOCK)
 
+_ZERO = f"{0x30:08b}"
+"""The code of the literal 0, highest bit first; matches at distance 1 repeat it."""
+
+
+def _match(symbol: int, extra: int) -> str:
+    """The code of a length, its extra bits, and the code of the distance 1; all but the first are zeros."""
+    code = f"{symbol - 256:07b}" if symbol < 280 else f"{0xC0 + symbol - 280:08b}"
+    return code + "0" * (extra + 5)
+
+
 _LENGTHS = ((258, 285, 0), (227, 284, 5), (131, 281, 5), (67, 277, 4), (35, 273, 3), (19, 269, 2), (11, 265, 1))
-"""Some lengths that a match can have: the smallest of the code, the code, and its extra bits (all left zero)."""
+"""Some lengths that a match can have: the smallest of the code, the code, and how many extra bits it has."""
+_MATCHES = tuple((length, _match(symbol, extra)) for length, symbol, extra in _LENGTHS)
 
 
 def end(crc32: int, size_bytes: int) -> bytes:
@@ -135,27 +146,14 @@ def _store(parts: list[bytes], data: bytes, start: int, stop: int) -> None:
 @lru_cache(maxsize=2048)
 def _run(count: int) -> bytes:
     """A block of `count` zero bytes, and the header bits of the stored block that must follow it."""
-    bits = [0, 1, 0]  # not the last block; type 01, low bit first, as all numbers but codes are
-    bits += _code(0x30, 8)  # the literal 0, which the matches repeat at distance 1
+    bits = ["010", _ZERO]  # not the last block; type 01, low bit first, as all numbers but codes are
     left = count - 1
-    for length, symbol, extra in _LENGTHS:
-        while left >= length:
-            bits += _length(symbol) + [0] * extra + [0] * 5
-            left -= length
-    bits += _code(0x30, 8) * left
-    bits += [0] * 7  # end of block
-    bits += [0, 0, 0]  # the next block: not the last, stored
-    bits += [0] * (-len(bits) % 8)
-    return bytes(sum(bit << place for place, bit in enumerate(bits[at : at + 8])) for at in range(0, len(bits), 8))
-
-
-def _length(symbol: int) -> list[int]:
-    return _code(symbol - 256, 7) if symbol < 280 else _code(0xC0 + symbol - 280, 8)
-
-
-def _code(value: int, width: int) -> list[int]:
-    """A Huffman code, highest bit first."""
-    return [value >> place & 1 for place in reversed(range(width))]
+    for length, match in _MATCHES:
+        times, left = divmod(left, length)
+        bits.append(match * times)
+    bits += (_ZERO * left, "0000000", "000")  # the end of the block; the next one is not the last, and stored
+    text = "".join(bits)
+    return int(text[::-1], 2).to_bytes(-(-len(text) // 8), "little")
 
 
 _CLOSING = b"".join((_after_link(), _size(0), _LAST_BLOCK))
