@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from depdoctor import __version__, planfile, sbom
-from depdoctor.build.oci.attach import attachment, metadata_of
+from depdoctor.build.oci.attach import attachment, metadata_of_files
+from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.image import Attachment, Blob, BuiltImage
 from depdoctor.model.label import section_digest
 from depdoctor.model.plan import Image, Plan
@@ -43,10 +45,28 @@ def _bill(standing: Plan, image: Image, store: Store, fetcher: Fetcher, progress
     key = f"bill {__version__} {hashlib.sha256(named.encode()).hexdigest()}"
     noted = store.recall(key)
     if noted is None:
-        noted = json.dumps(sbom.bill(standing, image, metadata_of(standing, image, store, fetcher, progress)))
+        said = _stated(standing, image, store, lambda files: metadata_of_files(files, store, fetcher, progress))
+        noted = json.dumps(sbom.bill(standing, image, said))
         store.remember(key, noted)
     made: dict[str, Any] = json.loads(noted)
     return made
+
+
+def _stated(
+    standing: Plan,
+    image: Image,
+    store: Store,
+    metadata: Callable[[Sequence[DistributionFile]], Mapping[str, str]],
+) -> dict[str, sbom.Stated]:
+    """What each wheel of an image states, by SHA-256: noted, or else read from its METADATA."""
+    files = [pin.file for pin in standing.pins(image) if pin.file and pin.file.sha256]
+    keys = {file.sha256: f"stated 1 {image.environment} {file.sha256}" for file in files}
+    noted = {sha256: store.recall(key) for sha256, key in keys.items()}
+    found: dict[str, sbom.Stated] = {sha256: json.loads(text) for sha256, text in noted.items() if text is not None}
+    for sha256, text in metadata([file for file in files if file.sha256 not in found]).items():
+        found[sha256] = sbom.stated(text, image.environment)
+        store.remember(keys[sha256], json.dumps(found[sha256]))
+    return found
 
 
 def attest_built(
@@ -73,10 +93,13 @@ def bills(standing: Plan, store: Store, wheels: RemoteWheels) -> dict[str, str]:
 
 def _bill_of_what_lies_there(standing: Plan, image: Image, store: Store, wheels: RemoteWheels) -> dict[str, Any]:
     """The bill of an image by what its wheels say of themselves: noted, or else read where they lie."""
-    files = [pin.file for pin in standing.pins(image) if pin.file]
-    noted = {file.sha256: store.recall(f"metadata {file.sha256}") for file in files}
-    metadata = {sha256: text for sha256, text in noted.items() if text is not None}
-    found = wheels.metadata(file for file in files if file.sha256 not in metadata)
-    for sha256, text in found.items():
-        store.remember(f"metadata {sha256}", text)
-    return sbom.bill(standing, image, {**metadata, **found})
+
+    def metadata(files: Sequence[DistributionFile]) -> Mapping[str, str]:
+        noted = {file.sha256: store.recall(f"metadata {file.sha256}") for file in files}
+        known = {sha256: text for sha256, text in noted.items() if text is not None}
+        found = wheels.metadata(file for file in files if file.sha256 not in known)
+        for sha256, text in found.items():
+            store.remember(f"metadata {sha256}", text)
+        return {**known, **found}
+
+    return sbom.bill(standing, image, _stated(standing, image, store, metadata))

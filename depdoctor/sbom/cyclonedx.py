@@ -1,14 +1,14 @@
 """A bill of materials (CycloneDX 1.6) of one image, from the metadata of the very wheels that are in it.
 
-Deterministic: no clock, no random serial number, sorted; the same image has the same bill. Who only names packages, or
-has the bill already, has no use for what reads metadata, so that is imported where it is used.
+Deterministic: no clock, no random serial number, sorted; the same image has the same bill. What each wheel states is
+read apart, so that it can be kept: reading takes longer than all the rest, and what reads is imported where it is used.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import quote
 
 from depdoctor import __version__
@@ -16,6 +16,7 @@ from depdoctor.model.distribution import Pin
 from depdoctor.model.label import section_digest
 from depdoctor.model.local_package import LocalPackage
 from depdoctor.model.plan import SCRATCH, Image, Plan
+from depdoctor.model.target import Environment
 
 if TYPE_CHECKING:
     from packaging.metadata import RawMetadata
@@ -31,16 +32,46 @@ _SHORT = 200
 _LINKS = {"homepage": "website", "documentation": "documentation", "source": "vcs", "repository": "vcs"}
 
 
-def bill(plan: Plan, image: Image, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The bill of an image. `metadata` is the METADATA file (core metadata specification) of each wheel by SHA-256."""
+class Stated(TypedDict, total=False):
+    """What a wheel says of itself, as JSON: parts of its component, and the names of packages that it requires."""
+
+    name: str
+    description: str
+    licenses: list[dict[str, Any]]
+    links: list[dict[str, str]]
+    requires: list[str]
+
+
+def stated(metadata: str, environment: Environment) -> Stated:
+    """What a METADATA file (core metadata specification) says, for an environment and without extras."""
     from packaging.metadata import parse_email
 
+    read = parse_email(metadata)[0]
+    found = Stated(requires=_required(read, environment))
+    if name := read.get("name"):
+        found["name"] = name
+    if summary := read.get("summary"):
+        found["description"] = summary
+    if licenses := _licenses(read):
+        found["licenses"] = licenses
+    if links := list(_links(read)):
+        found["links"] = links
+    return found
+
+
+def bill(plan: Plan, image: Image, wheels: Mapping[str, Stated]) -> dict[str, Any]:
+    """The bill of an image. `wheels` is what each states, by SHA-256."""
     pins = plan.pins(image)
-    read = {pin.name: parse_email(metadata.get(pin.file.sha256, "") if pin.file else "")[0] for pin in pins}
-    components = [_component(pin, read[pin.name]) for pin in pins] + [
+    says = {pin.name: wheels.get(pin.file.sha256, Stated()) if pin.file else Stated() for pin in pins}
+    components = [_component(pin, says[pin.name]) for pin in pins] + [
         _folder(one) for one in image.local if not one.module
     ]
-    return _document(plan, image, components, {purl(pin): _needed(read[pin.name], image, pins) for pin in pins})
+    present = {str(pin.name): purl(pin) for pin in pins}
+    edges = {
+        purl(pin): sorted({present[name] for name in says[pin.name].get("requires", ()) if name in present})
+        for pin in pins
+    }
+    return _document(plan, image, components, edges)
 
 
 def onto(document: Mapping[str, Any], plan: Plan, image: Image) -> dict[str, Any]:
@@ -82,21 +113,21 @@ def purl(pin: Pin) -> str:
     return f"pkg:pypi/{pin.name}@{str(pin.version).replace('+', '%2B')}{source}"
 
 
-def _component(pin: Pin, metadata: RawMetadata) -> dict[str, Any]:
+def _component(pin: Pin, says: Stated) -> dict[str, Any]:
     found: dict[str, Any] = {
         "type": "library",
         "bom-ref": purl(pin),
-        "name": metadata.get("name") or pin.name,
+        "name": says.get("name") or pin.name,
         "version": str(pin.version),
         "purl": purl(pin),
     }
-    if summary := metadata.get("summary"):
+    if summary := says.get("description"):
         found["description"] = summary
     if pin.file and pin.file.sha256 and not pin.file.is_repository:
         found["hashes"] = [{"alg": "SHA-256", "content": pin.file.sha256}]
-    if licenses := _licenses(metadata):
+    if licenses := says.get("licenses"):
         found["licenses"] = licenses
-    if links := list(_links(metadata)):
+    if links := says.get("links"):
         found["externalReferences"] = links
     return found
 
@@ -143,20 +174,18 @@ def _links(metadata: RawMetadata) -> Iterator[dict[str, str]]:
             yield {"type": kind, "url": address}
 
 
-def _needed(metadata: RawMetadata, image: Image, pins: tuple[Pin, ...]) -> list[str]:
-    """What of the image a package requires, extras left out."""
+def _required(metadata: RawMetadata, environment: Environment) -> list[str]:
+    """The names of what a package requires, extras left out."""
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    present = {pin.name: purl(pin) for pin in pins}
-    markers = {**image.environment.markers(), "extra": ""}
-    needed: set[str] = set()
+    markers = {**environment.markers(), "extra": ""}
+    names: set[str] = set()
     for text in metadata.get("requires_dist", ()):
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        name = canonicalize_name(requirement.name)
-        if name in present and (requirement.marker is None or requirement.marker.evaluate(markers)):
-            needed.add(present[name])
-    return sorted(needed)
+        if requirement.marker is None or requirement.marker.evaluate(markers):
+            names.add(canonicalize_name(requirement.name))
+    return sorted(names)

@@ -5,21 +5,15 @@ import json
 from pathlib import Path
 
 import pytest
-from packaging.utils import canonicalize_name
-from packaging.version import Version
 from wheels import make_wheel, wheel_files
 
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.store import BlobStore
-from depdoctor.build.oci.attach import attachment, metadata_of
+from depdoctor.build.oci.attach import attachment, metadata_of_files
 from depdoctor.errors import FetchError, UnsafeWheelError
-from depdoctor.model.distribution import DistributionFile, Pin
+from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.image import Blob
-from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.seams import NoProgress
-from depdoctor.model.target import Environment, Platform
-
-ENVIRONMENT = Environment(python="3.11", platform=Platform())
 
 
 @pytest.fixture
@@ -27,36 +21,30 @@ def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "cache")
 
 
-def planned(wheel: Path) -> tuple[Plan, Image]:
+def file_of(wheel: Path) -> DistributionFile:
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    file = DistributionFile(filename=wheel.name, url=wheel.as_uri(), sha256=sha256)
-    pin = Pin(name=canonicalize_name("demo"), version=Version("1.0"), file=file)
-    layer = Layer(key=layer_key(ENVIRONMENT, [sha256]), wheels=(sha256,))
-    base = Base(reference=SCRATCH)
-    node = Node(key=node_key("", base, [layer]), parent="", layers=(layer,))
-    image = Image(name="a", project="a", environment=ENVIRONMENT, base=base, node=node.key, code="a")
-    return Plan(packages=(pin,), nodes=(node,), images=(image,)), image
+    return DistributionFile(filename=wheel.name, url=wheel.as_uri(), sha256=sha256)
 
 
 def test_metadata_is_read_once(store: BlobStore, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
-    plan, image = planned(wheel)
+    files = [file_of(wheel)]
     fetcher = WheelFetcher(store)
-    (text,) = metadata_of(plan, image, store, fetcher, NoProgress()).values()
+    (text,) = metadata_of_files(files, store, fetcher, NoProgress()).values()
     assert text.startswith("Metadata-Version: 2.1\nName: demo\n")
     wheel.unlink()
     store.prune(unused_s=1e9)
-    assert list(metadata_of(plan, image, BlobStore(store.root), fetcher, NoProgress()).values()) == [text]
+    assert list(metadata_of_files(files, BlobStore(store.root), fetcher, NoProgress()).values()) == [text]
     with pytest.raises(FetchError, match="is not there"):
-        metadata_of(plan, image, BlobStore(tmp_path / "empty"), WheelFetcher(BlobStore(tmp_path / "x")), NoProgress())
+        metadata_of_files(files, BlobStore(tmp_path / "empty"), WheelFetcher(BlobStore(tmp_path / "x")), NoProgress())
 
 
 def test_a_wheel_without_metadata_is_refused(store: BlobStore, tmp_path: Path) -> None:
     whole = wheel_files("demo", "1.0", {})
     del whole["demo-1.0.dist-info/METADATA"]
-    plan, image = planned(make_wheel(tmp_path, whole=whole))
+    files = [file_of(make_wheel(tmp_path, whole=whole))]
     with pytest.raises(UnsafeWheelError, match="no METADATA"):
-        metadata_of(plan, image, store, WheelFetcher(store), NoProgress())
+        metadata_of_files(files, store, WheelFetcher(store), NoProgress())
 
 
 def test_an_attachment_is_a_manifest_with_a_subject(store: BlobStore) -> None:

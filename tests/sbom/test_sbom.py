@@ -13,7 +13,7 @@ from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.git_source import GitSource
 from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
 from depdoctor.model.target import Environment, Platform
-from depdoctor.sbom import bill, provenance
+from depdoctor.sbom import bill, provenance, stated
 
 ENVIRONMENT = Environment(python="3.11", platform=Platform())
 PINNED = Base(reference="registry.example/python:3.11", digest=f"sha256:{'b' * 64}")
@@ -37,7 +37,7 @@ def billed(*metadata: str, base: Base = PINNED) -> dict[str, Any]:
     """The bill of packages p0, p1, ... with this metadata, once it has passed the schema."""
     pins = [a_pin(f"p{number}", number) for number in range(len(metadata))]
     plan, image = a_plan(*pins, base=base)
-    texts = {f"{number:064x}": text for number, text in enumerate(metadata)}
+    texts = {f"{number:064x}": stated(text, ENVIRONMENT) for number, text in enumerate(metadata)}
     found = bill(plan, image, texts)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(found)) is None
     return found
@@ -115,7 +115,7 @@ def test_a_package_from_a_repository_is_known_by_its_commit() -> None:
     source = GitSource.of(f"git+https://git.example/p0.git@{'c' * 40}")
     name, version = canonicalize_name("p0"), Version("1.0")
     plan, image = a_plan(Pin(name=name, version=version, file=source.file(name, version), source=str(source)))
-    found = bill(plan, image, {source.sha256: "Name: p0\nVersion: 1.0\n"})
+    found = bill(plan, image, {source.sha256: stated("Name: p0\nVersion: 1.0\n", ENVIRONMENT)})
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(found)) is None
     (component,) = (one for one in found["components"] if one["name"] == "p0")
     assert component["purl"].endswith(f"?vcs_url=git%2Bhttps%3A%2F%2Fgit.example%2Fp0.git%40{'c' * 40}")

@@ -11,7 +11,6 @@ from depdoctor.build.oci.image import MANIFEST_TYPE, descriptor, document_blob
 from depdoctor.errors import UnsafeWheelError
 from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.image import Attachment, Blob
-from depdoctor.model.plan import Image, Plan
 from depdoctor.model.seams import Fetcher, Progress, Store
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
@@ -35,11 +34,6 @@ def attachment(document: Mapping[str, Any], media_type: str, subject: Blob, stor
     for blob, data in ((content, text), (config, empty), (manifest, referring)):
         store.add(blob.digest, [data])
     return Attachment(artifact_type=media_type, manifest=manifest, blobs=(config, content))
-
-
-def metadata_of(plan: Plan, image: Image, store: Store, fetcher: Fetcher, progress: Progress) -> dict[str, str]:
-    """The METADATA of each wheel of an image by SHA-256: noted, or else read from the wheel. Raises `FetchError`."""
-    return metadata_of_files([pin.file for pin in plan.pins(image) if pin.file], store, fetcher, progress)
 
 
 def metadata_of_files(
