@@ -51,12 +51,13 @@ def push_all(
             lacking = _gather(pool, others, work.lacks)
             absent = [image for image, is_lacking in zip(others, lacking, strict=True) if is_lacking]
             work.begin(absent)
-            documents = [writing.submit(attachments, image, work.repository(image)) for image in absent]
+            written = [writing.submit(attachments, image, work.repository(image)) for image in absent]
             first = _begun(pool, _first_homes(absent), lambda home: work.bring(*home))
-            attached = _begun(
-                pool, zip(absent, documents, strict=True), lambda one: work.attach(one[0], one[1].result())
-            )
-            _ended(first)
+            documents = [(image, one.result()) for image, one in zip(absent, written, strict=True)]
+            beside = [(image, blob) for image, found in documents for blob in _documents(found)]
+            sent = _begun(pool, beside, lambda one: work.bring_beside(*one))
+            _ended([*first, *sent])
+            attached = _begun(pool, documents, lambda one: work.attach(*one))
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
             _ended(attached)
             if not tags:
@@ -203,11 +204,14 @@ class _Push:
             sending = _Sending(content, lambda count: self.progress.advance(self.task, count))
             self.registry.upload(repository, blob, cast("BinaryIO", sending))
 
+    def bring_beside(self, image: BuiltImage, blob: Blob) -> None:
+        """See to it that an image's repository holds a blob of a document about it."""
+        if not self.registry.has_blob(self.repository(image), blob.digest):
+            self._send(self.repository(image), blob, "")
+
     def attach(self, image: BuiltImage, attachments: Sequence[Attachment]) -> None:
+        """Put the manifests of documents whose blobs stand beside an image."""
         repository = self.repository(image)
-        for blob in _documents(attachments):
-            if not self.registry.has_blob(repository, blob.digest):
-                self._send(repository, blob, "")
         contents = [(one, self.store.path(one.manifest.digest).read_bytes()) for one in attachments]
         try:
             self.registry.attach(repository, image.manifest, contents)
