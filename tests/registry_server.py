@@ -46,6 +46,8 @@ class Fake:
     """How many names it tells at a time."""
     quiet: bool = False
     """Whether it does not tell the digest of what it has."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Where what is asked for by a path is to be had."""
     pieces: dict[str, bytearray] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -113,7 +115,10 @@ class Handler(BaseHTTPRequestHandler):
         if fake.largest_bytes and len(body) > fake.largest_bytes:
             self.answer(413)
         elif self.allowed():
-            self.route(url, body, fault)
+            if place := fake.redirects.get(url.path):
+                self.answer(307, Location=place)
+            else:
+                self.route(url, body, fault)
 
     def route(self, url: SplitResult, body: bytes, fault: object) -> None:
         if url.path == "/v2/_catalog" and self.fake.catalog:

@@ -86,9 +86,9 @@ def session(
 def is_lasting(error: Exception) -> bool:
     """Whether a request would fail again: its address is none, its host is unknown, refuses it or is not trusted.
 
-    `error` is one of `requests`, which wraps that of urllib3, which wraps the reason.
+    `error` is one of urllib3, which wraps the reason, or of `requests`, which wraps that.
     """
-    reason = getattr(error.args[0], "reason", None) if error.args else None
+    reason = getattr(error, "reason", None) or (getattr(error.args[0], "reason", None) if error.args else None)
     reason = getattr(reason, "original_error", reason)  # behind a proxy
     first = next(iter(getattr(reason, "args", ())), None)
     return (

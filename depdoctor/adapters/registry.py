@@ -20,7 +20,7 @@ from depdoctor.errors import MissingBlobError, RegistryError, UnreachableError
 from depdoctor.model.image import Attachment, Blob
 
 if TYPE_CHECKING:
-    from requests import Response
+    from depdoctor.adapters.registry_connections import Answer
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPES = (
@@ -62,20 +62,19 @@ class OciRegistry:
 
     def _document(self, reference: str) -> tuple[int, str, bytes]:
         """The status, media type and bytes of a manifest; asked for again where the connection breaks off."""
-        from requests import RequestException
         from urllib3.exceptions import HTTPError
 
         name = parse(reference)
         for attempt in range(TRIES):
             answer = self._line.ask("GET", name, f"manifests/{name.digest or name.tag}", headers=_ACCEPT, stream=True)
             with self._line.streaming(answer):
-                if answer.status_code == 404:
+                if answer.status == 404:
                     return 404, "", b""
                 expect(answer, 200, name, f"read the manifest of {reference}")
                 try:
-                    content = answer.raw.read(MAX_MANIFEST_BYTES + 1, decode_content=True)
+                    content = answer.read(MAX_MANIFEST_BYTES + 1, decode_content=True)
                     return 200, answer.headers.get("Content-Type", "").partition(";")[0], content
-                except (RequestException, HTTPError, OSError) as error:
+                except (HTTPError, OSError) as error:
                     if attempt + 1 == TRIES:
                         raise unreachable(name, error) from None
             self._line.pause(attempt)
@@ -85,7 +84,7 @@ class OciRegistry:
         """The digest of the manifest at a reference, "" if there is none. Raises `RegistryError`."""
         name = parse(reference)
         answer = self._line.ask("HEAD", name, f"manifests/{name.digest or name.tag}", headers=_ACCEPT)
-        if answer.status_code == 404:
+        if answer.status == 404:
             return ""
         expect(answer, 200, name, f"look for {reference}")
         said = str(answer.headers.get("Docker-Content-Digest", ""))
@@ -117,21 +116,20 @@ class OciRegistry:
         """What a registry lists, page after page (distribution specification, "Listing Tags")."""
         for _ in range(MOST_PAGES):
             answer = self._line.ask("GET", name, address)
-            if answer.status_code == 404:
+            if answer.status == 404:
                 return
             expect(answer, 200, name, task)
             try:
                 yield from (str(one) for one in answer.json().get(key) or ())
             except (ValueError, AttributeError, TypeError) as error:
                 raise RegistryError(f"the registry makes no sense when asked to {task}", where=name.base) from error
-            following = answer.links.get("next", {}).get("url", "")
+            following = _next(answer.headers.get("Link", ""))
             if not following:
                 return
             address = urljoin(name.base, following)
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """The bytes of a blob in chunks, checked against the digest. Raises `RegistryError`."""
-        from requests import RequestException
         from urllib3.exceptions import HTTPError
 
         name = parse(repository)
@@ -141,18 +139,18 @@ class OciRegistry:
             headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={received}-"} if received else {})}
             answer = self._line.ask("GET", name, f"blobs/{digest}", headers=headers, stream=True)
             with self._line.streaming(answer):
-                whole = answer.status_code == 200
+                whole = answer.status == 200
                 expect(answer, 200 if whole else 206, name, f"read {digest}")
                 known = received if whole else 0  # a registry that knows no ranges sends what came before again
                 try:
-                    for chunk in answer.iter_content(CHUNK_BYTES):
+                    for chunk in answer.stream(CHUNK_BYTES):
                         fresh = chunk[known:]
                         known = max(0, known - len(chunk))
                         actual.update(fresh)
                         received += len(fresh)
                         yield fresh
                     break
-                except (RequestException, HTTPError, OSError) as error:
+                except (HTTPError, OSError) as error:
                     if attempt + 1 == TRIES:
                         raise unreachable(name, error) from None
             self._line.pause(attempt)
@@ -163,7 +161,7 @@ class OciRegistry:
         """Whether a repository holds a blob."""
         name = parse(repository)
         answer = self._line.ask("HEAD", name, f"blobs/{digest}", push=True)
-        if answer.status_code == 404:
+        if answer.status == 404:
             return False
         expect(answer, 200, name, f"look for {digest}")
         return True
@@ -176,9 +174,9 @@ class OciRegistry:
         params = {"mount": digest, "from": origin.repository}
         answer = self._line.ask("POST", name, "blobs/uploads/", params=params, push=True, source=origin.repository)
         place = answer.headers.get("Location", "")
-        if answer.status_code == 202 and place:  # it would rather have the bytes, and has opened an upload for them
+        if answer.status == 202 and place:  # it would rather have the bytes, and has opened an upload for them
             self._line.ask("DELETE", name, urljoin(f"{name.base}/blobs/uploads/", place), push=True)
-        return bool(answer.status_code == 201)
+        return bool(answer.status == 201)
 
     def upload(self, repository: str, blob: Blob, content: BinaryIO) -> None:
         """Send a blob: in one piece where that is allowed, else in several. Raises `RegistryError`."""
@@ -193,11 +191,11 @@ class OciRegistry:
             raise RegistryError(f"the registry stored {manifest.digest} as {said}", where=name.base)
         return said
 
-    def _put(self, name: Reference, tag: str, manifest: Blob, content: bytes, task: str) -> Response:
+    def _put(self, name: Reference, tag: str, manifest: Blob, content: bytes, task: str) -> Answer:
         """Put a manifest. Raises `MissingBlobError` where a blob of it is not there."""
         headers = {"Content-Type": manifest.media_type}
         answer = self._line.ask("PUT", name, f"manifests/{tag}", headers=headers, data=content, push=True)
-        if answer.status_code in (400, 404) and b"MANIFEST_BLOB_UNKNOWN" in answer.content:
+        if answer.status in (400, 404) and b"MANIFEST_BLOB_UNKNOWN" in answer.data:
             raise MissingBlobError(f"the registry cannot {task}: it lacks a blob of it", where=name.base)
         expect(answer, 201, name, task)
         return answer
@@ -223,8 +221,8 @@ class OciRegistry:
         """A document of a type about a manifest, b"" if none is found. Raises `RegistryError`."""
         name = parse(repository)
         answer = self._line.ask("GET", name, f"referrers/{digest}")
-        content = answer.content if answer.status_code == 200 else b""
-        if answer.status_code != 200:
+        content = answer.data if answer.status == 200 else b""
+        if answer.status != 200:
             _, _, content = self._document(f"{repository}:{digest.replace(':', '-')}")
         try:
             listed = json.loads(content)["manifests"] if content else []
@@ -265,3 +263,12 @@ class OciRegistry:
     def stop(self) -> None:
         """Break off what other threads wait for, read or send; nothing can be asked any more."""
         self._line.stop()
+
+
+def _next(links: str) -> str:
+    """The address of the next page in a Link header (RFC 8288), "" for none."""
+    if not links:
+        return ""
+    from requests.utils import parse_header_links
+
+    return str(next((link["url"] for link in parse_header_links(links) if link.get("rel") == "next"), ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,13 +12,11 @@ from depdoctor.adapters.registry_names import Access, Reference
 from depdoctor.errors import RegistryError, UnreachableError
 
 if TYPE_CHECKING:
-    from requests import Response
-
-    from depdoctor.adapters.http import Session
+    from depdoctor.adapters.registry_connections import Answer, Connections
 
 CONNECTIONS = 8
 TRIES = 5
-TIMEOUT_S = (10, 120)
+READ_TIMEOUT_S = 120
 FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 60
 
@@ -29,13 +27,13 @@ class Line:
     def __init__(self, *, offline: bool) -> None:
         self._offline = offline
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._connections: Connections | None = None
         self._tokens: dict[tuple[str, str, bool, str], str] = {}
         self._answered: set[str] = set()
-        self._streams: set[Response] = set()
+        self._streams: set[Answer] = set()
         self._stopped = threading.Event()
 
-    def ask(self, method: str, name: Reference, path: str, **options: Any) -> Response:
+    def ask(self, method: str, name: Reference, path: str, **options: Any) -> Answer:
         """Send a request until it is answered by something else than "not now". Raises `RegistryError`."""
         for attempt in range(TRIES):
             final = attempt + 1 == TRIES
@@ -55,11 +53,9 @@ class Line:
         push: bool = False,
         source: str = "",
         **options: Any,
-    ) -> Response | None:
+    ) -> Answer | None:
         """Send a request once, with a fresh token if need be. None if nothing came back but may, unless `final`."""
-        from requests import RequestException
-
-        from depdoctor.adapters.http import is_lasting
+        from urllib3.exceptions import HTTPError
 
         if self._offline:
             raise UnreachableError(
@@ -73,21 +69,22 @@ class Line:
                 token = self._tokens.get(access.key) if urlsplit(url).netloc == name.host else None
                 sent = {**headers, **({"Authorization": token} if token else {})}
                 self.check()
-                answer = self._connected().request(
-                    method, url, headers=sent, auth=_as_it_is, timeout=TIMEOUT_S, **options
-                )
+                answer = self._connected().send(method, url, headers=sent, read_timeout_s=READ_TIMEOUT_S, **options)
                 self._answered.add(name.host)
-                if answer.status_code != 401 or not self._authorize(access, answer, token):
+                if answer.status != 401 or not self._authorize(access, answer, token):
                     break
+                answer.close()
                 if hasattr(options.get("data"), "seek"):
                     options["data"].seek(0)
-        except RequestException as error:
+        except (HTTPError, OSError, ValueError) as error:
+            from depdoctor.adapters.http import is_lasting
+
             if final or (name.host not in self._answered and is_lasting(error)):
                 raise unreachable(name, error) from None
             return None
         return answer
 
-    def pause(self, attempt: int, answer: Response | None = None) -> None:
+    def pause(self, attempt: int, answer: Answer | None = None) -> None:
         """Wait before the next try: as long as the registry asks for, else longer each time."""
         asked = answer.headers.get("Retry-After", "") if answer is not None else ""
         wait_s = float(asked) if asked.isdecimal() else FIRST_PAUSE_S * 2**attempt
@@ -95,7 +92,7 @@ class Line:
         self.check()
 
     @contextmanager
-    def streaming(self, answer: Response) -> Iterator[None]:
+    def streaming(self, answer: Answer) -> Iterator[None]:
         """Read an answer as it comes, so that `stop` ends the reading."""
         with answer:
             self._streams.add(answer)
@@ -107,25 +104,24 @@ class Line:
     def stop(self) -> None:
         """Break off what other threads are waiting for or reading, and let them send nothing more."""
         self._stopped.set()
-        if self._streams:
-            from depdoctor.adapters.http import shut
         for answer in tuple(self._streams):
-            shut(answer)
+            with suppress(OSError, ValueError, RuntimeError):
+                answer.shutdown()
 
     def check(self) -> None:
         """Raise `RegistryError` if there is to be no more asking."""
         if self._stopped.is_set():
             raise RegistryError("given up, since something else failed or was interrupted")
 
-    def _connected(self) -> Session:
+    def _connected(self) -> Connections:
         with self._lock:
-            if self._session is None:
-                from depdoctor.adapters.http import session
+            if self._connections is None:
+                from depdoctor.adapters.registry_connections import Connections
 
-                self._session = session(connections=CONNECTIONS, retries=0)
-            return self._session
+                self._connections = Connections(CONNECTIONS)
+            return self._connections
 
-    def _authorize(self, access: Access, answer: Response, refused: str | None) -> bool:
+    def _authorize(self, access: Access, answer: Answer, refused: str | None) -> bool:
         """Get the token that the registry asks for; False if there is nothing (more) to offer."""
         from depdoctor.adapters.registry_login import authorization
 
@@ -137,14 +133,14 @@ class Line:
         return True
 
 
-def is_passing(answer: Response) -> bool:
+def is_passing(answer: Answer) -> bool:
     """Whether the registry may answer otherwise in a moment."""
-    return answer.status_code in (408, 429) or answer.status_code >= 500
+    return answer.status in (408, 429) or answer.status >= 500
 
 
-def expect(answer: Response, status: int, name: Reference, what: str) -> None:
+def expect(answer: Answer, status: int, name: Reference, what: str) -> None:
     """Raise `RegistryError` unless the registry answered with this status."""
-    if answer.status_code == status:
+    if answer.status == status:
         return
     try:
         errors = answer.json()["errors"]
@@ -152,12 +148,12 @@ def expect(answer: Response, status: int, name: Reference, what: str) -> None:
     except (ValueError, KeyError, TypeError, AttributeError):
         said = ""
     hint = ""
-    if answer.status_code in (401, 403):
+    if answer.status in (401, 403):
         hint = f"Log in with `docker login {name.host}` as someone who may do this"
-    elif answer.status_code == 429:
+    elif answer.status == 429:
         hint = "The registry limits how often it may be asked; try again later, or log in"
     detail = f": {said}" if said else ""
-    raise RegistryError(f"cannot {what}: the registry answers {answer.status_code}{detail}", where=name.base, hint=hint)
+    raise RegistryError(f"cannot {what}: the registry answers {answer.status}{detail}", where=name.base, hint=hint)
 
 
 def unreachable(name: Reference, error: Exception) -> UnreachableError:
@@ -169,8 +165,3 @@ def unreachable(name: Reference, error: Exception) -> UnreachableError:
         where=name.base,
         hint="Check its name, the network, HTTPS_PROXY and, for a private authority, SSL_CERT_FILE",
     )
-
-
-def _as_it_is(request: Any) -> Any:
-    """Leave a request's Authorization header alone: `requests` would put the one of netrc in its place."""
-    return request

@@ -5,22 +5,22 @@ from __future__ import annotations
 import base64
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from depdoctor.adapters.registry_names import HUB_HOST
 from depdoctor.errors import RegistryError
 
 if TYPE_CHECKING:
-    from requests import Session
-
+    from depdoctor.adapters.registry_connections import Connections
     from depdoctor.adapters.registry_names import Access
 
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
 _HUB_LOGIN = "https://index.docker.io/v1/"
-_TIMEOUT_S = (10, 60)
+_READ_TIMEOUT_S = 60
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def authorization(session: Session, access: Access, challenge: str) -> str:
+def authorization(connections: Connections, access: Access, challenge: str) -> str:
     """The Authorization header that answers a registry's challenge (RFC 7235), "" if there is none to give.
 
     Raises `RegistryError` where the token service or a credential helper fails.
@@ -40,14 +40,21 @@ def authorization(session: Session, access: Access, challenge: str) -> str:
         scopes.append(f"repository:{access.source}:pull")
     question = {"service": fields.get("service", ""), "scope": scopes}
     if identity:
-        form = {**question, "scope": " ".join(scopes), "grant_type": "refresh_token", "refresh_token": identity}
-        answer = session.post(realm, data={**form, "client_id": "depdoctor"}, timeout=_TIMEOUT_S)
+        form = {
+            **question,
+            "scope": " ".join(scopes),
+            "grant_type": "refresh_token",
+            "refresh_token": identity,
+            "client_id": "depdoctor",
+        }
+        body = urlencode(form).encode()
+        answer = connections.send("POST", realm, headers=_FORM, data=body, read_timeout_s=_READ_TIMEOUT_S)
     else:
         headers = {"Authorization": _basic(user, password)} if user else {}
-        answer = session.get(realm, params=question, headers=headers, auth=lambda it: it, timeout=_TIMEOUT_S)
-    if answer.status_code != 200:
+        answer = connections.send("GET", realm, headers=headers, params=question, read_timeout_s=_READ_TIMEOUT_S)
+    if answer.status != 200:
         raise RegistryError(
-            f"the registry {access.name.host} gives no token: {answer.status_code}",
+            f"the registry {access.name.host} gives no token: {answer.status}",
             where=realm,
             hint=f"Log in with `docker login {access.name.host}`",
         )

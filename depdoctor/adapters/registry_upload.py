@@ -11,7 +11,7 @@ from depdoctor.errors import RegistryError
 from depdoctor.model.image import Blob
 
 if TYPE_CHECKING:
-    from requests import Response
+    from depdoctor.adapters.registry_connections import Answer
 
 WHOLE_BYTES = 256 << 20
 """Up to which size a blob is sent in one piece; of a larger one less is lost with a connection."""
@@ -40,7 +40,7 @@ def _whole(line: Line, name: Reference, blob: Blob, content: BinaryIO) -> bool:
         final = attempt + 1 == TRIES
         params = {"digest": blob.digest}
         sent = line.attempt("PUT", name, place, params=params, headers=headers, data=content, final=final, push=True)
-        if sent is not None and sent.status_code == 413 and blob.size_bytes > PIECE_BYTES:
+        if sent is not None and sent.status == 413 and blob.size_bytes > PIECE_BYTES:
             return False
         if sent is not None and (final or not is_passing(sent)):
             _check(sent, name, blob)
@@ -57,10 +57,10 @@ def _in_pieces(line: Line, name: Reference, blob: Blob, content: BinaryIO) -> No
         headers = {**_CONTENT, "Content-Range": f"{start}-{start + len(piece) - 1}"}
         final = failed + 1 == TRIES
         answer = line.attempt("PATCH", name, place, headers=headers, data=piece, final=final, push=True)
-        if answer is not None and answer.status_code == 202:
+        if answer is not None and answer.status == 202:
             place, start, failed = _place(name, answer, place), start + len(piece), 0
             continue
-        if answer is not None and (final or not (is_passing(answer) or answer.status_code == 416)):
+        if answer is not None and (final or not (is_passing(answer) or answer.status == 416)):
             expect(answer, 202, name, f"send a piece of {blob.digest}")
         line.pause(failed, answer)
         failed += 1
@@ -72,7 +72,7 @@ def _resumed(line: Line, name: Reference, blob: Blob, place: str) -> tuple[str, 
     """Where an upload goes on: as far as the registry got, or a new one where it has forgotten it."""
     answer = line.ask("GET", name, place, push=True)
     _, _, last = answer.headers.get("Range", "").partition("-")
-    if answer.status_code != 204 or not last.isdecimal():
+    if answer.status != 204 or not last.isdecimal():
         return _begun(line, name, blob), 0
     return _place(name, answer, place), int(last) + 1 if int(last) else 0
 
@@ -84,7 +84,7 @@ def _begun(line: Line, name: Reference, blob: Blob) -> str:
     return _place(name, answer, "")
 
 
-def _place(name: Reference, answer: Response, before: str) -> str:
+def _place(name: Reference, answer: Answer, before: str) -> str:
     """Where a registry says that an upload goes on. Raises `RegistryError` if it never said."""
     said = answer.headers.get("Location", "")
     if not (said or before):
@@ -92,7 +92,7 @@ def _place(name: Reference, answer: Response, before: str) -> str:
     return urljoin(f"{name.base}/blobs/uploads/", said) if said else before
 
 
-def _check(sent: Response, name: Reference, blob: Blob) -> None:
+def _check(sent: Answer, name: Reference, blob: Blob) -> None:
     expect(sent, 201, name, f"send {blob.digest}")
     said = sent.headers.get("Docker-Content-Digest", blob.digest)
     if said != blob.digest:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import shutil
-import ssl
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from surroundings import answering, private_certificate, without_surroundings
 from wheel_server import Server
 
 from depdoctor.adapters import fetch as module
@@ -24,51 +17,18 @@ from depdoctor.model.distribution import DistributionFile
 from depdoctor.model.seams import NoProgress
 
 CONTENT = bytes(range(256)) * 400
-VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    without_surroundings(monkeypatch)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    for name in (*VARIABLES, *map(str.lower, VARIABLES), "SSL_CERT_FILE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def fetched(file: DistributionFile, folder: Path, root: Path | None = None) -> bytes:
     paths = WheelFetcher(BlobStore(folder / "cache"), root=root).fetch([file], NoProgress())
     return paths[file.sha256].read_bytes()
-
-
-@contextmanager
-def answering(seen: list[tuple[str, str]], *, certificate: Path | None = None, account: str = "") -> Iterator[str]:
-    """A server, or a proxy, that answers every GET alike; its host and port. It notes addresses and credentials."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            given = self.headers.get("Authorization", "")
-            seen.append((self.path, given))
-            refused = account and given != f"Basic {base64.b64encode(account.encode()).decode()}"
-            self.send_response(401 if refused else 200)
-            self.send_header("Content-Length", str(0 if refused else len(CONTENT)))
-            self.end_headers()
-            self.wfile.write(b"" if refused else CONTENT)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate, certificate.with_suffix(".key"))
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def wheel(address: str) -> DistributionFile:
@@ -77,20 +37,13 @@ def wheel(address: str) -> DistributionFile:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that only those trust who are told to."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
-    path = tmp_path / "private.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=private"]
-    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path.with_suffix(".key")), "-out", str(path)]
-    subprocess.run(made, check=True, capture_output=True)
-    return path
+    return private_certificate(tmp_path)
 
 
 def test_a_private_authority_is_trusted_where_the_user_says_so(
     certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with answering([], certificate=certificate) as host:
+    with answering([], CONTENT, certificate=certificate) as host:
         with pytest.raises(FetchError, match="its certificate is not trusted"):
             fetched(wheel(f"https://{host}"), tmp_path)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -99,7 +52,7 @@ def test_a_private_authority_is_trusted_where_the_user_says_so(
 
 def test_a_proxy_is_asked_in_the_place_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, str]] = []
-    with answering(seen) as proxy:
+    with answering(seen, CONTENT) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://{proxy}")
         monkeypatch.setenv("http_proxy", f"http://{proxy}")
         file = wheel("http://files.index.example/packages")
@@ -117,12 +70,12 @@ def test_a_proxy_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_netrc_knows_the_password(tmp_path: Path) -> None:
     seen: list[tuple[str, str]] = []
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password s3cret\n")
-    with answering(seen, account="someone:s3cret") as host:
+    with answering(seen, CONTENT, account="someone:s3cret") as host:
         assert fetched(wheel(f"http://{host}"), tmp_path) == CONTENT
 
 
 def test_the_environment_knows_the_password_of_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering([], account="team:s3cret") as host:
+    with answering([], CONTENT, account="team:s3cret") as host:
         monkeypatch.setenv("UV_INDEX", f"private=http://{host}/simple")
         monkeypatch.setenv("UV_INDEX_PRIVATE_USERNAME", "team")
         monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "s3cret")

@@ -1,0 +1,133 @@
+"""Registries as the user reaches the network: proxies, private authorities, redirects; strangers are told nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from registry_server import Fake, serving
+from surroundings import answering, private_certificate, without_surroundings
+from urllib3.exceptions import HTTPError
+
+from depdoctor.adapters import registry_line
+from depdoctor.adapters.http import why
+from depdoctor.adapters.registry import OciRegistry
+from depdoctor.adapters.registry_connections import Answer, Connections
+from depdoctor.errors import RegistryError
+
+CONTENT = b"content"
+DIGEST = f"sha256:{'0' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_surroundings(monkeypatch)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(registry_line, "FIRST_PAUSE_S", 0.001)
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with serving() as running:
+        yield running
+
+
+def get(address: str, **headers: str) -> Answer:
+    return Connections(2).send("GET", address, headers=headers, read_timeout_s=10)
+
+
+def test_a_private_authority_is_trusted_where_the_user_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = private_certificate(tmp_path)
+    with answering([], CONTENT, certificate=certificate) as host:
+        with pytest.raises(HTTPError) as caught:
+            get(f"https://{host}/")
+        assert why(caught.value).startswith("its certificate is not trusted")
+        for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, str(certificate))
+                assert get(f"https://{host}/").data == CONTENT
+
+
+def test_a_folder_of_authorities_is_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = private_certificate(tmp_path)
+    named = ["openssl", "x509", "-hash", "-noout", "-in", str(certificate)]
+    name = subprocess.run(named, check=True, capture_output=True, text=True).stdout.strip()
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    (folder / f"{name}.0").write_bytes(certificate.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder))
+    with answering([], CONTENT, certificate=certificate) as host:
+        assert get(f"https://{host}/").data == CONTENT
+
+
+def test_a_bundle_that_is_gone_is_an_error_of_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    with pytest.raises(RegistryError, match="does not answer") as caught:
+        OciRegistry().digest("registry.example/team/api:1")
+    assert "SSL_CERT_FILE" in caught.value.hint
+
+
+def test_a_proxy_is_asked_in_the_place_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+    with answering(seen, CONTENT) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        assert get("http://registry.example/v2/").data == CONTENT
+        monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+        with answering([], b"itself") as host:
+            assert get(f"http://{host}/").data == b"itself"
+    assert [address for address, _ in seen] == ["http://registry.example/v2/"]
+
+
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(RegistryError, match="the proxy that is configured cannot be reached"):
+        OciRegistry().digest("registry.example/team/api:1")
+
+
+def test_a_redirect_is_followed_and_a_password_stays_where_it_is_known(fake: Fake) -> None:
+    seen: list[tuple[str, str]] = []
+    with answering(seen, CONTENT) as other:
+        fake.redirects = {"/v2/api/blobs/here": f"http://{fake.host}/v2/api/blobs/there"}
+        fake.redirects["/v2/api/blobs/there"] = f"http://{other}/blob"
+        fake.user = "Basic abc"
+        assert get(f"http://{fake.host}/v2/api/blobs/here", Authorization="Basic abc").data == CONTENT
+    assert [path for _, path in fake.requests] == ["/v2/api/blobs/here", "/v2/api/blobs/there"]
+    assert seen == [("/blob", "")]
+
+
+def test_redirects_that_go_round_come_to_an_end(fake: Fake) -> None:
+    fake.redirects = {f"/v2/api/blobs/{DIGEST}": f"/v2/api/blobs/{DIGEST}"}
+    with pytest.raises(RegistryError, match="does not answer"):
+        OciRegistry().has_blob(f"{fake.host}/api", DIGEST)
+
+
+def test_parameters_join_those_of_an_address() -> None:
+    seen: list[tuple[str, str]] = []
+    with answering(seen, CONTENT) as host:
+        for address in (f"http://{host}/up", f"http://{host}/up?state=a%3D"):
+            Connections(1).send("GET", address, headers={}, params={"digest": "sha256:0"}, read_timeout_s=10)
+    assert [path for path, _ in seen] == ["/up?digest=sha256%3A0", "/up?state=a%3D&digest=sha256%3A0"]
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Other: b", "a\nb", "\u2603"])
+def test_a_token_that_is_no_header_is_an_error(token: str, fake: Fake) -> None:
+    fake.tokens = True
+    fake.token_answer = json.dumps({"token": token}).encode()
+    with pytest.raises(RegistryError):
+        OciRegistry().has_blob(f"{fake.host}/api", DIGEST)
+    assert not [path for _, path in fake.requests if "X-Other" in path]
+
+
+def test_a_push_does_without_requests() -> None:
+    script = """
+import sys
+from depdoctor.adapters.registry import OciRegistry
+assert OciRegistry().has_blob(sys.argv[1], sys.argv[2]) is False
+assert "requests" not in sys.modules, "requests was imported"
+"""
+    with serving() as fake:
+        subprocess.run([sys.executable, "-c", script, f"{fake.host}/api", DIGEST], check=True)
