@@ -32,9 +32,14 @@ def holds(marker: Marker | None, environment: Environment, extras: Extras = froz
 
 @lru_cache(maxsize=16384)
 def _holds(text: str, environment: Environment, extras: Extras) -> bool:
+    def agrees(match: re.Match[str]) -> bool:
+        return (canonicalize_name(match[2] or match[3] or "") in extras) is (match[1] == "==")
+
+    if " or " not in text and not all(map(agrees, _EXTRA.finditer(text))):
+        return False  # as of most markers that there are, without the time that it takes to parse one
+
     def settled(match: re.Match[str]) -> str:
-        asked = canonicalize_name(match[2] or match[3] or "") in extras
-        return _ALWAYS if asked is (match[1] == "==") else _NEVER
+        return _ALWAYS if agrees(match) else _NEVER
 
     return Marker(_EXTRA.sub(settled, text)).evaluate(_markers(environment))
 
