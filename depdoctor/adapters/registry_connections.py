@@ -11,9 +11,10 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
 
 from depdoctor import __version__
 
@@ -23,8 +24,10 @@ CONNECT_TIMEOUT_S = 10.0
 BLOCK_BYTES = 1 << 18
 """How much of a body is sent at a time, instead of the 16 KiB of the standard library."""
 
-_ONCE = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=10, respect_retry_after_header=False)
-"""Redirects are followed, without a password to another host; all else is for whoever asked to repeat."""
+MOST_REDIRECTS = 10
+
+_ONCE = Retry(total=None, connect=0, read=0, redirect=0, status=0, other=0, respect_retry_after_header=False)
+"""To repeat a request is for whoever asked for it."""
 
 
 class Connections:
@@ -48,19 +51,34 @@ class Connections:
     ) -> Answer:
         """Send a request once; the body of the answer is there already, unless it is to be read as a `stream`.
 
+        Redirects are followed, each by the proxy and authority of its own address, without a password to another host.
         Raises `urllib3.exceptions.HTTPError`, and `ValueError` for an address or a header that cannot be sent.
         """
         if params:
             url = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params, doseq=True)}"
-        return self._pool(url).request(
-            method,
-            url,
-            body=data,
-            headers={"User-Agent": f"depdoctor/{__version__}", **headers},
-            timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
-            retries=_ONCE,
-            preload_content=not stream,
-        )
+        sent = {"User-Agent": f"depdoctor/{__version__}", **headers}
+        begin = 0 if data is None or isinstance(data, bytes) else data.tell()
+        for _ in range(MOST_REDIRECTS + 1):
+            answer = self._pool(url).request(
+                method,
+                url,
+                body=data,
+                headers=sent,
+                timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
+                retries=_ONCE,
+                redirect=False,
+                preload_content=not stream,
+            )
+            place = answer.get_redirect_location()
+            if not place or (answer.status == 303 and method not in ("GET", "HEAD")):
+                return answer
+            answer.drain_conn()
+            origin, url = url, urljoin(url, place)
+            if _origin(url) != _origin(origin):
+                sent.pop("Authorization", None)
+            if data is not None and not isinstance(data, bytes):
+                data.seek(begin)
+        raise HTTPError(f"more than {MOST_REDIRECTS} redirects")
 
     def _pool(self, url: str) -> PoolManager:
         scheme, proxy = urlsplit(url).scheme, _proxy(url)
@@ -79,6 +97,11 @@ class Connections:
             proxy, blocksize=BLOCK_BYTES, **trust
         )
         return manager
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _proxy(url: str) -> str:

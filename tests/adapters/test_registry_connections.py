@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -97,6 +98,44 @@ def test_a_redirect_is_followed_and_a_password_stays_where_it_is_known(fake: Fak
         assert get(f"http://{fake.host}/v2/api/blobs/here", Authorization="Basic abc").data == CONTENT
     assert [path for _, path in fake.requests] == ["/v2/api/blobs/here", "/v2/api/blobs/there"]
     assert seen == [("/blob", "")]
+
+
+def test_a_redirect_to_tls_trusts_the_authority_of_the_user(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = private_certificate(tmp_path)
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(certificate))
+    with answering([], CONTENT, certificate=certificate) as storage:
+        fake.redirects = {"/v2/api/blobs/here": f"https://{storage}/blob"}
+        assert get(f"http://{fake.host}/v2/api/blobs/here").data == CONTENT
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_redirect_takes_the_proxy_of_where_it_leads(
+    outside: bool, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str]] = []
+    with answering(seen, b"by proxy") as proxy, answering([], b"itself") as inside:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        place = "http://storage.example/blob" if outside else f"http://{inside}/blob"
+        fake.redirects = {"/v2/api/blobs/here": place}
+        answer = get(f"http://{fake.host}/v2/api/blobs/here", Authorization="Basic abc")
+    assert answer.data == (b"by proxy" if outside else b"itself")
+    assert seen == ([(place, "")] if outside else [])
+
+
+def test_a_file_is_sent_again_from_where_it_stood_to_where_a_redirect_leads(fake: Fake, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"0123content")
+    digest = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+    fake.redirects = {"/v2/api/blobs/old": f"http://{fake.host}/v2/api/blobs/new?digest={digest}"}
+    with (tmp_path / "blob").open("rb") as content:
+        content.seek(4)
+        headers = {"Content-Length": str(len(CONTENT))}
+        address = f"http://{fake.host}/v2/api/blobs/old"
+        answer = Connections(1).send("PUT", address, headers=headers, data=content, read_timeout_s=10)
+    assert answer.status == 201
+    assert fake.blobs["api"] == {digest: CONTENT}
 
 
 def test_redirects_that_go_round_come_to_an_end(fake: Fake) -> None:
