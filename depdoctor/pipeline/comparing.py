@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from depdoctor import verify
+from depdoctor.adapters.cores import usable_cores
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
@@ -52,6 +53,7 @@ def compare_images(settings: Settings, progress: Progress, names: Sequence[str],
         root=settings.root,
         compiler=compiler_for,
         source=source_of(Repository(settings.root), settings.root, store),
+        cores=usable_cores(),
     )
     found: list[Finding] = []
     for image, built in zip(images, builder.build(standing, images, progress), strict=True):

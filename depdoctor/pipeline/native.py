@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depdoctor import push
+from depdoctor.adapters.cores import usable_cores
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
@@ -91,6 +92,7 @@ def build_natively(
             compiler=compiler_for,
             wheels=_wheels(settings, store) if settings.builds_allowed else None,
             source=source_of(repository, settings.root, store),
+            cores=usable_cores(),
             repository=_shared_repository(settings, wish) if settings.executor else "",
             spread=stack.enter_context(_spread(standing, settings)) if settings.executor else None,
             made=ahead.send if ahead else lambda *_: None,

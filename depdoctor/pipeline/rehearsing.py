@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from depdoctor.adapters import registry_names
+from depdoctor.adapters.cores import usable_cores
 from depdoctor.adapters.fetch import WheelFetcher
 from depdoctor.adapters.git import Repository
 from depdoctor.adapters.registry import OciRegistry
@@ -38,6 +39,7 @@ def rehearse(
         registry=registry,
         root=settings.root,
         source=source_of(Repository(settings.root), settings.root, store),
+        cores=usable_cores(),
     )
     built = {one.name: one for one in builder.build(standing, whole, progress)} if whole else {}
     sent: set[str] = set()

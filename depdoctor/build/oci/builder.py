@@ -41,7 +41,7 @@ class OciBuilder:
     """Matches `seams.Builder`. `root` is the folder that was scanned, `output` where layouts go (None: nowhere).
 
     `compiler` finds what makes byte-code for a Python minor version, `source` tells what git knows of a project.
-    `wheels` makes them of source distributions; without it these are refused.
+    `cores` may be kept busy. `wheels` makes them of source distributions; without it these are refused.
     `spread` has layers made on other machines, which leave them in `repository`; those of files of this machine alone,
     and those with byte-code, are made here. `made` is told of each layer that was, with the first image that holds it.
     """
@@ -59,7 +59,7 @@ class OciBuilder:
         wheels: WheelMaker | None = None,
         source: Callable[[Image], Source] = lambda _: NO_SOURCE,
         output: Path | None = None,
-        workers: int | None = None,
+        cores: int = 1,
         spread: Spread | None = None,
         repository: str = "",
         made: Callable[[str, Blob], None] = lambda *_: None,
@@ -75,7 +75,7 @@ class OciBuilder:
         self._spread = spread
         self._repository = repository
         self._made = made
-        self._workers = workers or (os.cpu_count() or 1) + 1  # one of them waits for the disk
+        self._cores = cores
 
     def build(self, plan: Plan, images: Sequence[Image], progress: Progress) -> tuple[BuiltImage, ...]:
         """Build these images of the plan. Raises `BuildError`, naming the image, `FetchError`, `RegistryError`."""
@@ -143,7 +143,7 @@ class OciBuilder:
         jobs = [self._job(layer, number, image, pins, wheels, compilers) for layer, number, image in missing]
         task = "Making layers"
         progress.start(task, sum(job.size_bytes for job in jobs), "B")
-        for job, blob in run(jobs, self._workers):
+        for job, blob in run(jobs, self._cores):
             blobs[job.key] = blob
             self._made(wanted[job.key][2].name, blob)
             progress.advance(task, job.size_bytes)
