@@ -128,7 +128,8 @@ class Bench:
     def peer(self, name: str, *, measured: bool = True) -> None:
         """Bake and push with BuildKit; without measuring, to fill uv's cache."""
         folder = self.root / f"peer-{'shared' if name == SHARED else 'naive'}"
-        bake = naive.write(self.fleet, folder, self.base, self.prefix(), shared=name == SHARED)
+        prefix = self.prefix()
+        bake = naive.write(self.fleet, folder, self.base, prefix, shared=name == SHARED)
         zstd = ["--set", "*.output=type=image,push=true,compression=zstd,force-compression=true"]
         command = [
             *("docker", "buildx", "bake", "--file", str(bake), "--no-cache", "--progress=plain"),
@@ -141,6 +142,15 @@ class Bench:
             raise SystemExit(f"{' '.join(command)}\n{run.stderr[-4000:]}")
         if measured:
             self.took(name, time.perf_counter() - started)
+        self._forget(prefix)
+
+    def _forget(self, prefix: str) -> None:
+        """Remove what a run of the peer left in the engine but its mounts: gigabytes that no other run uses."""
+        listed = ["docker", "image", "ls", "--quiet", "--filter", f"reference={prefix}/*"]
+        images = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True, check=False)
+        kept = ["docker", "buildx", "prune", "--all", "--force", "--filter", "type=regular"]
+        subprocess.run(kept, capture_output=True, check=True)
 
     def changes(self, runs: int) -> None:
         """Small changes, natively: the whole command each time."""
