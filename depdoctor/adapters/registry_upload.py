@@ -36,10 +36,10 @@ def _whole(line: Line, name: Reference, blob: Blob, content: BinaryIO) -> bool:
     headers = {**_CONTENT, "Content-Length": str(blob.size_bytes)}
     for attempt in range(TRIES):
         place = _begun(line, name, blob)
-        content.seek(0)
+        data = _Part(content, 0, blob.size_bytes)
         final = attempt + 1 == TRIES
         params = {"digest": blob.digest}
-        sent = line.attempt("PUT", name, place, params=params, headers=headers, data=content, final=final, push=True)
+        sent = line.attempt("PUT", name, place, params=params, headers=headers, data=data, final=final, push=True)
         if sent is not None and sent.status == 413 and blob.size_bytes > PIECE_BYTES:
             return False
         if sent is not None and (final or not is_passing(sent)):
@@ -52,13 +52,13 @@ def _whole(line: Line, name: Reference, blob: Blob, content: BinaryIO) -> bool:
 def _in_pieces(line: Line, name: Reference, blob: Blob, content: BinaryIO) -> None:
     place, start, failed = _begun(line, name, blob), 0, 0
     while start < blob.size_bytes:
-        content.seek(start)
-        piece = content.read(PIECE_BYTES)
-        headers = {**_CONTENT, "Content-Range": f"{start}-{start + len(piece) - 1}"}
+        size = min(PIECE_BYTES, blob.size_bytes - start)
+        headers = {**_CONTENT, "Content-Length": str(size), "Content-Range": f"{start}-{start + size - 1}"}
+        piece = _Part(content, start, size)
         final = failed + 1 == TRIES
         answer = line.attempt("PATCH", name, place, headers=headers, data=piece, final=final, push=True)
         if answer is not None and answer.status == 202:
-            place, start, failed = _place(name, answer, place), start + len(piece), 0
+            place, start, failed = _place(name, answer, place), start + size, 0
             continue
         if answer is not None and (final or not (is_passing(answer) or answer.status == 416)):
             expect(answer, 202, name, f"send a piece of {blob.digest}")
@@ -66,6 +66,29 @@ def _in_pieces(line: Line, name: Reference, blob: Blob, content: BinaryIO) -> No
         failed += 1
         place, start = _resumed(line, name, blob, place)
     _check(line.ask("PUT", name, place, params={"digest": blob.digest}, headers=_CONTENT, push=True), name, blob)
+
+
+class _Part:
+    """A part of a file, as a file: read while it is sent, so that neither its size is held nor its sending timed."""
+
+    def __init__(self, content: BinaryIO, start: int, size: int) -> None:
+        self._content = content
+        self._start = start
+        self._end = start + size
+        content.seek(start)
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file does."""
+        left = self._end - self._content.tell()
+        return self._content.read(left if size < 0 else min(size, left))
+
+    def tell(self) -> int:
+        """As a file does."""
+        return self._content.tell() - self._start
+
+    def seek(self, offset: int) -> None:
+        """To a place counted from the part's beginning."""
+        self._content.seek(self._start + offset)
 
 
 def _resumed(line: Line, name: Reference, blob: Blob, place: str) -> tuple[str, int]:
