@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import BinaryIO, Self, TypeVar, cast
+from typing import Any, BinaryIO, Self, TypeVar, cast
 
 from depdoctor.errors import BuildError, DepdoctorError, MissingBlobError
 from depdoctor.model.image import Attachment, Blob, BuiltImage, PushedImage
@@ -51,13 +51,18 @@ def push_all(
             lacking = _gather(pool, others, work.lacks)
             absent = [image for image, is_lacking in zip(others, lacking, strict=True) if is_lacking]
             work.begin(absent)
-            written = [writing.submit(attachments, image, work.repository(image)) for image in absent]
+
+            def write(image: BuiltImage) -> tuple[BuiltImage, Sequence[Attachment], list[Future[None]]]:
+                found = attachments(image, work.repository(image))
+                return image, found, _begun(pool, _documents(found), lambda blob: work.bring_beside(image, blob))
+
             first = _begun(pool, _first_homes(absent), lambda home: work.bring(*home))
-            documents = [(image, one.result()) for image, one in zip(absent, written, strict=True)]
-            beside = [(image, blob) for image, found in documents for blob in _documents(found)]
-            sent = _begun(pool, beside, lambda one: work.bring_beside(*one))
-            _ended([*first, *sent])
-            attached = _begun(pool, documents, lambda one: work.attach(*one))
+            written = _begun(writing, absent, write)
+            both: list[Future[Any]] = [*first, *written]
+            _ended(both)
+            documents = [one.result() for one in written]
+            _ended([blob for *_, blobs in documents for blob in blobs])
+            attached = _begun(pool, documents, lambda one: work.attach(one[0], one[1]))
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
             _ended(attached)
             if not tags:

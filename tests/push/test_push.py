@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,24 @@ def test_an_image_stands_under_its_name_and_tags(fake: Fake, store: BlobStore) -
     assert pushed.reused_bytes == 0
     for tag in ("1", "latest", image.manifest.digest):
         assert fake.manifests["team/api"][tag][1] == store.path(image.manifest.digest).read_bytes()
+
+
+def test_a_refusal_is_told_at_once(fake: Fake, store: BlobStore) -> None:
+    class Refusing(OciRegistry):
+        def stop(self) -> None:
+            stopped.set()
+            super().stop()
+
+    def documents(*_: object) -> list[Attachment]:
+        was_told.append(stopped.wait(10))
+        return []
+
+    stopped, was_told = threading.Event(), list[bool]()
+    fake.faults += [("POST", "blobs", 403)] * 9
+    images = [an_image(store, name, name.encode()) for name in "ab"]
+    with pytest.raises(RegistryError, match="403"):
+        push_all(images, fake.host, Refusing(), store, ["1"], NoProgress(), documents)
+    assert was_told == [True]
 
 
 def test_what_stands_is_not_sent_again(fake: Fake, store: BlobStore) -> None:
