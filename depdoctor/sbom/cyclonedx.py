@@ -176,6 +176,7 @@ def _links(metadata: RawMetadata) -> Iterator[dict[str, str]]:
 
 def _required(metadata: RawMetadata, environment: Environment) -> list[str]:
     """The names of what a package requires, extras left out."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
@@ -184,8 +185,8 @@ def _required(metadata: RawMetadata, environment: Environment) -> list[str]:
     for text in metadata.get("requires_dist", ()):
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+            if requirement.marker is None or requirement.marker.evaluate(markers):
+                names.add(canonicalize_name(requirement.name))
+        except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName):
             continue
-        if requirement.marker is None or requirement.marker.evaluate(markers):
-            names.add(canonicalize_name(requirement.name))
     return sorted(names)

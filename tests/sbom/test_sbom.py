@@ -69,7 +69,7 @@ def test_licenses_are_what_the_wheel_states(text: str) -> None:
 def test_components_name_their_file_and_what_they_need() -> None:
     needs = (
         "Name: P0\nRequires-Dist: P1>=1\nRequires-Dist: p2; python_version < '3'\nRequires-Dist: p2; extra == 'x'\n"
-        "Requires-Dist: absent\nRequires-Dist: ((broken\nSummary: Does things\n"
+        "Requires-Dist: absent\nRequires-Dist: odd; os_name ~= 'posix'\nRequires-Dist: ((broken\nSummary: Does things\n"
         "Project-URL: Homepage, https://p0.example\nProject-URL: Odd, javascript:alert(1)\n"
     )
     found = billed(needs, "Name: p1\n", "Name: p2\n")
