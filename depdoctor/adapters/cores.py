@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import ceil
 from pathlib import Path
 
 
@@ -15,7 +16,7 @@ def usable_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(groups / "cpu.max") or _quota(groups / "cpu/cpu.cfs_quota_us", groups / "cpu/cpu.cfs_period_us")
-    return max(1, min(allowed, round(quota))) if quota else allowed
+    return min(allowed, ceil(quota)) if quota else allowed
 
 
 def _quota(*paths: Path) -> float:

@@ -322,7 +322,7 @@ class OciBuilder:
         project = self._root / image.code
         return [
             Step(
-                blob=weights_blob(project, files, self._store, image.packing.compression),
+                blob=weights_blob(project, files, self._store, image.packing.compression, spare_core=self._cores > 1),
                 title=f"weights {', '.join(one.path for one in files)}",
             )
             for files in (layered(image.weights) if image.keep is Keep.LAYER else ())

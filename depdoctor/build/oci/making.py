@@ -40,8 +40,8 @@ def run(jobs: Sequence[Job], cores: int) -> Iterator[tuple[Job, Blob]]:
     """Do the jobs, the largest first, in as many processes as it pays to start."""
     ordered = sorted(jobs, key=lambda job: (-job.size_bytes, job.key))
     awaited = outlasting(jobs, cores)
-    beside = sum(job.size_bytes for job in ordered[1:])
-    workers = min(cores + 1, len(jobs)) if beside > LARGE_BYTES else 1  # one waits for the disk
+    others_bytes = sum(job.size_bytes for job in ordered[1:])
+    workers = min(cores + 1, len(jobs)) if others_bytes > LARGE_BYTES else 1  # one waits for the disk
     if workers == 1:
         yield from ((job, make(job, spare_core=job.key in awaited)) for job in ordered)
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from depdoctor.build.oci.code import kept_by
-from depdoctor.build.oci.hashing import beside
+from depdoctor.build.oci.hashing import beside, inline
 from depdoctor.build.oci.recompressed import layer_stream
 from depdoctor.build.oci.stream import CHUNK_BYTES
 from depdoctor.errors import BuildError
@@ -37,9 +38,17 @@ def found(project: Path, paths: Sequence[str], store: Store) -> tuple[WeightFile
 
 
 def weights_blob(
-    project: Path, files: Sequence[WeightFile], store: Store, compression: Compression = Compression.COPY
+    project: Path,
+    files: Sequence[WeightFile],
+    store: Store,
+    compression: Compression = Compression.COPY,
+    *,
+    spare_core: bool = False,
 ) -> Blob:
-    """The layer of these files, made unless it is in the store. Raises `BuildError` if one is not what was planned."""
+    """The layer of these files, made unless it is in the store. With a `spare_core` a second thread computes hashes.
+
+    Raises `BuildError` if a file is not what was planned.
+    """
     check(project, files, store)
     again = "" if compression is Compression.COPY else f"{compression} "
     key = f"weights 1 {again}" + json.dumps([[one.path, one.sha256] for one in files])
@@ -47,7 +56,7 @@ def weights_blob(
         blob = Blob(**json.loads(note))
         if store.has(blob.digest):
             return blob
-    with store.draft() as draft, beside() as digests:
+    with store.draft() as draft, beside() if spare_core else nullcontext(inline) as digests:
         stream = layer_stream(draft, compression, digests)
         folders = {str(parent) for one in files for parent in PurePosixPath(_ROOT, one.path).parents} - {"."}
         entries = sorted(
