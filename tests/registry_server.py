@@ -21,8 +21,8 @@ class Fake:
     """What the registry holds and what was asked of it. `faults` are taken one by one by matching requests.
 
     A fault is a method, a part of the path, and what happens: a status, "drop" (the connection breaks half way), "lie"
-    (other bytes come), "hang" (nothing more comes half way), "forget" (an upload is not known), "last" (the connection
-    ends after the answer) or bytes, the answer.
+    (other bytes come), "hang" (nothing more comes half way, or nothing at all), "broken" (a refusal that breaks off),
+    "forget" (an upload is not known), "last" (the connection ends after the answer) or bytes, the answer.
     """
 
     blobs: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
@@ -38,6 +38,8 @@ class Fake:
     largest_bytes: int = 0
     """What it takes in one request; 0 for anything."""
     token_answer: bytes | None = None
+    refuses: bool = False
+    """Whether it takes none of the tokens that it gives, each of which is another."""
     referrers: bool = False
     """Whether it knows referrers of its own (distribution specification 1.1)."""
     catalog: bool = True
@@ -48,6 +50,7 @@ class Fake:
     """Whether it does not tell the digest of what it has."""
     redirects: dict[str, str] = field(default_factory=dict)
     """Where what is asked for by a path is to be had."""
+    redirect_status: int = 307
     pieces: dict[str, bytearray] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -83,9 +86,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {"Content_Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", headers.pop("length", str(len(body))))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -100,25 +102,34 @@ class Handler(BaseHTTPRequestHandler):
             self.token(parse_qs(url.query))
             return
         fault = fake.fault(self.command, self.path)
-        if isinstance(fault, int):
-            self.answer(fault, json.dumps({"errors": [{"code": "FAULT", "message": "as told"}]}).encode())
+        if self.misbehaved(fault):
             return
-        if isinstance(fault, bytes):
-            self.answer(200, fault, Content_Type="text/html")
-            return
-        if fault == "drop" and self.command != "GET":
-            self.close_connection = True
-            self.connection.close()
-            return
-        if fault == "last":
-            self.close_connection = True
         if fake.largest_bytes and len(body) > fake.largest_bytes:
             self.answer(413)
         elif self.allowed():
             if place := fake.redirects.get(url.path):
-                self.answer(307, Location=place)
+                self.answer(fake.redirect_status, Location=place)
             else:
                 self.route(url, body, fault)
+
+    def misbehaved(self, fault: object) -> bool:
+        """Do what a fault says; whether there is nothing left to answer."""
+        if isinstance(fault, int):
+            self.answer(fault, json.dumps({"errors": [{"code": "FAULT", "message": "as told"}]}).encode())
+        elif isinstance(fault, bytes):
+            self.answer(200, fault, Content_Type="text/html")
+        elif fault == "broken":
+            self.close_connection = True
+            self.answer(403, b'{"errors"', Content_Length="99")
+        elif fault == "drop" and self.command != "GET":
+            self.close_connection = True
+            self.connection.close()
+        else:
+            self.close_connection |= fault == "last"
+            if fault == "hang" and self.command != "GET":
+                self.fake.closing.wait(30)
+            return False
+        return True
 
     def route(self, url: SplitResult, body: bytes, fault: object) -> None:
         if url.path == "/v2/_catalog" and self.fake.catalog:
@@ -147,13 +158,19 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, json.dumps({key: page}).encode(), **more)
 
     def token(self, query: dict[str, list[str]]) -> None:
+        if place := self.fake.redirects.get("/token"):
+            self.answer(307, Location=place)
+            return
         if self.fake.user and self.headers.get("Authorization") != self.fake.user:
             self.answer(401)
             return
         if self.fake.token_answer is not None:
             self.answer(200, self.fake.token_answer)
             return
-        self.answer(200, json.dumps({"token": " ".join(query["scope"]).replace(" ", ";")}).encode())
+        given = " ".join(query["scope"]).replace(" ", ";")
+        if self.fake.refuses:
+            given = str(len(self.fake.requests))
+        self.answer(200, json.dumps({"token": given}).encode())
 
     def allowed(self) -> bool:
         """Whether a request may be; if not it is answered."""
@@ -162,9 +179,8 @@ class Handler(BaseHTTPRequestHandler):
         if fake.tokens:
             action = "pull" if self.command in ("GET", "HEAD") else "pull,push"
             scope = f"repository:{name['name'] if name else ''}:{action}"
-            if not given.startswith("Bearer ") or (
-                scope not in given and scope.replace("pull", "pull,push") not in given
-            ):
+            is_fit = given.startswith("Bearer ") and (scope in given or scope.replace("pull", "pull,push") in given)
+            if fake.refuses or not is_fit:
                 realm = f'Bearer realm="http://{fake.host}/token",service="fake",scope="{scope}"'
                 self.answer(401, WWW_Authenticate=realm)
                 return False

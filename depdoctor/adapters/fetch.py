@@ -148,7 +148,7 @@ class WheelFetcher:
 
     def _logged_in(self, file: DistributionFile) -> bool:
         """Whether the keyring has an account for the host of a file, which is used from now on; it is asked once."""
-        from depdoctor.adapters.http import origin
+        from depdoctor.adapters.http_common import origin
         from depdoctor.adapters.keyring import account
 
         session, host = self._session, origin(file.url)

@@ -10,7 +10,6 @@ from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -19,12 +18,10 @@ from urllib3.exceptions import TimeoutError as TimeoutException
 from urllib3.util import Retry
 
 from depdoctor import __version__
+from depdoctor.adapters.http_common import BLOCK_BYTES, CONNECT_TIMEOUT_S, origin
 
-CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
-BLOCK_BYTES = 1 << 18
-"""How much of a body is sent at a time, instead of the 16 KiB of the standard library."""
 
 
 class Session(requests.Session):
@@ -42,12 +39,6 @@ class Session(requests.Session):
         if account := self.accounts.get(origin(os.fsdecode(url))):
             options.setdefault("auth", account)
         return super().request(method, url, *args, **options)
-
-
-def origin(address: str) -> str:
-    """Scheme, host and port of an address; who may know a password for one may not know it for another."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 class _Adapter(HTTPAdapter):

@@ -66,8 +66,9 @@ class OciRegistry:
 
         name = parse(reference)
         for attempt in range(TRIES):
-            answer = self._line.ask("GET", name, f"manifests/{name.digest or name.tag}", headers=_ACCEPT, stream=True)
-            with self._line.streaming(answer):
+            with self._line.ask(
+                "GET", name, f"manifests/{name.digest or name.tag}", headers=_ACCEPT, stream=True
+            ) as answer:
                 if answer.status == 404:
                     return 404, "", b""
                 expect(answer, 200, name, f"read the manifest of {reference}")
@@ -137,8 +138,7 @@ class OciRegistry:
         received = 0
         for attempt in range(TRIES):
             headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={received}-"} if received else {})}
-            answer = self._line.ask("GET", name, f"blobs/{digest}", headers=headers, stream=True)
-            with self._line.streaming(answer):
+            with self._line.ask("GET", name, f"blobs/{digest}", headers=headers, stream=True) as answer:
                 whole = answer.status == 200
                 expect(answer, 200 if whole else 206, name, f"read {digest}")
                 known = received if whole else 0  # a registry that knows no ranges sends what came before again

@@ -6,23 +6,25 @@ Proxies and CA bundles come from where `requests` looks for them, so that regist
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlencode, urljoin, urlsplit
+from weakref import WeakSet
 
-from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from depdoctor import __version__
+from depdoctor.adapters.http_common import BLOCK_BYTES, CONNECT_TIMEOUT_S, origin
+from depdoctor.errors import UnreachableError
 
 Answer = BaseHTTPResponse
-
-CONNECT_TIMEOUT_S = 10.0
-BLOCK_BYTES = 1 << 18
-"""How much of a body is sent at a time, instead of the 16 KiB of the standard library."""
 
 MOST_REDIRECTS = 10
 
@@ -37,6 +39,7 @@ class Connections:
         self._most = most
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], PoolManager] = {}
+        self._opened: WeakSet[HTTPConnection] = WeakSet()
 
     def send(
         self,
@@ -47,15 +50,19 @@ class Connections:
         params: Mapping[str, str | list[str]] | None = None,
         data: bytes | BinaryIO | None = None,
         stream: bool = False,
+        follow: bool = True,
         read_timeout_s: float,
     ) -> Answer:
         """Send a request once; the body of the answer is there already, unless it is to be read as a `stream`.
 
         Redirects are followed, each by the proxy and authority of its own address, without a password to another host.
-        Raises `urllib3.exceptions.HTTPError`, and `ValueError` for an address or a header that cannot be sent.
+        A request that is no GET or HEAD is sent on only by a 307 or 308; else, and unless `follow`, the redirect is the
+        answer. The `url` of an answer is that of the last request.
+
+        Raises `urllib3.exceptions.HTTPError`, `UnreachableError` if no certificates can be read, and `ValueError` for
+        an address or a header that cannot be sent.
         """
-        if params:
-            url = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params, doseq=True)}"
+        url = _with(url, params or {})
         sent = {"User-Agent": f"depdoctor/{__version__}", **headers}
         begin = 0 if data is None or isinstance(data, bytes) else data.tell()
         for _ in range(MOST_REDIRECTS + 1):
@@ -69,39 +76,76 @@ class Connections:
                 redirect=False,
                 preload_content=not stream,
             )
+            answer.url = url
             place = answer.get_redirect_location()
-            if not place or (answer.status == 303 and method not in ("GET", "HEAD")):
+            if not (place and follow and (method in ("GET", "HEAD") or answer.status in (307, 308))):
                 return answer
             answer.drain_conn()
-            origin, url = url, urljoin(url, place)
-            if _origin(url) != _origin(origin):
+            url = urljoin(url, place.encode("latin-1").decode("utf-8", "replace"))
+            if origin(url) != origin(answer.url):
                 sent.pop("Authorization", None)
             if data is not None and not isinstance(data, bytes):
                 data.seek(begin)
         raise HTTPError(f"more than {MOST_REDIRECTS} redirects")
 
+    def shut(self) -> None:
+        """Break off whatever threads are sending, reading or waiting for."""
+        for connection in tuple(self._opened):
+            if connection.sock is not None:
+                with suppress(OSError, ValueError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
     def _pool(self, url: str) -> PoolManager:
         scheme, proxy = urlsplit(url).scheme, _proxy(url)
         with self._lock:
             if (scheme, proxy) not in self._pools:
-                self._pools[scheme, proxy] = self._made(scheme, proxy)
+                made = self._pools[scheme, proxy] = self._made(scheme, proxy)
+                made.pool_classes_by_scheme = _noting(self._opened)
             return self._pools[scheme, proxy]
 
     def _made(self, scheme: str, proxy: str) -> PoolManager:
-        trust = _trust() if scheme == "https" else {}
+        trust = {"ssl_context": _trusting()} if scheme == "https" else {}
         if not proxy:
             return PoolManager(maxsize=self._most, blocksize=BLOCK_BYTES, **trust)
         from requests.adapters import HTTPAdapter
 
+        if proxy.startswith("https:"):
+            trust["proxy_ssl_context"] = _trusting()
         manager: PoolManager = HTTPAdapter(pool_maxsize=self._most).proxy_manager_for(
             proxy, blocksize=BLOCK_BYTES, **trust
         )
         return manager
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _noting(opened: WeakSet[HTTPConnection]) -> dict[str, type[HTTPConnectionPool]]:
+    """Pools by scheme, whose connections are noted when they are opened."""
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened.add(self)
+
+    class Secure(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened.add(self)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _with(url: str, params: Mapping[str, str | list[str]]) -> str:
+    """An address with parameters beside those that it has."""
+    if not params:
+        return url
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    query = "&".join(filter(None, (parts.query, urlencode(params, doseq=True))))
+    return parts._replace(query=query, fragment="").geturl()
 
 
 def _proxy(url: str) -> str:
@@ -114,13 +158,27 @@ def _proxy(url: str) -> str:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-def _trust() -> dict[str, Any]:
-    """Whose certificates are believed: the user's bundle or folder of them, else that of `certifi`."""
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    bundle = next(filter(None, (os.environ.get(name, "") for name in names)), "")
-    if not bundle:
+def _trusting() -> Any:
+    """What believes the user's bundle of certificates or folder of them, else that of `certifi`: read once, for all.
+
+    Raises `UnreachableError` if that cannot be read.
+    """
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    name = next(filter(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")), "")
+    if name:
+        bundle = os.environ[name]
+    else:
         import certifi
 
         bundle = certifi.where()
-    place = "ca_cert_dir" if Path(bundle).is_dir() else "ca_certs"
-    return {"cert_reqs": "CERT_REQUIRED", place: bundle}
+    context = create_urllib3_context()
+    try:
+        context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+    except OSError as error:
+        raise UnreachableError(
+            f"no certificates can be read, and none is trusted: {error.strerror}",
+            where=bundle,
+            hint=f"{name} names it: correct that, or unset it" if name else "Install `certifi` again",
+        ) from error
+    return context

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,7 +28,6 @@ class Line:
         self._connections: Connections | None = None
         self._tokens: dict[tuple[str, str, bool, str], str] = {}
         self._answered: set[str] = set()
-        self._streams: set[Answer] = set()
         self._stopped = threading.Event()
 
     def ask(self, method: str, name: Reference, path: str, **options: Any) -> Answer:
@@ -65,13 +62,14 @@ class Line:
         headers = dict(options.pop("headers", {}))
         access = Access(name=name, push=push, source=source)
         try:
-            for _ in range(2):
+            for is_last in (False, True):
                 token = self._tokens.get(access.key) if urlsplit(url).netloc == name.host else None
                 sent = {**headers, **({"Authorization": token} if token else {})}
                 self.check()
                 answer = self._connected().send(method, url, headers=sent, read_timeout_s=READ_TIMEOUT_S, **options)
                 self._answered.add(name.host)
-                if answer.status != 401 or not self._authorize(access, answer, token):
+                asks = answer.status == 401 and urlsplit(answer.url or "").netloc == name.host
+                if not asks or is_last or not self._authorize(access, answer, token):
                     break
                 answer.close()
                 if hasattr(options.get("data"), "seek"):
@@ -91,22 +89,11 @@ class Line:
         self._stopped.wait(min(wait_s, MAX_PAUSE_S))
         self.check()
 
-    @contextmanager
-    def streaming(self, answer: Answer) -> Iterator[None]:
-        """Read an answer as it comes, so that `stop` ends the reading."""
-        with answer:
-            self._streams.add(answer)
-            try:
-                yield
-            finally:
-                self._streams.discard(answer)
-
     def stop(self) -> None:
-        """Break off what other threads are waiting for or reading, and let them send nothing more."""
+        """Break off what other threads are waiting for, reading or sending, and let them send nothing more."""
         self._stopped.set()
-        for answer in tuple(self._streams):
-            with suppress(OSError, ValueError, RuntimeError):
-                answer.shutdown()
+        if self._connections is not None:
+            self._connections.shut()
 
     def check(self) -> None:
         """Raise `RegistryError` if there is to be no more asking."""
@@ -140,12 +127,14 @@ def is_passing(answer: Answer) -> bool:
 
 def expect(answer: Answer, status: int, name: Reference, what: str) -> None:
     """Raise `RegistryError` unless the registry answered with this status."""
+    from urllib3.exceptions import HTTPError
+
     if answer.status == status:
         return
     try:
         errors = answer.json()["errors"]
         said = "; ".join(f"{error.get('code', '')} {error.get('message', '')}".strip() for error in errors)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, HTTPError, OSError):
         said = ""
     hint = ""
     if answer.status in (401, 403):

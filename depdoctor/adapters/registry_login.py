@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from depdoctor.adapters.registry_names import Access
 
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What a header can hold."""
 _HUB_LOGIN = "https://index.docker.io/v1/"
 _READ_TIMEOUT_S = 60
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -48,7 +50,9 @@ def authorization(connections: Connections, access: Access, challenge: str) -> s
             "client_id": "depdoctor",
         }
         body = urlencode(form).encode()
-        answer = connections.send("POST", realm, headers=_FORM, data=body, read_timeout_s=_READ_TIMEOUT_S)
+        answer = connections.send(
+            "POST", realm, headers=_FORM, data=body, follow=False, read_timeout_s=_READ_TIMEOUT_S
+        )  # nobody else is to see the token
     else:
         headers = {"Authorization": _basic(user, password)} if user else {}
         answer = connections.send("GET", realm, headers=headers, params=question, read_timeout_s=_READ_TIMEOUT_S)
@@ -63,7 +67,7 @@ def authorization(connections: Connections, access: Access, challenge: str) -> s
         token = document.get("token") or document.get("access_token")
     except (ValueError, AttributeError):
         token = None
-    if not isinstance(token, str):
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise RegistryError("the token service answers without a token", where=realm)
     return f"Bearer {token}"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from depdoctor import __version__
+from depdoctor.adapters.http_common import origin
 from depdoctor.model.expression import expression
 from depdoctor.model.noun import dataclass
 
@@ -149,8 +150,7 @@ def accounts(named: Iterable[tuple[str, str]] = ()) -> Mapping[str, tuple[str, s
     for one in indexes:
         key = _account_key(one.name)
         if secret := variables.get(f"{key}_PASSWORD"):
-            parts = urlsplit(one.address)
-            found.setdefault(f"{parts.scheme}://{parts.netloc}", (variables.get(f"{key}_USERNAME", ""), secret))
+            found.setdefault(origin(one.address), (variables.get(f"{key}_USERNAME", ""), secret))
     return found
 
 

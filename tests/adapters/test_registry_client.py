@@ -4,11 +4,13 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from registry_server import Fake, serving
 
 from depdoctor.adapters import registry as adapter
@@ -187,6 +189,49 @@ def test_without_login_the_error_says_so(tokens: bool, fake: Fake, registry: Oci
     assert "docker login" in caught.value.hint
 
 
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_registry_that_takes_none_of_its_tokens_is_believed(tokens: bool, fake: Fake, registry: OciRegistry) -> None:
+    fake.tokens, fake.refuses, fake.user = tokens, tokens, "" if tokens else "Basic nobody"
+    for ask in (registry.manifest, lambda name: b"".join(registry.blob(name, blob(CONTENT).digest))):
+        fake.requests.clear()
+        with pytest.raises(RegistryError, match="401") as caught:
+            ask(f"{fake.host}/api")
+        assert "docker login" in caught.value.hint
+        assert [path for _, path in fake.requests if path.startswith("/token")] == [
+            "/token?service=fake&scope=repository%3Aapi%3Apull"
+        ] * tokens
+
+
+def test_where_a_redirect_leads_nobody_asks_for_passwords(fake: Fake, registry: OciRegistry, tmp_path: Path) -> None:
+    fake.user, digest = log_in(tmp_path, fake.host), blob(CONTENT).digest
+    with serving() as storage:
+        storage.tokens = True
+        fake.redirects = {f"/v2/api/blobs/{digest}": f"http://{storage.host}/v2/api/blobs/{digest}"}
+        with pytest.raises(RegistryError, match="401"):
+            list(registry.blob(f"{fake.host}/api", digest))
+        assert [path for _, path in storage.requests] == [f"/v2/api/blobs/{digest}"]
+
+
+def test_a_refresh_token_goes_nowhere_else(fake: Fake, registry: OciRegistry, tmp_path: Path) -> None:
+    account = {"auth": base64.b64encode(b"<token>:").decode(), "identitytoken": "refresh"}
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {fake.host: account}}))
+    fake.tokens = True
+    with serving() as other:
+        fake.redirects = {"/token": f"http://{other.host}/token"}
+        with pytest.raises(RegistryError, match="gives no token: 307"):
+            registry.has_blob(f"{fake.host}/api", blob(CONTENT).digest)
+        assert other.requests == []
+    assert ("POST", "/token") in fake.requests
+
+
+def test_a_refusal_that_breaks_off_is_one(fake: Fake, registry: OciRegistry) -> None:
+    fake.faults += [("GET", "", "broken")] * 2
+    with pytest.raises(RegistryError, match="answers 403"):
+        registry.manifest(f"{fake.host}/api:1")
+    with pytest.raises(RegistryError, match="answers 403"):
+        list(registry.blob(f"{fake.host}/api", blob(CONTENT).digest))
+
+
 def test_a_token_for_another_host_is_not_sent_there(fake: Fake, registry: OciRegistry, tmp_path: Path) -> None:
     with serving() as other:
         fake.user = log_in(tmp_path, fake.host)
@@ -286,6 +331,36 @@ def test_stopping_ends_what_hangs(fake: Fake, registry: OciRegistry, monkeypatch
         list(chunks)
     with pytest.raises(RegistryError, match="given up"):
         registry.digest(f"{fake.host}/api:1")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+def test_stopping_ends_what_waits_for_an_answer(method: str, fake: Fake, registry: OciRegistry) -> None:
+    asks: dict[str, Callable[[], object]] = {
+        "HEAD": lambda: registry.digest(f"{fake.host}/api:1"),
+        "PUT": lambda: registry.upload(f"{fake.host}/api", blob(CONTENT), BytesIO(CONTENT)),
+    }
+    fake.faults.append((method, "", "hang"))
+    threading.Timer(0.05, registry.stop).start()
+    with pytest.raises(RegistryError, match="given up"):
+        asks[method]()
+    assert not fake.closing.is_set()
+
+
+@given(
+    content=st.binary(max_size=99),
+    start=st.integers(0, 99),
+    size=st.integers(0, 99),
+    reads=st.lists(st.one_of(st.integers(-1, 40), st.just("again"))),
+)
+def test_a_part_of_a_file_is_a_file(content: bytes, start: int, size: int, reads: list[int | str]) -> None:
+    part, oracle = registry_upload._Part(BytesIO(content), start, size), BytesIO(content[start : start + size])
+    for count in [*reads, -1]:
+        if isinstance(count, str):
+            part.seek(0)
+            oracle.seek(0)
+            continue
+        assert part.read(count) == oracle.read(count)
+        assert part.tell() == oracle.tell()
 
 
 def test_offline_means_offline() -> None:

@@ -18,7 +18,7 @@ from depdoctor.adapters import registry_line
 from depdoctor.adapters.http import why
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.registry_connections import Answer, Connections
-from depdoctor.errors import RegistryError
+from depdoctor.errors import RegistryError, UnreachableError
 
 CONTENT = b"content"
 DIGEST = f"sha256:{'0' * 64}"
@@ -65,10 +65,17 @@ def test_a_folder_of_authorities_is_one_too(tmp_path: Path, monkeypatch: pytest.
         assert get(f"https://{host}/").data == CONTENT
 
 
-def test_a_bundle_that_is_gone_is_an_error_of_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
-    with pytest.raises(RegistryError, match="does not answer") as caught:
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_bundle_that_cannot_be_read_is_named(
+    content: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "authorities.pem"
+    if content:
+        bundle.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with pytest.raises(UnreachableError, match="no certificates can be read") as caught:
         OciRegistry().digest("registry.example/team/api:1")
+    assert caught.value.where == str(bundle)
     assert "SSL_CERT_FILE" in caught.value.hint
 
 
@@ -147,9 +154,23 @@ def test_redirects_that_go_round_come_to_an_end(fake: Fake) -> None:
 def test_parameters_join_those_of_an_address() -> None:
     seen: list[tuple[str, str]] = []
     with answering(seen, CONTENT) as host:
-        for address in (f"http://{host}/up", f"http://{host}/up?state=a%3D"):
+        for end in ("", "?", "#part", "?state=a%3D"):
+            address = f"http://{host}/up{end}"
             Connections(1).send("GET", address, headers={}, params={"digest": "sha256:0"}, read_timeout_s=10)
-    assert [path for path, _ in seen] == ["/up?digest=sha256%3A0", "/up?state=a%3D&digest=sha256%3A0"]
+    assert [path for path, _ in seen] == ["/up?digest=sha256%3A0"] * 3 + ["/up?state=a%3D&digest=sha256%3A0"]
+
+
+def test_a_redirect_may_be_spelled_as_it_is_read(fake: Fake) -> None:
+    fake.redirects = {"/v2/api/blobs/here": "/v2/api/blobs/é".encode().decode("latin-1")}
+    assert get(f"http://{fake.host}/v2/api/blobs/here").status == 404
+    assert fake.requests[-1][1] == "/v2/api/blobs/%C3%A9"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_what_is_sent_is_not_sent_on_as_something_else(status: int, fake: Fake) -> None:
+    fake.redirects, fake.redirect_status = {"/v2/a/blobs/b": "/v2/a/blobs/c"}, status
+    answer = Connections(1).send("PUT", f"http://{fake.host}/v2/a/blobs/b", headers={}, data=b"1", read_timeout_s=10)
+    assert (answer.status, len(fake.requests)) == (status, 1)
 
 
 @pytest.mark.parametrize("token", ["a\r\nX-Other: b", "a\nb", "\u2603"])
