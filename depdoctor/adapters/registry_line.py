@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -83,9 +84,14 @@ class Line:
         return answer
 
     def pause(self, attempt: int, answer: Answer | None = None) -> None:
-        """Wait before the next try: as long as the registry asks for, else longer each time."""
-        asked = answer.headers.get("Retry-After", "") if answer is not None else ""
-        wait_s = float(asked) if asked.isdecimal() else FIRST_PAUSE_S * 2**attempt
+        """Wait before the next try: as long as the registry asks for (RFC 9110, 10.2.3), else longer each time."""
+        from urllib3 import Retry
+        from urllib3.exceptions import InvalidHeader
+
+        wait_s = FIRST_PAUSE_S * 2**attempt
+        if answer is not None and "Retry-After" in answer.headers:
+            with suppress(InvalidHeader):
+                wait_s = Retry().parse_retry_after(answer.headers["Retry-After"])
         self._stopped.wait(min(wait_s, MAX_PAUSE_S))
         self.check()
 

@@ -5,6 +5,8 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_server import Fake, serving
+from urllib3 import HTTPResponse
 
 from depdoctor.adapters import registry as adapter
 from depdoctor.adapters import registry_line as module
@@ -361,6 +364,28 @@ def test_a_part_of_a_file_is_a_file(content: bytes, start: int, size: int, reads
             continue
         assert part.read(count) == oracle.read(count)
         assert part.tell() == oracle.tell()
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        ("3", 3, 3),
+        ("20 s from now", 15, 20),
+        ("9999", 60, 60),
+        ("soon", 0.001, 0.001),
+        ("", 0.001, 0.001),
+    ],
+)
+def test_a_pause_is_as_long_as_asked_for(
+    asked: str, least: float, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if asked == "20 s from now":
+        asked = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    line, waited = module.Line(offline=False), list[float]()
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(line._stopped, "wait", waited.append)
+    line.pause(0, HTTPResponse(headers={"Retry-After": asked} if asked else {}))
+    assert least <= waited[0] <= most
 
 
 def test_offline_means_offline() -> None:
