@@ -77,6 +77,10 @@ class RegistryError(ToolError):
     """A container registry said no, or nothing."""
 
 
+class AbsentError(RegistryError):
+    """A container registry does not have what it is asked for."""
+
+
 class MissingBlobError(RegistryError):
     """A container registry refuses a manifest, since it lacks a blob of it."""
 

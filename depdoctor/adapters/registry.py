@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from depdoctor.adapters.registry_line import TRIES, Line, expect, unreachable
 from depdoctor.adapters.registry_names import Reference, parse
 from depdoctor.adapters.registry_upload import upload
-from depdoctor.errors import MissingBlobError, RegistryError, UnreachableError
+from depdoctor.errors import AbsentError, MissingBlobError, RegistryError, UnreachableError
 from depdoctor.model.image import Attachment, Blob
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class OciRegistry:
         name = parse(reference)
         status, media_type, content = self._document(reference)
         if status == 404:
-            raise RegistryError(
+            raise AbsentError(
                 f"there is no image {reference}",
                 where=name.base,
                 hint="Check its name and tag, and your `docker login`",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from depdoctor.adapters.registry_names import Access, Reference
-from depdoctor.errors import RegistryError, UnreachableError
+from depdoctor.errors import AbsentError, RegistryError, UnreachableError
 
 if TYPE_CHECKING:
     from depdoctor.adapters.registry_connections import Answer, Connections
@@ -132,7 +132,7 @@ def is_passing(answer: Answer) -> bool:
 
 
 def expect(answer: Answer, status: int, name: Reference, what: str) -> None:
-    """Raise `RegistryError` unless the registry answered with this status."""
+    """Raise `RegistryError`, of a 404 `AbsentError`, unless the registry answered with this status."""
     from urllib3.exceptions import HTTPError
 
     if answer.status == status:
@@ -148,7 +148,8 @@ def expect(answer: Answer, status: int, name: Reference, what: str) -> None:
     elif answer.status == 429:
         hint = "The registry limits how often it may be asked; try again later, or log in"
     detail = f": {said}" if said else ""
-    raise RegistryError(f"cannot {what}: the registry answers {answer.status}{detail}", where=name.base, hint=hint)
+    kind = AbsentError if answer.status == 404 else RegistryError
+    raise kind(f"cannot {what}: the registry answers {answer.status}{detail}", where=name.base, hint=hint)
 
 
 def unreachable(name: Reference, error: Exception) -> UnreachableError:

@@ -69,10 +69,10 @@ def pinned(references: Sequence[str], settings: Settings, progress: Progress, pr
 def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progress) -> tuple[Image, ...]:
     """The images as planned, or without a base where theirs is neither stored nor within reach, which is said.
 
-    Raises `RegistryError` for a base that its registry does not have or does not show.
+    Raises `BuildError` for a base that its registry does not have, `RegistryError` for one that it does not show.
     """
     from depdoctor.adapters.registry import OciRegistry
-    from depdoctor.build.oci.base import is_stored
+    from depdoctor.build.oci.base import is_stored, told_if_gone
 
     registry = OciRegistry(offline=settings.offline)
     store = BlobStore(settings.cache / "store")
@@ -81,7 +81,8 @@ def or_layers_alone(images: Sequence[Image], settings: Settings, progress: Progr
         if base.reference == SCRATCH or base in alone or is_stored(base, environment, store):
             continue
         try:
-            registry.manifest(base.pinned)
+            with told_if_gone(base):
+                registry.manifest(base.pinned)
         except UnreachableError as error:
             alone.add(base)
             progress.say(

@@ -11,7 +11,7 @@ from typing import Any
 
 from depdoctor.build.oci.looking import members_of, nonsense
 from depdoctor.build.oci.stream import LAYER_TYPE
-from depdoctor.errors import BuildError
+from depdoctor.errors import AbsentError, BuildError
 from depdoctor.model.image import Blob
 from depdoctor.model.noun import dataclass
 from depdoctor.model.plan import SCRATCH, Base
@@ -45,7 +45,29 @@ class BaseImage:
 
 
 def look_at(base: Base, environment: Environment, registry: Registry, store: Store) -> BaseImage:
-    """Read a base for one environment. Raises `BuildError` if it has no such Python, `RegistryError`."""
+    """Read a base for one environment. Raises `BuildError` if it is gone or has no such Python, `RegistryError`."""
+    with told_if_gone(base):
+        return _looked_at(base, environment, registry, store)
+
+
+@contextmanager
+def told_if_gone(base: Base) -> Iterator[None]:
+    """Raise `BuildError`, which says what to do, where its registry does not have a pinned base any more."""
+    try:
+        yield
+    except AbsentError as error:
+        if not base.digest:
+            raise
+        raise BuildError(
+            "the base that was planned is gone from its registry",
+            where=base.pinned,
+            hint=f"`depdoctor plan --relock` takes what {base.reference} stands for now"
+            if "@" not in base.reference
+            else "Name another `base` under [image], and plan again",
+        ) from error
+
+
+def _looked_at(base: Base, environment: Environment, registry: Registry, store: Store) -> BaseImage:
     architecture = ARCHITECTURES.get(environment.platform.machine, environment.platform.machine)
     if base.reference == SCRATCH:
         interpreter = f"/{OFFICIAL_FOLDER}/python{environment.python}"
