@@ -12,6 +12,8 @@ HEADINGS = ("image", "layers", "size", "sent", "where")
 
 def text(images: Sequence[BuiltImage], pushed: Sequence[PushedImage], elapsed_s: float) -> str:
     """Tell what was built, where it lies, and how many bytes had to be sent."""
+    if not images:
+        return f"nothing had to be made ({elapsed_s:.1f} s)\n"
     sent = {one.name: one for one in pushed}
     rows = [HEADINGS, *(_row(one, sent.get(one.name)) for one in images)]
     name, layers, whole, part = (max(len(row[column]) for row in rows) for column in range(4))
