@@ -40,14 +40,18 @@ def attest(
 
 
 def _bill(standing: Plan, image: Image, store: Store, fetcher: Fetcher, progress: Progress) -> dict[str, Any]:
-    """The bill of an image: noted, or else made. It stays the same while only the project's code changes."""
+    """The bill of an image: noted, or else made. It stays the same while only the project's code changes.
+
+    One of what is built here is made each time: another build may state something else.
+    """
     named = " ".join((section_digest(standing, image), *(sbom.purl(pin) for pin in standing.pins(image))))
     key = f"bill {__version__} {hashlib.sha256(named.encode()).hexdigest()}"
     noted = store.recall(key)
     if noted is None:
         said = _stated(standing, image, store, lambda files: metadata_of_files(files, store, fetcher, progress))
         noted = json.dumps(sbom.bill(standing, image, said))
-        store.remember(key, noted)
+        if all(pin.file is None or pin.file.is_wheel for pin in standing.pins(image)):
+            store.remember(key, noted)
     made: dict[str, Any] = json.loads(noted)
     return made
 
@@ -58,14 +62,16 @@ def _stated(
     store: Store,
     metadata: Callable[[Sequence[DistributionFile]], Mapping[str, str]],
 ) -> dict[str, sbom.Stated]:
-    """What each wheel of an image states, by SHA-256: noted, or else read from its METADATA."""
+    """What each file of an image states, by SHA-256: noted if it is a wheel, or else read from its METADATA."""
     files = [pin.file for pin in standing.pins(image) if pin.file and pin.file.sha256]
     keys = {file.sha256: f"stated 1 {image.environment} {file.sha256}" for file in files}
     noted = {sha256: store.recall(key) for sha256, key in keys.items()}
     found: dict[str, sbom.Stated] = {sha256: json.loads(text) for sha256, text in noted.items() if text is not None}
+    wheels = {file.sha256 for file in files if file.is_wheel}
     for sha256, text in metadata([file for file in files if file.sha256 not in found]).items():
         found[sha256] = sbom.stated(text, image.environment)
-        store.remember(keys[sha256], json.dumps(found[sha256]))
+        if sha256 in wheels:
+            store.remember(keys[sha256], json.dumps(found[sha256]))
     return found
 
 

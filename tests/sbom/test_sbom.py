@@ -1,6 +1,8 @@
 """The bill of materials and the provenance of an image, held against their schemas."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +11,14 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from depdoctor.adapters.fetch import WheelFetcher
+from depdoctor.adapters.store import BlobStore
 from depdoctor.model.distribution import DistributionFile, Pin
 from depdoctor.model.git_source import GitSource
 from depdoctor.model.plan import SCRATCH, Base, Image, Layer, Node, Plan, layer_key, node_key
+from depdoctor.model.seams import NoProgress
 from depdoctor.model.target import Environment, Platform
+from depdoctor.pipeline import attesting
 from depdoctor.sbom import bill, provenance, stated
 
 ENVIRONMENT = Environment(python="3.11", platform=Platform())
@@ -31,6 +37,19 @@ def a_plan(*pins: Pin, base: Base = PINNED) -> tuple[Plan, Image]:
     node = Node(key=node_key("", base, [layer]), parent="", layers=(layer,))
     image = Image(name="api", project="api", environment=ENVIRONMENT, base=base, node=node.key, code="api")
     return Plan(packages=pins, nodes=(node,), images=(image,)), image
+
+
+@pytest.mark.parametrize(("ending", "second"), [("-py3-none-any.whl", "one"), (".tar.gz", "two")])
+def test_what_is_built_here_is_read_each_time(ending: str, second: str, tmp_path: Path) -> None:
+    wheel = a_pin("p", 1)
+    assert wheel.file
+    pin = replace(wheel, file=replace(wheel.file, filename=f"p-1.0{ending}"))
+    plan, image = a_plan(pin)
+    store = BlobStore(tmp_path)
+    for name, expected in (("one", "one"), ("two", second)):
+        store.remember(f"metadata {1:064x}", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        made = attesting._bill(plan, image, store, WheelFetcher(store), NoProgress())
+        assert made["components"][0]["name"] == expected
 
 
 def billed(*metadata: str, base: Base = PINNED) -> dict[str, Any]:
