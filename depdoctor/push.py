@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, BinaryIO, Self, TypeVar, cast
 
 from depdoctor.errors import BuildError, DepdoctorError, MissingBlobError
@@ -51,18 +51,15 @@ def push_all(
             lacking = _gather(pool, others, work.lacks)
             absent = [image for image, is_lacking in zip(others, lacking, strict=True) if is_lacking]
             work.begin(absent)
+            documents: list[tuple[BuiltImage, Sequence[Attachment]]] = []
 
-            def write(image: BuiltImage) -> tuple[BuiltImage, Sequence[Attachment], list[Future[None]]]:
-                found = attachments(image, work.repository(image))
-                return image, found, _begun(pool, _documents(found), lambda blob: work.bring_beside(image, blob))
+            def write(image: BuiltImage) -> list[Future[Any]]:
+                documents.append((image, attachments(image, work.repository(image))))
+                return _begun(pool, _documents(documents[-1][1]), lambda blob: work.bring_beside(image, blob))
 
             first = _begun(pool, _first_homes(absent), lambda home: work.bring(*home))
-            written = _begun(writing, absent, write)
-            both: list[Future[Any]] = [*first, *written]
-            _ended(both)
-            documents = [one.result() for one in written]
-            _ended([blob for *_, blobs in documents for blob in blobs])
-            attached = _begun(pool, documents, lambda one: work.attach(one[0], one[1]))
+            _ended_all([*first, *_begun(writing, absent, write)])
+            attached = _begun(pool, documents, lambda one: work.attach(*one))
             _gather(pool, _other_homes(absent), lambda home: work.bring(*home))
             _ended(attached)
             if not tags:
@@ -311,6 +308,15 @@ def _gather(pool: ThreadPoolExecutor, items: Iterable[T], do: Callable[[T], R]) 
 
 def _begun(pool: ThreadPoolExecutor, items: Iterable[T], do: Callable[[T], R]) -> list[Future[R]]:
     return [pool.submit(do, item) for item in items]
+
+
+def _ended_all(futures: Iterable[Future[Any]]) -> None:
+    """Wait for work, and for the work that it has begun, which is what it returns. Raises the first error there is."""
+    left = set(futures)
+    while left:
+        done, left = wait(left, return_when=FIRST_COMPLETED)
+        for one in done:
+            left |= set(one.result() or ())
 
 
 def _ended(futures: Sequence[Future[R]]) -> list[R]:

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from registry_server import Fake, serving
@@ -261,6 +262,27 @@ def a_document(store: BlobStore, subject: Blob, kind: str) -> Attachment:
     }
     manifest = kept(store, json.dumps({**document, "artifactType": kind}).encode(), MANIFEST)
     return Attachment(artifact_type=kind, manifest=manifest, blobs=(content,))
+
+
+def test_a_refused_document_is_told_while_layers_are_sent(fake: Fake, store: BlobStore) -> None:
+    class Slow(OciRegistry):
+        def upload(self, repository: str, blob: Blob, content: BinaryIO) -> None:
+            if blob.media_type == "x/bill":
+                raise RegistryError("denied")
+            was_told.append(stopped.wait(10))
+            super().upload(repository, blob, content)
+
+        def stop(self) -> None:
+            stopped.set()
+            super().stop()
+
+    stopped, was_told = threading.Event(), list[bool]()
+    image = an_image(store, "api", b"one")
+    document = a_document(store, image.manifest, "x/bill")
+    with pytest.raises(RegistryError, match="denied"):
+        push_all([image], fake.host, Slow(), store, ["1"], NoProgress(), lambda *_: [document])
+    assert was_told
+    assert all(was_told)
 
 
 @pytest.mark.parametrize("knows_referrers", [True, False])
