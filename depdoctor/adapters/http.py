@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NameResolutionError, NewConnectionError, ProtocolError, ProxyError
+from urllib3.exceptions import LocationParseError, NameResolutionError, NewConnectionError, ProtocolError, ProxyError
 from urllib3.exceptions import TimeoutError as TimeoutException
 from urllib3.util import Retry
 
@@ -111,6 +111,7 @@ _WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ),
     ((socket.gaierror, NameResolutionError), "its name is not known"),
     ((ConnectionRefusedError,), "nothing listens there"),
+    ((LocationParseError, requests.exceptions.InvalidURL), "an address, its own or one on the way, makes no sense"),
     ((TimeoutError, TimeoutException, requests.Timeout), "no answer in time"),
     (
         (ConnectionError, ProtocolError, requests.exceptions.ChunkedEncodingError),
