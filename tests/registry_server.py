@@ -46,6 +46,8 @@ class Fake:
     """Whether it tells of its repositories."""
     page: int = 1000
     """How many names it tells at a time."""
+    closes: bool = False
+    """Whether it ends each connection after an answer, and says so."""
     quiet: bool = False
     """Whether it does not tell the digest of what it has."""
     redirects: dict[str, str] = field(default_factory=dict)
@@ -86,7 +88,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content_Length": str(len(body)), **headers}.items():
+        closing = {"Connection": "close"} if self.fake.closes else {}
+        for name, value in {"Content_Length": str(len(body)), **closing, **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         if self.command != "HEAD":
@@ -267,6 +270,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault in ("drop", "hang"):
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(content) - start))
+            if self.fake.closes:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(content[start : start + (len(content) - start) // 2])
             self.wfile.flush()

@@ -9,20 +9,22 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlencode, urljoin, urlsplit
 from weakref import WeakSet
 
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from depdoctor import __version__
 from depdoctor.adapters.http_common import BLOCK_BYTES, CONNECT_TIMEOUT_S, origin
 from depdoctor.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 Answer = BaseHTTPResponse
 
@@ -39,7 +41,8 @@ class Connections:
         self._most = most
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], PoolManager] = {}
-        self._opened: WeakSet[HTTPConnection] = WeakSet()
+        self._sockets: WeakSet[Any] = WeakSet()
+        self._is_shut = False
 
     def send(
         self,
@@ -89,22 +92,31 @@ class Connections:
         raise HTTPError(f"more than {MOST_REDIRECTS} redirects")
 
     def shut(self) -> None:
-        """Break off whatever threads are sending, reading or waiting for."""
-        for connection in tuple(self._opened):
-            if connection.sock is not None:
-                with suppress(OSError, ValueError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+        """Break off whatever threads are sending, reading or waiting for, and whatever they connect to from now on."""
+        with self._lock:
+            self._is_shut = True
+            sockets = tuple(self._sockets)
+        for one in sockets:
+            _shut_down(one)
+
+    def _note(self, one: Any) -> None:
+        with self._lock:
+            self._sockets.add(one)
+            is_shut = self._is_shut
+        if is_shut:
+            _shut_down(one)
 
     def _pool(self, url: str) -> PoolManager:
         scheme, proxy = urlsplit(url).scheme, _proxy(url)
         with self._lock:
             if (scheme, proxy) not in self._pools:
                 made = self._pools[scheme, proxy] = self._made(scheme, proxy)
-                made.pool_classes_by_scheme = _noting(self._opened)
+                kinds = made.pool_classes_by_scheme
+                made.pool_classes_by_scheme = {name: _noting(kind, self._note) for name, kind in kinds.items()}
             return self._pools[scheme, proxy]
 
     def _made(self, scheme: str, proxy: str) -> PoolManager:
-        trust = {"ssl_context": _trusting()} if scheme == "https" else {}
+        trust: dict[str, Any] = {"ssl_context": _trusting()} if scheme == "https" else {}
         if not proxy:
             return PoolManager(maxsize=self._most, blocksize=BLOCK_BYTES, **trust)
         from requests.adapters import HTTPAdapter
@@ -117,26 +129,22 @@ class Connections:
         return manager
 
 
-def _noting(opened: WeakSet[HTTPConnection]) -> dict[str, type[HTTPConnectionPool]]:
-    """Pools by scheme, whose connections are noted when they are opened."""
+def _noting(pool: type[HTTPConnectionPool], note: Callable[[Any], None]) -> type[HTTPConnectionPool]:
+    """A kind of pool that tells of each socket as soon as it is connected."""
+    kind: Any = pool.ConnectionCls
 
-    class Plain(HTTPConnection):
+    class Noting(kind):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
-            opened.add(self)
+            note(self.sock)
 
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            opened.add(self)
+    return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": Noting})
 
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
 
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
+def _shut_down(one: Any) -> None:
+    """End a socket, or the one below TLS within TLS; not by way of TLS, which would go on in plain text."""
+    with suppress(OSError, ValueError):
+        socket.socket.shutdown(getattr(one, "socket", one), socket.SHUT_RDWR)
 
 
 def _with(url: str, params: Mapping[str, str | list[str]]) -> str:
@@ -158,7 +166,7 @@ def _proxy(url: str) -> str:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-def _trusting() -> Any:
+def _trusting() -> SSLContext:
     """What believes the user's bundle of certificates or folder of them, else that of `certifi`: read once, for all.
 
     Raises `UnreachableError` if that cannot be read.

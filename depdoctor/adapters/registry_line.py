@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from depdoctor.adapters.http_common import origin
 from depdoctor.adapters.registry_names import Access, Reference
 from depdoctor.errors import AbsentError, RegistryError, UnreachableError
 
@@ -64,12 +64,12 @@ class Line:
         access = Access(name=name, push=push, source=source)
         try:
             for is_last in (False, True):
-                token = self._tokens.get(access.key) if urlsplit(url).netloc == name.host else None
+                token = self._tokens.get(access.key) if origin(url) == origin(name.base) else None
                 sent = {**headers, **({"Authorization": token} if token else {})}
                 self.check()
                 answer = self._connected().send(method, url, headers=sent, read_timeout_s=READ_TIMEOUT_S, **options)
                 self._answered.add(name.host)
-                asks = answer.status == 401 and urlsplit(answer.url or "").netloc == name.host
+                asks = answer.status == 401 and origin(answer.url or "") == origin(name.base)
                 if not asks or is_last or not self._authorize(access, answer, token):
                     break
                 answer.close()

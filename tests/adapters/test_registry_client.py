@@ -323,8 +323,12 @@ def test_a_gateway_that_takes_little_gets_pieces(
     assert fake.blobs["api"] == {blob(CONTENT).digest: CONTENT}
 
 
-def test_stopping_ends_what_hangs(fake: Fake, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("closes", [False, True])
+def test_stopping_ends_what_hangs(
+    closes: bool, fake: Fake, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(adapter, "CHUNK_BYTES", 1000)
+    fake.closes = closes
     (digest,) = fake.put("api", CONTENT)
     fake.faults.append(("GET", "blobs", "hang"))
     chunks = registry.blob(f"{fake.host}/api", digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 from registry_server import Fake, serving
 from surroundings import answering, private_certificate, without_surroundings
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from depdoctor.adapters import registry_line
+from depdoctor.adapters import registry_connections, registry_line
 from depdoctor.adapters.http import why
 from depdoctor.adapters.registry import OciRegistry
 from depdoctor.adapters.registry_connections import Answer, Connections
@@ -180,6 +183,45 @@ def test_a_token_that_is_no_header_is_an_error(token: str, fake: Fake) -> None:
     with pytest.raises(RegistryError):
         OciRegistry().has_blob(f"{fake.host}/api", DIGEST)
     assert not [path for _, path in fake.requests if "X-Other" in path]
+
+
+def test_nothing_is_sent_once_all_is_shut() -> None:
+    connections, seen = Connections(1), list[tuple[str, str]]()
+    with answering(seen, CONTENT) as host:
+        connections.shut()
+        with pytest.raises(HTTPError):
+            connections.send("GET", f"http://{host}/", headers={}, read_timeout_s=10)
+    assert seen == []
+
+
+def test_what_connects_in_its_own_way_still_does() -> None:
+    class Tunnel(HTTPConnection):
+        pass
+
+    class Tunnels(HTTPConnectionPool):
+        ConnectionCls = Tunnel
+
+    noted = registry_connections._noting(Tunnels, lambda _: None)
+    assert issubclass(noted, Tunnels)
+    assert issubclass(noted.ConnectionCls, Tunnel)
+
+
+def test_tls_within_tls_is_shut_below_both() -> None:
+    class Transport:  # as `urllib3.util.ssltransport.SSLTransport`, which has no `shutdown`
+        def __init__(self, socket: socket.socket) -> None:
+            self.socket = socket
+
+    here, there = socket.socketpair()
+    with here, there:
+        registry_connections._shut_down(Transport(here))
+        assert there.recv(1) == b""
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/x?sig=SECRET", "http://me:SECRET@127.0.0.1:99999"])
+def test_an_address_that_is_none_is_not_told(address: str) -> None:
+    with pytest.raises((HTTPError, ValueError)) as caught:
+        get(address)
+    assert "SECRET" not in why(caught.value)
 
 
 def test_a_push_does_without_requests() -> None:
