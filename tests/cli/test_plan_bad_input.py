@@ -97,7 +97,7 @@ def test_base_that_is_gone_stops_a_build(root: Path, registry: Fake, capsys: pyt
     assert plan(root, "--base", f"{registry.host}/base:1") == 0
     registry.manifests.clear()
     assert cli.run(["build", str(root), "--quiet", "--output", str(root / "images")]) == 3
-    assert "gone from its registry" in capsys.readouterr().err
+    assert "does not have, or does not show, the base that was planned" in capsys.readouterr().err
 
 
 def test_digest_is_that_of_the_bytes_where_no_header_tells(registry: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

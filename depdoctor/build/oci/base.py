@@ -52,18 +52,18 @@ def look_at(base: Base, environment: Environment, registry: Registry, store: Sto
 
 @contextmanager
 def told_if_gone(base: Base) -> Iterator[None]:
-    """Raise `BuildError`, which says what to do, where its registry does not have a pinned base any more."""
+    """Raise `BuildError`, which says what to do, where a registry does not have a pinned base, or says so."""
     try:
         yield
     except AbsentError as error:
         if not base.digest:
             raise
+        renewed = f"`depdoctor plan --relock` takes what {base.reference} stands for now"
+        another = "name another `base` under [image], and plan again"
         raise BuildError(
-            "the base that was planned is gone from its registry",
+            "the registry does not have, or does not show, the base that was planned",
             where=base.pinned,
-            hint=f"`depdoctor plan --relock` takes what {base.reference} stands for now"
-            if "@" not in base.reference
-            else "Name another `base` under [image], and plan again",
+            hint=f"Check your `docker login`; if it was deleted, {another if '@' in base.reference else renewed}",
         ) from error
 
 
