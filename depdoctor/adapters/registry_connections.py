@@ -122,7 +122,7 @@ class Connections:
         from requests.adapters import HTTPAdapter
 
         if proxy.startswith("https:"):
-            trust["proxy_ssl_context"] = _trusting()
+            trust["proxy_ssl_context"] = trust.get("ssl_context") or _trusting()
         manager: PoolManager = HTTPAdapter(pool_maxsize=self._most).proxy_manager_for(
             proxy, blocksize=BLOCK_BYTES, **trust
         )

@@ -66,8 +66,9 @@ class Line:
             for is_last in (False, True):
                 token = self._tokens.get(access.key) if origin(url) == origin(name.base) else None
                 sent = {**headers, **({"Authorization": token} if token else {})}
-                self.check()
-                answer = self._connected().send(method, url, headers=sent, read_timeout_s=READ_TIMEOUT_S, **options)
+                connections = self._connected()
+                self.check()  # after there is something for `stop` to shut
+                answer = connections.send(method, url, headers=sent, read_timeout_s=READ_TIMEOUT_S, **options)
                 self._answered.add(name.host)
                 asks = answer.status == 401 and origin(answer.url or "") == origin(name.base)
                 if not asks or is_last or not self._authorize(access, answer, token):
