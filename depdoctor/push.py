@@ -54,8 +54,9 @@ def push_all(
             documents: list[tuple[BuiltImage, Sequence[Attachment]]] = []
 
             def write(image: BuiltImage) -> list[Future[Any]]:
-                documents.append((image, attachments(image, work.repository(image))))
-                return _begun(pool, _documents(documents[-1][1]), lambda blob: work.bring_beside(image, blob))
+                found = attachments(image, work.repository(image))
+                documents.append((image, found))
+                return _begun(pool, _documents(found), lambda blob: work.bring_beside(image, blob))
 
             first = _begun(pool, _first_homes(absent), lambda home: work.bring(*home))
             _ended_all([*first, *_begun(writing, absent, write)])

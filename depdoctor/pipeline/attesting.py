@@ -64,7 +64,7 @@ def _stated(
 ) -> dict[str, sbom.Stated]:
     """What each file of an image states, by SHA-256: noted if it is a wheel, or else read from its METADATA."""
     files = [pin.file for pin in standing.pins(image) if pin.file and pin.file.sha256]
-    keys = {file.sha256: f"stated 1 {image.environment} {file.sha256}" for file in files}
+    keys = {file.sha256: f"stated {__version__} {image.environment} {file.sha256}" for file in files}
     noted = {sha256: store.recall(key) for sha256, key in keys.items()}
     found: dict[str, sbom.Stated] = {sha256: json.loads(text) for sha256, text in noted.items() if text is not None}
     wheels = {file.sha256 for file in files if file.is_wheel}
